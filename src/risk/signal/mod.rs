@@ -1,0 +1,246 @@
+//! Signals: each measures one thing about a change. `SIGNALS` is the one table; score, report, documentation and
+//! model weights are read off it. A signal never fetches, never fails and never guesses: what it cannot read is unknown.
+
+use super::facts::{Facts, Known};
+
+/// One measured property of a change.
+pub struct Signal {
+    /// Name in the model, in the JSON and on the command line: lower snake case.
+    pub id: &'static str,
+    /// Short name for people, lower case.
+    pub label: &'static str,
+    /// Unit of [`Measure::value`].
+    pub unit: Unit,
+    /// Why it matters, in one sentence.
+    pub why: &'static str,
+    /// The terms that it gives to the model, in the order of [`Measure::terms`].
+    pub terms: &'static [Term],
+    /// Reads it.
+    pub measure: fn(&Facts) -> Reading,
+}
+
+/// A number that the model weighs.
+pub struct Term {
+    /// Name in the model: `signal.term`.
+    pub id: &'static str,
+    /// How it is computed from what was measured, for the documentation.
+    pub transform: &'static str,
+}
+
+/// Unit of a measured value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Lines of code.
+    Lines,
+    /// A number of things.
+    Count,
+    /// A share between 0 and 1.
+    Ratio,
+    /// Days.
+    Days,
+    /// Hours.
+    Hours,
+    /// A multiple, such as a burn rate.
+    Times,
+    /// Yes (1) or no (0).
+    Flag,
+}
+
+/// What one signal says: a measure, or why there is none.
+pub type Reading = Known<Measure>;
+
+/// A measured value with the terms for the model and the facts that show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    /// The value that people see, in the signal's unit.
+    pub value: f64,
+    /// One number for each of the signal's terms, in their order.
+    pub terms: Vec<f64>,
+    /// What the value rests on.
+    pub evidence: Vec<Evidence>,
+}
+
+/// A fact that shows why a signal reads as it does. Data; the sentences live in `report`.
+/// Paths, names and text in it come from outside and are untrusted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Evidence {
+    /// Lines that count: added and deleted, and how many lines were left out as generated, vendored, lock files or white space.
+    Lines {
+        /// Added lines that count.
+        added: u64,
+        /// Deleted lines that count.
+        deleted: u64,
+        /// Lines left out.
+        discounted: u64,
+    },
+    /// How far the change is spread.
+    Spread {
+        /// Changed files.
+        files: u64,
+        /// Directories that hold them.
+        directories: u64,
+        /// Top-level directories that hold them.
+        subsystems: u64,
+    },
+    /// Share of the changed lines that lies in the file with most of them.
+    LargestFile {
+        /// Its path.
+        path: String,
+        /// 0-1.
+        share: f64,
+    },
+    /// Source lines and test lines that were added or deleted.
+    TestsAlong {
+        /// Changed lines in source files.
+        source: u64,
+        /// Changed lines in test files.
+        test: u64,
+    },
+    /// What kind of change the title and the paths say this is.
+    Kind {
+        /// One of the names of `change_kind`.
+        kind: &'static str,
+        /// What says so.
+        from: &'static str,
+    },
+    /// A schema statement found in added lines.
+    Schema {
+        /// File that holds it.
+        path: String,
+        /// 1-based line on the new side.
+        line: u64,
+        /// What it does.
+        effect: SchemaEffect,
+        /// Which statement, in our own words ("DROP TABLE orders").
+        statement: String,
+    },
+    /// A changed file below a sensitive path.
+    Sensitive {
+        /// Its path.
+        path: String,
+        /// Which area: infrastructure, auth, payments, ci, dependencies, or the policy's pattern.
+        area: String,
+    },
+    /// Standing reviews.
+    Reviews {
+        /// Approvals of the current head by people with write access.
+        approvals_current: u64,
+        /// Approvals of an earlier commit.
+        approvals_stale: u64,
+        /// Reviewers who want changes.
+        changes_requested: u64,
+        /// Review threads that are not resolved.
+        unresolved_threads: u64,
+    },
+    /// A changed file whose owners have not approved the current head.
+    OwnerMissing {
+        /// Its path.
+        path: String,
+        /// Owners by the rule in force.
+        owners: Vec<String>,
+        /// 1-based line of the rule.
+        line: u64,
+    },
+    /// A changed file whose owners are teams whose membership could not be read.
+    OwnerUnknown {
+        /// Its path.
+        path: String,
+        /// Owners by the rule in force.
+        owners: Vec<String>,
+    },
+    /// Checks that failed, by name.
+    ChecksFailed(Vec<String>),
+    /// Checks that are not finished, by name.
+    ChecksPending(Vec<String>),
+    /// How long it has been open.
+    OpenFor {
+        /// Days.
+        days: f64,
+    },
+    /// The draft state, which has no points.
+    Draft,
+    /// Hour and weekday (UTC) in words; shown as a note without points, since they predict nothing.
+    MergeTime {
+        /// Such as "Friday 16:40 UTC".
+        at: String,
+    },
+    /// A freeze is in force.
+    Frozen {
+        /// Its name.
+        name: String,
+        /// First instant after it.
+        until: chrono::DateTime<chrono::Utc>,
+    },
+    /// A dependency that moves.
+    Dependency {
+        /// Package name.
+        package: String,
+        /// Version before.
+        from: Option<String>,
+        /// Version after.
+        to: Option<String>,
+        /// How far, in semver words: major, minor, patch, lock-only, unknown.
+        step: &'static str,
+        /// Only needed for development.
+        development: bool,
+    },
+    /// The change undoes an earlier one.
+    Undoes {
+        /// Commit or pull request, as written.
+        of: String,
+        /// Its patch is the exact inverse.
+        proven: bool,
+    },
+    /// How earlier changes to the touched files ended.
+    EarlierChanges {
+        /// How many there were.
+        changes: u64,
+        /// How many were rolled back.
+        rolled_back: u64,
+    },
+    /// How well the author knows the touched files.
+    Familiarity {
+        /// Touched files that existed before.
+        files: u64,
+        /// Those the author has changed before.
+        known: u64,
+    },
+    /// Changed executable lines that tests ran.
+    CoveredLines {
+        /// Executable changed lines.
+        executable: u64,
+        /// Those that ran.
+        covered: u64,
+    },
+    /// A burn rate.
+    Burn {
+        /// Multiple of the pace that spends the budget exactly in its period.
+        rate: f64,
+    },
+    /// Open incidents, by name.
+    Incidents(Vec<String>),
+}
+
+/// What a schema statement does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaEffect {
+    /// Destroys data or breaks code that runs against the old schema: DROP, TRUNCATE, RENAME.
+    Destructive,
+    /// Holds a lock that blocks writers while it runs.
+    Locking,
+    /// Changes the schema without either.
+    Additive,
+}
+
+impl PartialEq for Signal {
+    /// Signals are rows of one table: the id says which.
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl std::fmt::Debug for Signal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.id)
+    }
+}
