@@ -1,1 +1,165 @@
-//! Under construction.
+//! The database, and the only place with SQL: what came in, what is to be done, and what was made of it.
+//!
+//! Every text is a constant in the file of its table, written for SQLite and PostgreSQL alike; `db` carries it to the
+//! engine. Times are milliseconds since 1970 and come from the caller. No secret is ever handed to the store.
+
+mod assessments;
+mod check_runs;
+mod db;
+mod deflate;
+mod error;
+mod http_cache;
+mod inbox;
+mod jobs;
+mod migrate;
+mod models;
+mod path;
+mod policies;
+mod sqlite;
+#[cfg(test)]
+mod testing;
+
+pub use assessments::{AssessmentRow, AssessmentSummary, RECENT_SCORES_LIMIT};
+pub use check_runs::{CheckRunRow, CheckRunState};
+pub use deflate::{INFLATED_LIMIT, compress, decompress};
+pub use error::StoreError;
+pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
+pub use inbox::{Accepted, Delivery, DeliveryOutcome, DeliveryState, InboxCounts, NewDelivery};
+pub use jobs::{Job, JobCounts, JobRequest};
+pub use path::StorePath;
+pub use policies::PolicyRow;
+
+use db::Db;
+
+/// What the store's calls give.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Reader threads unless told otherwise: two answer pages and counts while a third reads facts.
+pub const READERS_DEFAULT: usize = 3;
+
+/// An open database. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+}
+
+/// How to open a database.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Where it lies.
+    pub path: StorePath,
+    /// Threads that read, at least one.
+    pub readers: usize,
+    /// Most pages of 32 KB that the file may grow to; `None` leaves it to the disk.
+    pub max_pages: Option<u32>,
+}
+
+impl StoreOptions {
+    /// The database at `path`, with everything else as usual.
+    pub fn new(path: StorePath) -> Self {
+        Self { path, readers: READERS_DEFAULT, max_pages: None }
+    }
+}
+
+impl Store {
+    /// Opens the database, creates what is missing and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] if the file cannot be had, [`StoreError::Newer`] or [`StoreError::Altered`] if its schema is
+    /// not one of ours, and whatever a migration fails with.
+    pub async fn open(options: StoreOptions) -> Result<Self> {
+        let StorePath::File(file) = options.path;
+        let db = Db::open_sqlite(file, options.readers.max(1), options.max_pages).await?;
+        Ok(Self { db })
+    }
+
+    /// Writes what is queued, then lets go of the file. Clones answer [`StoreError::Closed`] from then on.
+    pub async fn close(self) {
+        self.db.close().await;
+    }
+
+    /// Writes a row, so that a caller may say that the database can be written.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn ping_write(&self) -> Result<()> {
+        self.db.exec(PING, Vec::new()).await.map(drop)
+    }
+}
+
+const PING: &str = "\
+INSERT INTO readiness (id, writes) VALUES (1, 1) \
+ON CONFLICT (id) DO UPDATE SET writes = readiness.writes + 1";
+
+/// Every text there is, by file; drivers size their statement caches by it, and a test prepares each.
+const STATEMENTS: &[&[&str]] = &[
+    &[PING],
+    inbox::STATEMENTS,
+    jobs::STATEMENTS,
+    check_runs::STATEMENTS,
+    assessments::STATEMENTS,
+    models::STATEMENTS,
+    policies::STATEMENTS,
+    http_cache::STATEMENTS,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{testing::*, *};
+    use sqlparser::{dialect::PostgreSqlDialect, parser::Parser};
+
+    /// The parts of this folder that hold texts, above their tests.
+    fn sources() -> String {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+        let files =
+            std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+        files.map(|text| text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn every_statement_prepares_on_the_migrated_schema() {
+        let place = Place::new();
+        place.open().await.close().await;
+        let connection = rusqlite::Connection::open(place.file()).unwrap();
+        for sql in STATEMENTS.iter().copied().flatten() {
+            let prepared = connection.prepare(&sqlite::rewrite_placeholders(sql));
+            let prepared = prepared.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            let mut used: Vec<usize> = sql
+                .split('$')
+                .skip(1)
+                .map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap())
+                .collect();
+            used.sort_unstable();
+            used.dedup();
+            assert_eq!(used, (1..=prepared.parameter_count()).collect::<Vec<_>>(), "placeholders of {sql}");
+            assert!(!sql.contains('?'), "a foreign placeholder in {sql}");
+        }
+    }
+
+    #[test]
+    fn every_statement_is_listed_and_reads_as_postgresql() {
+        let listed: Vec<_> = STATEMENTS.iter().copied().flatten().collect();
+        let sources = sources();
+        let written = sources.matches(": &str = \"\\\n").count() + sources.matches(": &str = concat!(").count();
+        assert_eq!(written, listed.len(), "texts written and texts listed");
+        for sql in listed {
+            Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_ping_is_a_write_and_a_closed_store_says_so() {
+        let place = Place::new();
+        let store = place.open().await;
+        store.ping_write().await.unwrap();
+        store.ping_write().await.unwrap();
+        let clone = store.clone();
+        store.close().await;
+        assert_eq!(clone.ping_write().await, Err(StoreError::Closed));
+        assert_eq!(clone.model("baseline").await, Err(StoreError::Closed));
+        clone.close().await;
+        let connection = rusqlite::Connection::open(place.file()).unwrap();
+        let writes: i64 = connection.query_row("SELECT writes FROM readiness", [], |row| row.get(0)).unwrap();
+        assert_eq!(writes, 2);
+    }
+}

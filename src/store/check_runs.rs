@@ -1,0 +1,325 @@
+//! Check runs: what we are about to create, have created and have said, by repository, head and name. Written before
+//! GitHub is asked, so that a crash in between is known afterwards.
+
+use super::{
+    Result, Store, StoreError,
+    db::{Row, Val},
+};
+
+/// One of our check runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckRunRow {
+    /// GitHub's number of the repository.
+    pub repository_id: i64,
+    /// The commit it stands on.
+    pub head_sha: String,
+    /// Its name.
+    pub name: String,
+    /// The pull request, if it is about one.
+    pub pull_request: Option<i64>,
+    /// GitHub's number of the run; `None` until it is known that there is one.
+    pub run_id: Option<i64>,
+    /// How far it is.
+    pub state: CheckRunState,
+    /// When its creation was last attempted, in milliseconds since 1970.
+    pub attempted_at: i64,
+    /// The assessment that it shows or is about to show.
+    pub external_id: Option<String>,
+    /// Digest of the text that it shows (completed) or is about to show (open).
+    pub output_digest: Option<String>,
+    /// Annotations that it is to carry.
+    pub annotations_planned: i64,
+    /// Annotations that GitHub has taken; it appends, so that these are never sent again.
+    pub annotations_sent: i64,
+}
+
+/// How far a check run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckRunState {
+    /// GitHub may have been asked to create it, and no answer is known: look before asking again.
+    Creating,
+    /// It exists and is not completed, or its text is being replaced.
+    Open,
+    /// It says what it should.
+    Completed,
+}
+
+impl Store {
+    /// The check run of this name on this head.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn check_run(&self, repository_id: i64, head_sha: &str, name: &str) -> Result<Option<CheckRunRow>> {
+        self.one_check_run(BY_KEY, key(repository_id, head_sha, name)).await
+    }
+
+    /// Notes, before GitHub is asked, that a run is about to be created. One that is known to exist stays as it is.
+    ///
+    /// # Errors
+    /// Whatever the database fails with; then GitHub is not to be asked.
+    pub async fn check_run_intent(
+        &self,
+        repository_id: i64,
+        head_sha: &str,
+        name: &str,
+        pull_request: Option<i64>,
+        now: i64,
+    ) -> Result<()> {
+        self.write_check_run(INTENT, repository_id, head_sha, name, vec![pull_request.into(), now.into()]).await
+    }
+
+    /// Notes that the run exists and is open: created, found, or set back to work. Another run than the one known so far
+    /// starts without annotations.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn check_run_created(
+        &self,
+        repository_id: i64,
+        head_sha: &str,
+        name: &str,
+        run_id: i64,
+        now: i64,
+    ) -> Result<()> {
+        self.write_check_run(CREATED, repository_id, head_sha, name, vec![run_id.into(), now.into()]).await
+    }
+
+    /// Notes, before it is sent, what the run is about to say. It is open until [`Store::check_run_completed`].
+    ///
+    /// # Errors
+    /// Whatever the database fails with; then nothing is to be sent.
+    pub async fn check_run_planned(
+        &self,
+        repository_id: i64,
+        head_sha: &str,
+        name: &str,
+        external_id: &str,
+        output_digest: &str,
+        annotations_planned: i64,
+    ) -> Result<()> {
+        let more = vec![external_id.into(), output_digest.into(), annotations_planned.into()];
+        self.write_check_run(PLANNED, repository_id, head_sha, name, more).await
+    }
+
+    /// Notes how many annotations GitHub has taken so far.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn check_run_annotated(
+        &self,
+        repository_id: i64,
+        head_sha: &str,
+        name: &str,
+        annotations_sent: i64,
+    ) -> Result<()> {
+        self.write_check_run(ANNOTATED, repository_id, head_sha, name, vec![annotations_sent.into()]).await
+    }
+
+    /// Notes that the run says what it should.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn check_run_completed(
+        &self,
+        repository_id: i64,
+        head_sha: &str,
+        name: &str,
+        external_id: &str,
+        output_digest: &str,
+        annotations_sent: i64,
+    ) -> Result<()> {
+        let more = vec![external_id.into(), output_digest.into(), annotations_sent.into()];
+        self.write_check_run(COMPLETED, repository_id, head_sha, name, more).await
+    }
+
+    /// The check run that shows an assessment.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn check_run_by_external_id(&self, external_id: &str) -> Result<Option<CheckRunRow>> {
+        self.one_check_run(BY_EXTERNAL_ID, vec![external_id.into()]).await
+    }
+
+    /// The pull request that a head was last seen on: events about forks do not name it.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn pull_request_of_head(&self, repository_id: i64, head_sha: &str) -> Result<Option<i64>> {
+        let row = self.db.query_one(PULL_REQUEST_OF_HEAD, vec![repository_id.into(), head_sha.into()]).await?;
+        row.map_or(Ok(None), |mut row| row.take(0))
+    }
+
+    /// Every check run that does not yet say what it should, the oldest first.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn unfinished_check_runs(&self) -> Result<Vec<CheckRunRow>> {
+        self.db.query(UNFINISHED, Vec::new()).await?.into_iter().map(check_run).collect()
+    }
+
+    async fn one_check_run(&self, sql: &'static str, args: Vec<Val>) -> Result<Option<CheckRunRow>> {
+        self.db.query_one(sql, args).await?.map(check_run).transpose()
+    }
+
+    async fn write_check_run(
+        &self,
+        sql: &'static str,
+        repository_id: i64,
+        head_sha: &str,
+        name: &str,
+        more: Vec<Val>,
+    ) -> Result<()> {
+        let mut args = key(repository_id, head_sha, name);
+        args.extend(more);
+        self.db.exec(sql, args).await.map(drop)
+    }
+}
+
+fn key(repository_id: i64, head_sha: &str, name: &str) -> Vec<Val> {
+    vec![repository_id.into(), head_sha.into(), name.into()]
+}
+
+fn check_run(mut row: Row) -> Result<CheckRunRow> {
+    Ok(CheckRunRow {
+        repository_id: row.take(0)?,
+        head_sha: row.take(1)?,
+        name: row.take(2)?,
+        pull_request: row.take(3)?,
+        run_id: row.take(4)?,
+        state: match row.take::<String>(5)?.as_str() {
+            "creating" => CheckRunState::Creating,
+            "open" => CheckRunState::Open,
+            "completed" => CheckRunState::Completed,
+            _ => return Err(StoreError::Unreadable("the state of a check run")),
+        },
+        attempted_at: row.take(6)?,
+        external_id: row.take(7)?,
+        output_digest: row.take(8)?,
+        annotations_planned: row.take(9)?,
+        annotations_sent: row.take(10)?,
+    })
+}
+
+pub(super) const STATEMENTS: &[&str] =
+    &[INTENT, CREATED, PLANNED, ANNOTATED, COMPLETED, BY_KEY, BY_EXTERNAL_ID, PULL_REQUEST_OF_HEAD, UNFINISHED];
+
+const INTENT: &str = "\
+INSERT INTO check_runs (repository_id, head_sha, name, pull_request, state, attempted_at) \
+VALUES ($1, $2, $3, $4, 'creating', $5) \
+ON CONFLICT (repository_id, head_sha, name) DO UPDATE SET attempted_at = excluded.attempted_at, \
+  pull_request = COALESCE(excluded.pull_request, check_runs.pull_request)";
+
+const CREATED: &str = "\
+INSERT INTO check_runs (repository_id, head_sha, name, run_id, state, attempted_at) \
+VALUES ($1, $2, $3, $4, 'open', $5) \
+ON CONFLICT (repository_id, head_sha, name) DO UPDATE SET run_id = excluded.run_id, state = 'open', \
+  annotations_sent = CASE WHEN check_runs.run_id = excluded.run_id THEN check_runs.annotations_sent ELSE 0 END";
+
+const PLANNED: &str = "\
+UPDATE check_runs SET state = CASE WHEN run_id IS NULL THEN 'creating' ELSE 'open' END, \
+  external_id = $4, output_digest = $5, annotations_planned = $6 \
+WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
+
+const ANNOTATED: &str = "\
+UPDATE check_runs SET annotations_sent = $4 WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
+
+const COMPLETED: &str = "\
+UPDATE check_runs SET state = 'completed', external_id = $4, output_digest = $5, annotations_sent = $6 \
+WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
+
+/// The columns of a check run, in the order in which they are read.
+macro_rules! select {
+    () => {
+        "\
+SELECT repository_id, head_sha, name, pull_request, run_id, state, attempted_at, external_id, output_digest, \
+annotations_planned, annotations_sent FROM check_runs "
+    };
+}
+
+const BY_KEY: &str = concat!(select!(), "WHERE repository_id = $1 AND head_sha = $2 AND name = $3");
+const BY_EXTERNAL_ID: &str = concat!(select!(), "WHERE external_id = $1 ORDER BY attempted_at DESC LIMIT 1");
+const UNFINISHED: &str =
+    concat!(select!(), "WHERE state <> 'completed' ORDER BY attempted_at, repository_id, head_sha");
+
+const PULL_REQUEST_OF_HEAD: &str = "\
+SELECT pull_request FROM check_runs WHERE repository_id = $1 AND head_sha = $2 AND pull_request IS NOT NULL \
+ORDER BY attempted_at DESC LIMIT 1";
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+
+    const NAME: &str = "mergecast/risk";
+
+    fn row(head_sha: &str, attempted_at: i64) -> CheckRunRow {
+        CheckRunRow {
+            repository_id: 1,
+            head_sha: head_sha.to_owned(),
+            name: NAME.to_owned(),
+            pull_request: Some(7),
+            run_id: None,
+            state: CheckRunState::Creating,
+            attempted_at,
+            external_id: None,
+            output_digest: None,
+            annotations_planned: 0,
+            annotations_sent: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn goes_from_intent_to_completed_and_back_to_work() {
+        let place = Place::new();
+        let store = place.open().await;
+        assert_eq!(store.check_run(1, "sha", NAME).await, Ok(None));
+        store.check_run_intent(1, "sha", NAME, Some(7), 100).await.unwrap();
+        let mut expected = row("sha", 100);
+        assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected.clone())));
+
+        store.check_run_created(1, "sha", NAME, 4, 101).await.unwrap();
+        store.check_run_planned(1, "sha", NAME, "a1", "digest", 60).await.unwrap();
+        store.check_run_annotated(1, "sha", NAME, 50).await.unwrap();
+        expected = CheckRunRow {
+            run_id: Some(4),
+            state: CheckRunState::Open,
+            external_id: Some("a1".to_owned()),
+            output_digest: Some("digest".to_owned()),
+            annotations_planned: 60,
+            annotations_sent: 50,
+            ..expected
+        };
+        assert_eq!(store.check_run_by_external_id("a1").await, Ok(Some(expected.clone())));
+        assert_eq!(store.unfinished_check_runs().await, Ok(vec![expected.clone()]));
+
+        store.check_run_completed(1, "sha", NAME, "a1", "digest", 60).await.unwrap();
+        expected = CheckRunRow { state: CheckRunState::Completed, annotations_sent: 60, ..expected };
+        assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected.clone())));
+        assert_eq!(store.unfinished_check_runs().await, Ok(vec![]));
+
+        store.check_run_intent(1, "sha", NAME, None, 200).await.unwrap();
+        expected = CheckRunRow { attempted_at: 200, ..expected };
+        assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected.clone())), "an intent undoes nothing");
+
+        store.check_run_created(1, "sha", NAME, 4, 201).await.unwrap();
+        expected = CheckRunRow { state: CheckRunState::Open, ..expected };
+        assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected.clone())), "the same run keeps its count");
+        store.check_run_created(1, "sha", NAME, 5, 202).await.unwrap();
+        expected = CheckRunRow { run_id: Some(5), annotations_sent: 0, ..expected };
+        assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected)));
+    }
+
+    #[tokio::test]
+    async fn knows_heads_and_what_is_unfinished() {
+        let place = Place::new();
+        let store = place.open().await;
+        store.check_run_intent(1, "b", NAME, Some(8), 200).await.unwrap();
+        store.check_run_intent(1, "a", NAME, Some(7), 100).await.unwrap();
+        store.check_run_created(1, "found", NAME, 9, 300).await.unwrap();
+        let heads: Vec<_> = store.unfinished_check_runs().await.unwrap().into_iter().map(|row| row.head_sha).collect();
+        assert_eq!(heads, ["a", "b", "found"]);
+        assert_eq!(store.pull_request_of_head(1, "b").await, Ok(Some(8)));
+        assert_eq!(store.pull_request_of_head(2, "b").await, Ok(None));
+        assert_eq!(store.pull_request_of_head(1, "found").await, Ok(None));
+        assert_eq!(store.check_run_by_external_id("a1").await, Ok(None));
+    }
+}

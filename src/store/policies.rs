@@ -1,0 +1,79 @@
+//! The last policy of each repository that held no mistake: it stays in force while the file does.
+
+use super::{Result, Store};
+
+/// A policy that was read without a mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRow {
+    /// GitHub's number of the repository.
+    pub repository_id: i64,
+    /// `owner/name` at that time.
+    pub repository: String,
+    /// Git's name for the file's content.
+    pub blob_sha: String,
+    /// The policy as JSON.
+    pub body: String,
+    /// When it was read, in milliseconds since 1970.
+    pub stored_at: i64,
+}
+
+impl Store {
+    /// The last good policy of a repository.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn last_good_policy(&self, repository_id: i64) -> Result<Option<PolicyRow>> {
+        let Some(mut row) = self.db.query_one(LAST_GOOD, vec![repository_id.into()]).await? else { return Ok(None) };
+        Ok(Some(PolicyRow {
+            repository_id,
+            repository: row.take(0)?,
+            blob_sha: row.take(1)?,
+            body: row.take(2)?,
+            stored_at: row.take(3)?,
+        }))
+    }
+
+    /// Keeps a policy in place of the repository's earlier one.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn save_policy(&self, row: &PolicyRow) -> Result<()> {
+        let PolicyRow { repository_id, repository, blob_sha, body, stored_at } = row;
+        let args = vec![(*repository_id).into(), repository.into(), blob_sha.into(), body.into(), (*stored_at).into()];
+        self.db.exec(SAVE, args).await.map(drop)
+    }
+}
+
+pub(super) const STATEMENTS: &[&str] = &[SAVE, LAST_GOOD];
+
+const SAVE: &str = "\
+INSERT INTO policies (repository_id, repository, blob_sha, body, stored_at) VALUES ($1, $2, $3, $4, $5) \
+ON CONFLICT (repository_id) DO UPDATE SET repository = excluded.repository, blob_sha = excluded.blob_sha, \
+  body = excluded.body, stored_at = excluded.stored_at";
+
+const LAST_GOOD: &str = "\
+SELECT repository, blob_sha, body, stored_at FROM policies WHERE repository_id = $1";
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+
+    #[tokio::test]
+    async fn the_later_policy_holds() {
+        let place = Place::new();
+        let store = place.open().await;
+        assert_eq!(store.last_good_policy(1).await, Ok(None));
+        let first = PolicyRow {
+            repository_id: 1,
+            repository: "acme/shop".to_owned(),
+            blob_sha: "b6fc4c62".to_owned(),
+            body: "{}".to_owned(),
+            stored_at: 1,
+        };
+        let second = PolicyRow { body: "{\"mode\":\"enforce\"}".to_owned(), stored_at: 2, ..first.clone() };
+        for row in [&first, &second, &PolicyRow { repository_id: 2, ..first.clone() }] {
+            store.save_policy(row).await.unwrap();
+        }
+        assert_eq!(store.last_good_policy(1).await, Ok(Some(second)));
+    }
+}
