@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::assessment::Mode;
+use super::{
+    assessment::{Because, Conclusion, Mode, ThresholdInForce, ThresholdOrigin, Verdict},
+    facts::{ChangeState, Facts},
+    signal::{Reading, SIGNALS},
+};
 
 /// What a repository wants done with a score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,5 +74,140 @@ impl Default for Policy {
 impl Default for Floors {
     fn default() -> Self {
         Self { destructive_migration: Some(70), active_incident: Some(80), budget_exhausted: Some(80) }
+    }
+}
+
+/// Scores that must be there before a share of them means something.
+const SCORES_NEEDED: usize = 50;
+/// Stands in for a share while too few changes have been scored.
+const DEFAULT_THRESHOLD: u8 = 70;
+/// A threshold given as a share never falls below it: a low score is not held back, however rare.
+const LEAST_THRESHOLD: u8 = 40;
+/// All changes, in hundredths of a per cent.
+const ALL_BP: u64 = 10_000;
+
+/// What the check run concludes from a score. `readings` are in the order of `SIGNALS`.
+pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score: u8) -> Verdict {
+    let threshold = in_force(policy.threshold, &facts.recent_scores);
+    let because = match unjudged(facts, readings) {
+        Some(because) => because,
+        None if score < threshold.score => Because::BelowThreshold,
+        None => Because::AtOrAboveThreshold,
+    };
+    let conclusion = match (because, policy.mode) {
+        (Because::BelowThreshold, _) => Conclusion::Success,
+        (Because::AtOrAboveThreshold, Mode::Enforce) => Conclusion::ActionRequired,
+        _ => Conclusion::Neutral,
+    };
+    Verdict { mode: policy.mode, threshold, conclusion, because }
+}
+
+/// Why a change is scored but not judged, if it is not.
+fn unjudged(facts: &Facts, readings: &[Reading]) -> Option<Because> {
+    let change = &facts.change;
+    match change.state {
+        ChangeState::Closed | ChangeState::Merged => Some(Because::NotOpen),
+        ChangeState::Open if change.draft => Some(Because::Draft),
+        ChangeState::Open if change.files.is_empty() && change.files_total == 0 => Some(Because::Empty),
+        ChangeState::Open if change.files.is_empty() || is_size_unknown(readings) => Some(Because::TooLittleData),
+        ChangeState::Open => None,
+    }
+}
+
+/// Whether neither the lines nor the files of the change could be read.
+fn is_size_unknown(readings: &[Reading]) -> bool {
+    let size = |id: &str| matches!(id, "churn" | "diffusion");
+    SIGNALS.iter().zip(readings).filter(|(signal, _)| size(signal.id)).all(|(_, reading)| reading.is_err())
+}
+
+/// The score from which on a change is held back. `recent` are the latest scores in any order.
+fn in_force(threshold: Threshold, recent: &[u8]) -> ThresholdInForce {
+    let share_bp = match threshold {
+        Threshold::Score(score) => return ThresholdInForce { score, origin: ThresholdOrigin::Fixed },
+        Threshold::TopShareBp(share_bp) => share_bp,
+    };
+    let sample = u32::try_from(recent.len()).unwrap_or(u32::MAX);
+    if recent.len() < SCORES_NEEDED {
+        let origin = ThresholdOrigin::TopShareTooFew { share_bp, sample, needed: SCORES_NEEDED as u32 };
+        return ThresholdInForce { score: DEFAULT_THRESHOLD, origin };
+    }
+    let score = least_of_top(share_bp, recent).clamp(LEAST_THRESHOLD, 100);
+    ThresholdInForce { score, origin: ThresholdOrigin::TopShare { share_bp, sample } }
+}
+
+/// The lowest score among the riskiest share, the number of which is rounded up; changes that share that score are as
+/// risky and belong to it. The end of the scale when the share is nothing.
+fn least_of_top(share_bp: u32, recent: &[u8]) -> u8 {
+    let mut sorted = recent.to_vec();
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    let held = (sorted.len() as u64 * u64::from(share_bp)).div_ceil(ALL_BP).min(sorted.len() as u64);
+    let last = usize::try_from(held).unwrap_or(usize::MAX).checked_sub(1);
+    last.and_then(|last| sorted.get(last)).copied().unwrap_or(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::stories::{file, pull_request};
+
+    #[test]
+    fn a_share_is_read_off_the_latest_scores() {
+        let check = |share_bp: u32, recent: &[u8], expected: u8| {
+            let threshold = in_force(Threshold::TopShareBp(share_bp), recent);
+            assert_eq!(threshold.score, expected, "{share_bp} of {recent:?}");
+        };
+        let one_to_100: Vec<u8> = (1..=100).collect();
+        check(500, &one_to_100, 96);
+        check(501, &one_to_100, 95);
+        check(1, &one_to_100, 100);
+        check(0, &one_to_100, 100);
+        check(10_000, &one_to_100, 40);
+        check(u32::MAX, &one_to_100, 40);
+        check(500, &[30; 500], 40);
+        check(500, &[[30; 90], [70; 90]].concat(), 70);
+        check(500, &[255; 50], 100);
+        check(500, &one_to_100[..50], 48);
+        check(500, &one_to_100[51..], 70);
+        check(500, &[], 70);
+    }
+
+    #[test]
+    fn concludes() {
+        let check = |edit: fn(&mut Facts), mode: Mode, score: u8, conclusion: Conclusion, because: Because| {
+            let mut facts = pull_request("fix: cart", vec![file("src/cart.rs", 3, 1)]);
+            edit(&mut facts);
+            let policy = Policy { mode, threshold: Threshold::Score(70), ..Policy::default() };
+            let readings = crate::risk::signal::read_all(&facts);
+            let verdict = decide(&policy, &facts, &readings, score);
+            assert_eq!((verdict.conclusion, verdict.because), (conclusion, because), "{mode:?} {score}");
+        };
+        let (advisory, enforce) = (Mode::Advisory, Mode::Enforce);
+        check(|_| (), enforce, 69, Conclusion::Success, Because::BelowThreshold);
+        check(|_| (), enforce, 70, Conclusion::ActionRequired, Because::AtOrAboveThreshold);
+        check(|_| (), advisory, 69, Conclusion::Success, Because::BelowThreshold);
+        check(|_| (), advisory, 70, Conclusion::Neutral, Because::AtOrAboveThreshold);
+        check(|facts| facts.change.draft = true, enforce, 99, Conclusion::Neutral, Because::Draft);
+        check(
+            |facts| (facts.change.state, facts.change.draft) = (ChangeState::Merged, true),
+            enforce,
+            99,
+            Conclusion::Neutral,
+            Because::NotOpen,
+        );
+        check(
+            |facts| (facts.change.files, facts.change.files_total) = (Vec::new(), 0),
+            enforce,
+            10,
+            Conclusion::Neutral,
+            Because::Empty,
+        );
+        check(|facts| facts.change.files.clear(), enforce, 99, Conclusion::Neutral, Because::TooLittleData);
+    }
+
+    #[test]
+    fn too_few_scores_are_said_to_be_too_few() {
+        let origin = in_force(Threshold::TopShareBp(500), &[1; 49]).origin;
+        assert_eq!(origin, ThresholdOrigin::TopShareTooFew { share_bp: 500, sample: 49, needed: 50 });
+        assert_eq!(in_force(Threshold::Score(12), &[]), ThresholdInForce { score: 12, origin: ThresholdOrigin::Fixed });
     }
 }

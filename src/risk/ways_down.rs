@@ -1,0 +1,447 @@
+//! Ways down: what the author or the reviewers can do, each kept to the point by scoring the facts with it applied.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    assessment::{Action, WayDown},
+    diff::View,
+    facts::{AuthorKind, ChangeState, Facts, FileChange, FileStatus, Opinion, Review, ReviewVerdict},
+    floors::is_set,
+    model::Model,
+    patch::Patch,
+    paths::{PathKind, kind_of},
+    policy::Policy,
+    score,
+    signal::{Evidence, Reading, SIGNALS, Signal},
+};
+
+/// Lines of the test file that is imagined: half as many as source lines were added, within these bounds.
+const TEST_LINES: (u64, u64) = (10, 400);
+
+/// What lowers the score, most effective first. `readings` are those of `facts`, `score` is what they came to.
+pub(super) fn ways_down(
+    view: &View<'_>,
+    model: &Model,
+    policy: &Policy,
+    readings: &[Reading],
+    score: u8,
+) -> Vec<WayDown> {
+    let mut ways: Vec<WayDown> = candidates(view.facts, readings)
+        .into_iter()
+        .filter_map(|action| {
+            let readings = read_again(&action, view, readings)?;
+            let target_score = score::score(model, policy, &readings).score;
+            let points = score.checked_sub(target_score).filter(|points| *points > 0)?;
+            Some(WayDown { action, points, target_score })
+        })
+        .collect();
+    // The sort is stable: among equals the order of `candidates` stands.
+    ways.sort_by_key(|way| Reverse(way.points));
+    ways
+}
+
+/// What could be tried, in the order in which a team would.
+fn candidates(facts: &Facts, readings: &[Reading]) -> Vec<Action> {
+    if facts.change.state != ChangeState::Open {
+        return Vec::new();
+    }
+    [
+        owner_approval(facts, readings),
+        approval(facts),
+        resolve_changes_requested(facts),
+        pass_checks(facts),
+        add_tests(facts, readings),
+        split_off_migration(facts, readings),
+        wait_for_freeze_end(facts),
+        is_set(readings, "burn_rate.above_2x").then_some(Action::WaitForBurn),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The facts as they would be after `action`, all else equal.
+fn apply(action: &Action, facts: &Facts) -> Facts {
+    let mut after = facts.clone();
+    match action {
+        Action::OwnerApproval { owners, .. } => owners.iter().for_each(|owner| approve_as(&mut after, owner)),
+        Action::Approval => approve(&mut after, "", Vec::new()),
+        Action::ResolveChangesRequested { .. } => satisfy_reviewers(&mut after),
+        Action::PassChecks { .. } => pass_all_checks(&mut after),
+        Action::AddTests => after.change.files.extend(imagined_test(facts)),
+        Action::SplitOffMigration { files } => leave_out(&mut after, files),
+        Action::WaitForFreezeEnd { until } => after.declared.freezes.retain(|freeze| freeze.from >= *until),
+        Action::WaitForBurn => {
+            if let Ok(runtime) = &mut after.runtime {
+                // The pace that spends the budget exactly in its period.
+                runtime.burn_rate = Ok(1.0);
+            }
+        }
+    }
+    let more = after.change.files.len().saturating_sub(facts.change.files.len()) as u64;
+    let fewer = facts.change.files.len().saturating_sub(after.change.files.len()) as u64;
+    after.change.files_total = after.change.files_total.saturating_add(more).saturating_sub(fewer);
+    after
+}
+
+/// The readings after `action`; those that it cannot change are not measured again. Nothing when the action would make
+/// unknown what is known: to know less is no way down.
+fn read_again(action: &Action, view: &View<'_>, readings: &[Reading]) -> Option<Vec<Reading>> {
+    let after = apply(action, view.facts);
+    let after = if changes_files(action) { View::of(&after) } else { view.with(&after) };
+    let again = |(signal, before): (&&Signal, &Reading)| {
+        let reading = if changes(action, signal.id) { (signal.measure)(&after) } else { before.clone() };
+        (before.is_err() || reading.is_ok()).then_some(reading)
+    };
+    SIGNALS.iter().zip(readings).map(again).collect()
+}
+
+fn changes_files(action: &Action) -> bool {
+    matches!(action, Action::AddTests | Action::SplitOffMigration { .. })
+}
+
+/// Whether an action can change what a signal reads.
+fn changes(action: &Action, signal: &str) -> bool {
+    match action {
+        Action::OwnerApproval { .. } | Action::Approval | Action::ResolveChangesRequested { .. } => {
+            matches!(signal, "review" | "owner_review")
+        }
+        Action::PassChecks { .. } => signal == "checks",
+        Action::WaitForFreezeEnd { .. } => signal == "change_window",
+        Action::WaitForBurn => signal == "burn_rate",
+        Action::AddTests | Action::SplitOffMigration { .. } => !matches!(
+            signal,
+            "checks"
+                | "change_window"
+                | "prior_defects"
+                | "experience"
+                | "patch_coverage"
+                | "burn_rate"
+                | "error_budget"
+                | "open_incidents"
+                | "flaky_tests"
+                | "recent_deploys"
+                | "pull_request_age"
+        ),
+    }
+}
+
+/// Owners who would settle every file that lacks an approval: each time the one with most of the files that are left.
+/// No promise is made while somebody wants changes.
+fn owner_approval(facts: &Facts, readings: &[Reading]) -> Option<Action> {
+    if facts.review.as_ref().is_ok_and(wants_changes) {
+        return None;
+    }
+    let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for evidence in evidence_of("owner_review", readings) {
+        if let Evidence::OwnerMissing { path, owners, .. } = evidence {
+            let able: Vec<&str> = owners.iter().map(String::as_str).filter(|owner| can_approve(facts, owner)).collect();
+            if !able.is_empty() {
+                open.insert(path, able);
+            }
+        }
+    }
+    let files = open.keys().map(|&path| path.to_owned()).collect();
+    let mut owners = Vec::new();
+    while let Some(owner) = most_wanted(&open) {
+        open.retain(|_, able| !able.contains(&owner));
+        owners.push(owner.to_owned());
+    }
+    (!owners.is_empty()).then_some(Action::OwnerApproval { files, owners })
+}
+
+/// The owner of most files; among equals the first by name.
+fn most_wanted<'a>(open: &BTreeMap<&str, Vec<&'a str>>) -> Option<&'a str> {
+    let mut files: BTreeMap<&str, usize> = BTreeMap::new();
+    open.values()
+        .flat_map(|able| able.iter().copied().collect::<BTreeSet<_>>())
+        .for_each(|owner| *files.entry(owner).or_default() += 1);
+    files.into_iter().min_by_key(|&(owner, files)| (Reverse(files), owner)).map(|(owner, _)| owner)
+}
+
+/// Whether GitHub would take an approval by this owner: not by an e-mail address, not by the author.
+fn can_approve(facts: &Facts, owner: &str) -> bool {
+    owner
+        .strip_prefix('@')
+        .is_some_and(|name| !name.is_empty() && !name.eq_ignore_ascii_case(&facts.change.author.login))
+}
+
+fn approval(facts: &Facts) -> Option<Action> {
+    facts.review.as_ref().is_ok_and(|review| !wants_changes(review)).then_some(Action::Approval)
+}
+
+fn resolve_changes_requested(facts: &Facts) -> Option<Action> {
+    let opinions = facts.review.as_ref().ok()?.opinions.iter();
+    let reviewers: Vec<String> =
+        opinions.filter(|opinion| is_against(opinion)).map(|opinion| opinion.reviewer.clone()).collect();
+    (!reviewers.is_empty()).then_some(Action::ResolveChangesRequested { reviewers })
+}
+
+fn pass_checks(facts: &Facts) -> Option<Action> {
+    let checks = facts.checks.as_ref().ok()?;
+    let open: Vec<String> = checks.failed.iter().chain(&checks.pending).cloned().collect();
+    (!open.is_empty()).then_some(Action::PassChecks { checks: open })
+}
+
+/// Not for what undoes an earlier change: with a test added it would no longer be its exact inverse.
+fn add_tests(facts: &Facts, readings: &[Reading]) -> Option<Action> {
+    let undoes = matches!(facts.change.revert, Ok(Some(_)));
+    let possible = !undoes && is_set(readings, "test_churn.untested") && imagined_test(facts).is_some();
+    possible.then_some(Action::AddTests)
+}
+
+/// Only when something is left of the change without its migration.
+fn split_off_migration(facts: &Facts, readings: &[Reading]) -> Option<Action> {
+    let undoes = matches!(facts.change.revert, Ok(Some(_)));
+    if undoes || !is_set(readings, "schema_change.any") {
+        return None;
+    }
+    let statements: BTreeSet<&str> = evidence_of("schema_change", readings)
+        .filter_map(|evidence| match evidence {
+            Evidence::Schema { path, .. } => Some(path.as_str()),
+            _ => None,
+        })
+        .collect();
+    let paths = facts.change.files.iter().map(|file| file.path.as_str());
+    let files: Vec<String> = paths
+        .filter(|path| statements.contains(path) || kind_of(path) == PathKind::Migration)
+        .map(str::to_owned)
+        .collect();
+    (!files.is_empty() && files.len() < facts.change.files.len()).then_some(Action::SplitOffMigration { files })
+}
+
+fn wait_for_freeze_end(facts: &Facts) -> Option<Action> {
+    let until = freeze_end(facts);
+    (until > facts.at).then_some(Action::WaitForFreezeEnd { until })
+}
+
+/// The first instant from now on that lies in no freeze; one may follow upon another.
+fn freeze_end(facts: &Facts) -> DateTime<Utc> {
+    let mut freezes: Vec<_> = facts.declared.freezes.iter().collect();
+    freezes.sort_by_key(|freeze| (freeze.from, freeze.until));
+    freezes.into_iter().fold(facts.at, |free, freeze| if freeze.from <= free { free.max(freeze.until) } else { free })
+}
+
+fn evidence_of<'a>(signal: &str, readings: &'a [Reading]) -> impl Iterator<Item = &'a Evidence> {
+    let at = SIGNALS.iter().position(|row| row.id == signal);
+    let measure = at.and_then(|at| readings.get(at)).and_then(|reading| reading.as_ref().ok());
+    measure.into_iter().flat_map(|measure| &measure.evidence)
+}
+
+fn wants_changes(review: &Review) -> bool {
+    review.opinions.iter().any(is_against)
+}
+
+fn is_against(opinion: &Opinion) -> bool {
+    opinion.verdict == ReviewVerdict::ChangesRequested
+}
+
+/// An owner, as written in CODEOWNERS, approves the current head.
+fn approve_as(facts: &mut Facts, owner: &str) {
+    let name = owner.trim_start_matches('@');
+    // No login holds a slash, so that a team's member cannot be taken for anybody.
+    let teams = if name.contains('/') { vec![name.to_owned()] } else { Vec::new() };
+    approve(facts, name, teams);
+}
+
+/// A person with write access approves the current head; it takes the place of that person's earlier opinion.
+fn approve(facts: &mut Facts, reviewer: &str, teams: Vec<String>) {
+    let Ok(review) = &mut facts.review else { return };
+    review.opinions.retain(|opinion| !opinion.reviewer.eq_ignore_ascii_case(reviewer));
+    review.opinions.push(Opinion {
+        reviewer: reviewer.to_owned(),
+        kind: AuthorKind::Human,
+        verdict: ReviewVerdict::Approved,
+        commit: Some(facts.change.head_sha.clone()),
+        at: facts.at,
+        can_write: true,
+        on_behalf_of: Ok(teams),
+    });
+}
+
+fn satisfy_reviewers(facts: &mut Facts) {
+    let Ok(review) = &mut facts.review else { return };
+    for opinion in review.opinions.iter_mut().filter(|opinion| is_against(opinion)) {
+        opinion.verdict = ReviewVerdict::Approved;
+        opinion.commit = Some(facts.change.head_sha.clone());
+        opinion.at = facts.at;
+    }
+}
+
+fn pass_all_checks(facts: &mut Facts) {
+    let Ok(checks) = &mut facts.checks else { return };
+    let settled = checks.failed.len() + checks.pending.len();
+    checks.passed = checks.passed.saturating_add(settled as u64);
+    checks.failed.clear();
+    checks.pending.clear();
+}
+
+fn leave_out(facts: &mut Facts, files: &[String]) {
+    let files: BTreeSet<&str> = files.iter().map(String::as_str).collect();
+    facts.change.files.retain(|file| !files.contains(file.path.as_str()));
+    if let Ok(ownership) = &mut facts.ownership {
+        ownership.owned.retain(|path, _| !files.contains(path.as_str()));
+    }
+}
+
+/// A new test file beside the source file that grows most, so that the change spreads no further than it has to.
+fn imagined_test(facts: &Facts) -> Option<FileChange> {
+    let files = &facts.change.files;
+    let sources = files.iter().filter(|file| kind_of(&file.path) == PathKind::Source);
+    let largest = sources.clone().max_by_key(|file| (file.added, Reverse(&file.path)))?;
+    let path = test_path(&largest.path).filter(|path| files.iter().all(|file| file.path != *path))?;
+    let added = sources.fold(0u64, |sum, file| sum.saturating_add(file.added));
+    let lines = (added / 2).clamp(TEST_LINES.0, TEST_LINES.1);
+    let body: String = (1..=lines).map(|line| format!("+check({line});\n")).collect();
+    Some(FileChange {
+        path,
+        previous_path: None,
+        status: FileStatus::Added,
+        added: lines,
+        deleted: 0,
+        patch: Ok(Patch(format!("@@ -0,0 +1,{lines} @@\n{body}"))),
+        binary: false,
+        submodule: false,
+    })
+}
+
+/// `src/cart.rs` -> `src/cart_test.rs`, or below `tests` where that does not read as a test.
+fn test_path(source: &str) -> Option<String> {
+    let (directory, name) = source.rsplit_once('/').map_or(("", source), |(directory, name)| (directory, name));
+    let (stem, extension) = name.rsplit_once('.')?;
+    let beside = |name: String| if directory.is_empty() { name } else { format!("{directory}/{name}") };
+    let names = [format!("{stem}_test.{extension}"), format!("{stem}.test.{extension}"), format!("tests/{name}")];
+    names.into_iter().map(beside).find(|path| kind_of(path) == PathKind::Test)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::risk::{
+        assess,
+        assessment::Assessment,
+        signal::read_all,
+        stories::{any_facts, file, freeze, opinion, owned, pull_request, stories, text_file},
+    };
+
+    fn assessed(facts: &Facts) -> Assessment {
+        assess(facts, Model::baseline(), &Policy::default())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn keeps_its_word(facts in any_facts()) {
+            let before = assessed(&facts);
+            for way in &before.ways_down {
+                let after = assessed(&apply(&way.action, &facts));
+                prop_assert_eq!(after.score, way.target_score, "{:?}", way.action);
+                prop_assert_eq!(before.score - way.target_score, way.points);
+                prop_assert!(way.points > 0);
+            }
+            prop_assert!(before.ways_down.is_sorted_by_key(|way| Reverse(way.points)));
+        }
+
+        #[test]
+        fn nothing_is_left_out_of_the_new_readings(facts in any_facts()) {
+            let readings = read_all(&facts);
+            for action in candidates(&facts, &readings) {
+                let whole = read_all(&apply(&action, &facts));
+                if let Some(again) = read_again(&action, &View::of(&facts), &readings) {
+                    prop_assert_eq!(again, whole, "{:?}", action);
+                }
+            }
+        }
+
+        #[test]
+        fn an_approval_never_raises_the_score(facts in any_facts()) {
+            let mut approved = facts.clone();
+            approve(&mut approved, "somebody else", Vec::new());
+            prop_assert!(assessed(&approved).score <= assessed(&facts).score);
+        }
+    }
+
+    #[test]
+    fn names_each_action_once_it_helps() {
+        let mut facts = pull_request(
+            "Gift cards",
+            vec![
+                file("src/gift.rs", 400, 0),
+                file("src/cart.rs", 20, 9),
+                text_file("migrations/0043.sql", "DROP TABLE gift;"),
+            ],
+        );
+        facts.review.as_mut().unwrap().opinions.clear();
+        facts.ownership = owned(&[
+            ("src/gift.rs", &["@ADA", "@acme/gift", "gift@example.com"]),
+            ("src/cart.rs", &["@lin", "@acme/gift"]),
+            ("migrations/0043.sql", &["dba@example.com"]),
+        ]);
+        facts.checks.as_mut().unwrap().pending.push("build".into());
+        facts.declared.freezes = vec![freeze(-1, 2), freeze(2, 4), freeze(5, 6)];
+        let off = Policy {
+            floors: crate::risk::policy::Floors { destructive_migration: None, ..Default::default() },
+            ..Policy::default()
+        };
+        let mut actions = assess(&facts, Model::baseline(), &off).ways_down;
+        actions.sort_by_key(|way| format!("{:?}", way.action));
+        let actions: Vec<String> = actions.iter().map(|way| format!("{:?}", way.action)).collect();
+        insta::assert_snapshot!(actions.join("\n"), @"");
+    }
+
+    #[test]
+    fn a_floor_is_lowered_by_what_removes_it_alone() {
+        let (_, facts) = stories().into_iter().find(|(name, _)| *name == "destructive migration").unwrap();
+        let ways = assessed(&facts).ways_down;
+        assert_eq!(ways.len(), 1, "{ways:?}");
+        assert!(
+            matches!(&ways[0].action, Action::SplitOffMigration { files } if files == &["migrations/0042_orders.sql"])
+        );
+    }
+
+    #[test]
+    fn promises_nothing_by_approvals_while_changes_are_wanted() {
+        let mut facts = pull_request("Gift cards", vec![file("src/gift.rs", 40, 0)]);
+        facts.review.as_mut().unwrap().opinions = vec![opinion("lin", ReviewVerdict::ChangesRequested)];
+        facts.ownership = owned(&[("src/gift.rs", &["@grace"])]);
+        let actions: Vec<Action> = assessed(&facts).ways_down.into_iter().map(|way| way.action).collect();
+        assert_eq!(actions, [Action::ResolveChangesRequested { reviewers: vec!["lin".into()] }]);
+    }
+
+    #[test]
+    fn a_freeze_ends_where_no_other_begins() {
+        let mut facts = pull_request("Gift cards", vec![file("src/gift.rs", 40, 0)]);
+        facts.declared.freezes = vec![freeze(9, 12), freeze(3, 4), freeze(-3, 3), freeze(5, -5)];
+        let until = freeze_end(&facts);
+        assert_eq!(until, facts.declared.freezes[1].until);
+        let mut then = facts.clone();
+        then.at = until;
+        let (now, then, applied) =
+            (assessed(&facts), assessed(&then), assessed(&apply(&Action::WaitForFreezeEnd { until }, &facts)));
+        let window = |assessment: &Assessment| {
+            let row = assessment.contributions.iter().find(|row| row.signal.id == "change_window").unwrap();
+            row.reading.as_ref().unwrap().value
+        };
+        assert_eq!((window(&now), window(&then), window(&applied)), (1.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn the_imagined_test_reads_as_a_test() {
+        let check = |source: &str| {
+            let facts = pull_request("Gift cards", vec![file(source, 90, 0)]);
+            let test = imagined_test(&facts).unwrap();
+            assert_eq!((kind_of(&test.path), test.added), (PathKind::Test, 45), "{}", test.path);
+        };
+        for source in ["src/gift.rs", "gift.py", "web/gift.ts", "a/b/Gift.java", "cmd/gift.go", "lib/gift.rb"] {
+            check(source);
+        }
+    }
+}
