@@ -1,7 +1,65 @@
 //! Signals: each measures one thing about a change. `SIGNALS` is the one table; score, report, documentation and
 //! model weights are read off it. A signal never fetches, never fails and never guesses: what it cannot read is unknown.
 
-use super::facts::{Facts, Known};
+use super::{
+    diff::View,
+    facts::{Facts, Known, Reason, Source, Unknown},
+};
+
+mod burn_rate;
+mod change_kind;
+mod change_window;
+mod checks;
+mod churn;
+mod dependency_update;
+mod diffusion;
+mod entropy;
+mod error_budget;
+mod experience;
+mod flaky_tests;
+mod open_incidents;
+mod owner_review;
+mod patch_coverage;
+mod prior_defects;
+mod pull_request_age;
+mod recent_deploys;
+mod revert;
+mod review;
+mod schema_change;
+mod sensitive_paths;
+mod test_churn;
+
+/// All signals, in the order in which they are shown.
+pub static SIGNALS: [&Signal; 22] = [
+    &churn::SIGNAL,
+    &diffusion::SIGNAL,
+    &entropy::SIGNAL,
+    &test_churn::SIGNAL,
+    &change_kind::SIGNAL,
+    &schema_change::SIGNAL,
+    &sensitive_paths::SIGNAL,
+    &review::SIGNAL,
+    &owner_review::SIGNAL,
+    &checks::SIGNAL,
+    &pull_request_age::SIGNAL,
+    &change_window::SIGNAL,
+    &dependency_update::SIGNAL,
+    &revert::SIGNAL,
+    &prior_defects::SIGNAL,
+    &experience::SIGNAL,
+    &patch_coverage::SIGNAL,
+    &burn_rate::SIGNAL,
+    &error_budget::SIGNAL,
+    &open_incidents::SIGNAL,
+    &flaky_tests::SIGNAL,
+    &recent_deploys::SIGNAL,
+];
+
+/// Reads all signals, in the order of [`SIGNALS`].
+pub fn read_all(facts: &Facts) -> Vec<Reading> {
+    let view = View::of(facts);
+    SIGNALS.iter().map(|signal| (signal.measure)(&view)).collect()
+}
 
 /// One measured property of a change.
 pub struct Signal {
@@ -16,7 +74,7 @@ pub struct Signal {
     /// The terms that it gives to the model, in the order of [`Measure::terms`].
     pub terms: &'static [Term],
     /// Reads it.
-    pub measure: fn(&Facts) -> Reading,
+    pub measure: fn(&View<'_>) -> Reading,
 }
 
 /// A number that the model weighs.
@@ -58,6 +116,34 @@ pub struct Measure {
     pub terms: Vec<f64>,
     /// What the value rests on.
     pub evidence: Vec<Evidence>,
+}
+
+impl Measure {
+    /// A measure with one term.
+    fn single(value: f64, term: f64, evidence: Vec<Evidence>) -> Reading {
+        Ok(Self { value, terms: vec![term], evidence })
+    }
+}
+
+/// 1 for yes, 0 for no.
+fn flag(yes: bool) -> f64 {
+    f64::from(u8::from(yes))
+}
+
+/// ln(1 + count).
+fn ln1p(count: u64) -> f64 {
+    (count as f64).ln_1p()
+}
+
+/// `part` of `whole`, 0 of nothing.
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part.min(whole) as f64 / whole as f64 }
+}
+
+/// A number from outside, which is unknown when it is none.
+fn finite(number: f64, source: Source) -> Known<f64> {
+    let reason = || Reason::Unavailable("not a number".into());
+    if number.is_finite() { Ok(number) } else { Err(Unknown { source, reason: reason() }) }
 }
 
 /// A fact that shows why a signal reads as it does. Data; the sentences live in `report`.
@@ -156,6 +242,15 @@ pub enum Evidence {
     OpenFor {
         /// Days.
         days: f64,
+    },
+    /// Only a part could be looked at; the value is what that part amounts to.
+    Partly {
+        /// How many were looked at.
+        seen: u64,
+        /// How many there are.
+        total: u64,
+        /// Of what: "files" or "bytes".
+        of: &'static str,
     },
     /// The draft state, which has no points.
     Draft,

@@ -1,0 +1,313 @@
+//! What of a change counts: each file's kind and its effective lines, found once and read by all signals.
+//! Left out are generated, vendored, lock, binary and ignored files, submodules, and lines that differ in white space only.
+
+use std::borrow::Cow;
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::{
+    facts::{AuthorKind, Facts, FileChange, FileStatus, Reason, Source, Unknown},
+    patch::{LineKind, Patch, Piece},
+    paths::{self, PathKind},
+    signal::Evidence,
+};
+
+/// The facts together with what of their change counts. Everything that a signal reads.
+pub struct View<'a> {
+    /// The facts.
+    pub facts: &'a Facts,
+    diff: Cow<'a, Diff>,
+}
+
+impl<'a> View<'a> {
+    /// Looks at facts.
+    pub fn of(facts: &'a Facts) -> Self {
+        Self { facts, diff: Cow::Owned(Diff::of(facts)) }
+    }
+
+    /// Looks at other facts about the same files: `facts` differs from this view's at most outside of
+    /// `change.files`, `change.author` and `declared`, so that the files need not be read again.
+    pub fn with<'b>(&'b self, facts: &'b Facts) -> View<'b> {
+        View { facts, diff: Cow::Borrowed(&self.diff) }
+    }
+
+    /// What of the change counts.
+    pub fn diff(&self) -> &Diff {
+        &self.diff
+    }
+
+    /// Changed files with what of them counts.
+    pub fn files(&self) -> impl Iterator<Item = (&'a FileChange, &Scan)> {
+        self.facts.change.files.iter().zip(&self.diff.scans)
+    }
+
+    /// Changed files that count for size and spread.
+    pub fn counted(&self) -> impl Iterator<Item = (&'a FileChange, &Scan)> {
+        self.files().filter(|(_, scan)| scan.counts)
+    }
+
+    /// Why nothing can be said of the files: there are some, but none was given.
+    pub fn unread(&self) -> Option<Unknown> {
+        let nothing = self.facts.change.files.is_empty() && self.facts.change.files_total > 0;
+        nothing.then(|| self.partial())
+    }
+
+    /// Why nothing can be said of files that are *absent*: not all were given.
+    pub fn incomplete(&self) -> Option<Unknown> {
+        let seen = self.facts.change.files.len() as u64;
+        (seen < self.facts.change.files_total).then(|| self.partial())
+    }
+
+    /// Evidence that not all files were given, for signals whose value is a lower bound then.
+    pub fn partly(&self) -> Option<Evidence> {
+        let change = &self.facts.change;
+        let (seen, total) = (change.files.len() as u64, change.files_total);
+        (seen < total).then_some(Evidence::Partly { seen, total, of: "files" })
+    }
+
+    fn partial(&self) -> Unknown {
+        let change = &self.facts.change;
+        let (seen, total) = (change.files.len() as u64, change.files_total);
+        Unknown { source: Source::Diff, reason: Reason::Partial { seen, total } }
+    }
+}
+
+/// What of a change counts.
+#[derive(Clone, Debug, Default)]
+pub struct Diff {
+    /// One for each changed file, in their order.
+    pub scans: Vec<Scan>,
+    /// Effective added lines outside of tests and docs.
+    pub added: u64,
+    /// Effective deleted lines outside of tests and docs.
+    pub deleted: u64,
+    /// Lines left out.
+    pub discounted: u64,
+}
+
+/// What of one changed file counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Scan {
+    /// What the file is for.
+    pub kind: PathKind,
+    /// Whether the file counts for size and spread.
+    pub counts: bool,
+    /// Effective added lines, those of `tests` included.
+    pub added: u64,
+    /// Effective deleted lines, those of `tests` included.
+    pub deleted: u64,
+    /// Effective changed lines that are tests inside of a source file.
+    pub tests: u64,
+    /// Those of `tests` that were added.
+    pub tests_added: u64,
+    /// Lines left out.
+    pub discounted: u64,
+}
+
+impl Scan {
+    /// Effective lines, added and deleted.
+    pub fn lines(&self) -> u64 {
+        self.added.saturating_add(self.deleted)
+    }
+}
+
+impl Diff {
+    fn of(facts: &Facts) -> Self {
+        let ignored = globs(facts.declared.ignore.iter().map(String::as_str));
+        // A bot that moves versions is judged by how far they move, not by how many lines that takes.
+        let bot = facts.change.author.kind == AuthorKind::Bot;
+        let mut diff = Self::default();
+        for file in &facts.change.files {
+            let kind = paths::kind_of(&file.path);
+            let left_out = matches!(kind, PathKind::Generated | PathKind::Vendored | PathKind::Lock)
+                || file.binary
+                || file.submodule
+                || file.status == FileStatus::Unchanged
+                || bot && kind == PathKind::Manifest
+                || !ignored.is_empty() && ignored.is_match(&file.path);
+            let scan = if left_out { left_out_scan(file, kind) } else { effective(file, kind) };
+            diff.discounted = diff.discounted.saturating_add(scan.discounted);
+            if !matches!(kind, PathKind::Test | PathKind::Docs) {
+                let tests_deleted = scan.tests.saturating_sub(scan.tests_added);
+                diff.added = diff.added.saturating_add(scan.added.saturating_sub(scan.tests_added));
+                diff.deleted = diff.deleted.saturating_add(scan.deleted.saturating_sub(tests_deleted));
+            }
+            diff.scans.push(scan);
+        }
+        diff
+    }
+
+    /// Effective lines of the whole change, tests and docs included.
+    pub fn lines(&self) -> u64 {
+        self.scans.iter().fold(0, |sum, scan| sum.saturating_add(scan.lines()))
+    }
+}
+
+/// Compiles path globs, in which `*` stays within one directory and `**` does not. A glob that is none matches
+/// nothing: reading the policy has already said so.
+pub(crate) fn globs<'a>(patterns: impl Iterator<Item = &'a str>) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    for glob in patterns.filter_map(glob) {
+        set.add(glob);
+    }
+    set.build().unwrap_or_else(|_| GlobSet::empty())
+}
+
+/// Whether a pattern can be compiled.
+pub(crate) fn is_glob(pattern: &str) -> bool {
+    glob(pattern).is_some()
+}
+
+fn glob(pattern: &str) -> Option<Glob> {
+    GlobBuilder::new(pattern).literal_separator(true).build().ok()
+}
+
+fn left_out_scan(file: &FileChange, kind: PathKind) -> Scan {
+    let discounted = file.added.saturating_add(file.deleted);
+    Scan { kind, counts: false, added: 0, deleted: 0, tests: 0, tests_added: 0, discounted }
+}
+
+fn effective(file: &FileChange, kind: PathKind) -> Scan {
+    let found = file.patch.as_ref().map(|patch| look(patch, &file.path)).unwrap_or_default();
+    // The source's own counts hold even where it cuts the patch.
+    let added = file.added.saturating_sub(found.blank_added);
+    let deleted = file.deleted.saturating_sub(found.blank_deleted);
+    let (tests_added, tests_deleted) = (found.tests_added.min(added), found.tests_deleted.min(deleted));
+    let white_space_only = added == 0 && deleted == 0 && (file.added > 0 || file.deleted > 0);
+    Scan {
+        kind,
+        counts: !white_space_only,
+        added,
+        deleted,
+        tests: tests_added.saturating_add(tests_deleted),
+        tests_added,
+        discounted: file.added.saturating_sub(added).saturating_add(file.deleted.saturating_sub(deleted)),
+    }
+}
+
+/// What the lines of one patch amount to.
+#[derive(Default)]
+struct Look {
+    /// Added lines that are blank or differ from a deleted one in white space only.
+    blank_added: u64,
+    /// The same for deleted lines.
+    blank_deleted: u64,
+    /// Other added lines in a test module inside of a source file.
+    tests_added: u64,
+    /// The same for deleted lines.
+    tests_deleted: u64,
+}
+
+fn look(patch: &Patch, path: &str) -> Look {
+    let layout = Layout::of(path);
+    let inline_tests = paths::has_extension(path, "rs");
+    let mut look = Look::default();
+    let (mut deleted, mut added) = (Vec::new(), Vec::new());
+    let mut in_tests = false;
+    for piece in patch.pieces() {
+        let line = match piece {
+            Piece::Line(line) if line.kind == LineKind::Added => {
+                added.push(line.text);
+                in_tests |= inline_tests && opens_tests(line.text);
+                continue;
+            }
+            Piece::Line(line) if line.kind == LineKind::Deleted => {
+                deleted.push(line.text);
+                continue;
+            }
+            Piece::Line(line) => line.text,
+            Piece::Hunk(heading) => heading,
+        };
+        look.block(&mut deleted, &mut added, layout, in_tests);
+        in_tests |= inline_tests && opens_tests(line);
+    }
+    look.block(&mut deleted, &mut added, layout, in_tests);
+    look
+}
+
+/// Rust keeps unit tests at the end of the file that they test.
+fn opens_tests(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("#[cfg(test)]") || line.starts_with("mod tests")
+}
+
+impl Look {
+    /// Takes in a run of changed lines, between context.
+    fn block(&mut self, deleted: &mut Vec<&str>, added: &mut Vec<&str>, layout: Layout, in_tests: bool) {
+        if added.is_empty() && deleted.is_empty() {
+            return;
+        }
+        self.blank_deleted += drop_blank(deleted);
+        self.blank_added += drop_blank(added);
+        let pairs = white_space_pairs(deleted, added, layout);
+        self.blank_deleted += pairs;
+        self.blank_added += pairs;
+        if in_tests {
+            self.tests_added += added.len() as u64 - pairs;
+            self.tests_deleted += deleted.len() as u64 - pairs;
+        }
+        deleted.clear();
+        added.clear();
+    }
+}
+
+/// Takes blank lines out; how many there were.
+fn drop_blank(lines: &mut Vec<&str>) -> u64 {
+    let before = lines.len();
+    lines.retain(|line| !line.trim_ascii().is_empty());
+    (before - lines.len()) as u64
+}
+
+/// Whether indentation carries meaning.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    Free,
+    Significant,
+}
+
+impl Layout {
+    fn of(path: &str) -> Self {
+        const SIGNIFICANT: [&str; 16] = [
+            "py", "pyi", "yml", "yaml", "haml", "slim", "pug", "coffee", "nim", "fs", "fsx", "hs", "elm", "sass", "mk",
+            "gd",
+        ];
+        let significant =
+            SIGNIFICANT.iter().any(|extension| paths::has_extension(path, extension)) || path.ends_with("Makefile");
+        if significant { Self::Significant } else { Self::Free }
+    }
+}
+
+/// Pairs of deleted and added lines, in order, that are equal but for white space. A line is looked for a few places
+/// ahead only, so that the work stays linear; what lies farther apart counts as changed.
+fn white_space_pairs(deleted: &[&str], added: &[&str], layout: Layout) -> u64 {
+    const AHEAD: usize = 8;
+    let (mut next, mut pairs) = (0, 0);
+    for line in added {
+        if next >= deleted.len() {
+            break;
+        }
+        let window = &deleted[next..deleted.len().min(next + AHEAD)];
+        if let Some(at) = window.iter().position(|old| same_but_for_white_space(old, line, layout)) {
+            next += at + 1;
+            pairs += 1;
+        }
+    }
+    pairs
+}
+
+/// White space inside of quotes is content, and so is indentation where the language says so.
+fn same_but_for_white_space(old: &str, new: &str, layout: Layout) -> bool {
+    if layout == Layout::Significant {
+        return old.trim_ascii_end() == new.trim_ascii_end();
+    }
+    let mut left = old.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    let mut right = new.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return true,
+            (Some(b'"' | b'\'' | b'`'), Some(b'"' | b'\'' | b'`')) => return old.trim_ascii() == new.trim_ascii(),
+            (a, b) if a != b => return false,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Kind of change: what the title and the paths say that this is.
+
+use super::{Evidence, Measure, Reading, Signal, Term, Unit, flag};
+use crate::risk::{diff::View, facts::FileStatus, paths::PathKind};
+
+pub(super) static SIGNAL: Signal = Signal {
+    id: "change_kind",
+    label: "kind of change",
+    unit: Unit::Flag,
+    why: "Switching something on and tuning it fail more often than repairs, documentation and chores.",
+    terms: &[
+        Term { id: "change_kind.fix", transform: "1 by conventional type, else by words in the title" },
+        Term { id: "change_kind.feature", transform: "1 by conventional type, else by words in the title" },
+        Term { id: "change_kind.performance", transform: "1 by conventional type or by words in the title" },
+        Term { id: "change_kind.refactor", transform: "1 by conventional type, else by words in the title" },
+        Term { id: "change_kind.enablement", transform: "1 when words in the title say that something is switched on" },
+        Term {
+            id: "change_kind.trivial",
+            transform: "1 when words in the title speak of typos, comments, names or format",
+        },
+        Term { id: "change_kind.chore", transform: "1 by conventional type: chore, build, ci, style, deps" },
+        Term { id: "change_kind.docs_only", transform: "1 when every changed file is documentation" },
+        Term { id: "change_kind.tests_only", transform: "1 when every changed file is a test" },
+    ],
+    measure,
+};
+
+/// Names of the kinds, in the order of the terms.
+const KINDS: [&str; 9] =
+    ["fix", "feature", "performance", "refactor", "enablement", "trivial", "chore", "docs_only", "tests_only"];
+const FIX: usize = 0;
+const FEATURE: usize = 1;
+const PERFORMANCE: usize = 2;
+const REFACTOR: usize = 3;
+const ENABLEMENT: usize = 4;
+const TRIVIAL: usize = 5;
+const CHORE: usize = 6;
+const DOCS_ONLY: usize = 7;
+const TESTS_ONLY: usize = 8;
+
+fn measure(view: &View<'_>) -> Reading {
+    let mut from: [Option<&'static str>; 9] = [None; 9];
+    by_words(&view.facts.change.title, &mut from);
+    by_type(&view.facts.change.title, &mut from);
+    by_paths(view, &mut from);
+    let evidence =
+        (0..KINDS.len()).filter_map(|kind| from[kind].map(|from| Evidence::Kind { kind: KINDS[kind], from })).collect();
+    let terms: Vec<f64> = from.iter().map(|from| flag(from.is_some())).collect();
+    Ok(Measure { value: flag(from.iter().any(Option::is_some)), terms, evidence })
+}
+
+/// The conventional type, which outweighs words: "docs: how to fix a build" is no fix.
+fn by_type(title: &str, from: &mut [Option<&'static str>; 9]) {
+    let Some(kind) = conventional_type(title) else { return };
+    for by_word in [FIX, FEATURE, REFACTOR] {
+        from[by_word] = None;
+    }
+    let kind = match kind.as_str() {
+        "fix" | "bugfix" | "hotfix" => FIX,
+        "feat" | "feature" => FEATURE,
+        "perf" => PERFORMANCE,
+        "refactor" | "refact" => REFACTOR,
+        "chore" | "build" | "ci" | "style" | "deps" | "release" => CHORE,
+        _ => return,
+    };
+    from[kind] = Some("type");
+}
+
+/// `fix` of `fix(parser)!: accept x`, lower case. Only known types are: "Note: this breaks" has none.
+pub(super) fn conventional_type(title: &str) -> Option<String> {
+    const LONGEST: usize = 100;
+    let (head, _) = title.trim_start().split_once(':')?;
+    if head.len() > LONGEST {
+        return None;
+    }
+    let head = head.strip_suffix('!').unwrap_or(head);
+    let name = match head.split_once('(') {
+        Some((name, scope)) if scope.ends_with(')') => name,
+        Some(_) => return None,
+        None => head,
+    };
+    let name = name.to_ascii_lowercase();
+    let known = [
+        "fix", "bugfix", "hotfix", "feat", "feature", "perf", "refactor", "refact", "chore", "build", "ci", "style",
+        "deps", "release", "docs", "doc", "test", "tests", "revert",
+    ];
+    known.contains(&name.as_str()).then_some(name)
+}
+
+fn by_words(title: &str, from: &mut [Option<&'static str>; 9]) {
+    let mut previous = String::new();
+    for word in title.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let word = word.to_lowercase();
+        if let Some(kind) = kind_of_word(&previous, &word) {
+            from[kind] = Some("title");
+        }
+        previous = word;
+    }
+}
+
+/// The kind that a word speaks of, with the word before it where one alone does not say enough.
+fn kind_of_word(previous: &str, word: &str) -> Option<usize> {
+    Some(match word {
+        "fix" | "fixes" | "fixed" | "fixing" | "bug" | "bugs" | "bugfix" | "hotfix" | "crash" | "crashes"
+        | "regression" | "repair" => FIX,
+        "add" | "adds" | "added" | "adding" | "implement" | "implements" | "implemented" | "introduce"
+        | "introduces" | "feature" | "support" => FEATURE,
+        "perf" | "performance" | "faster" | "speedup" | "optimize" | "optimise" | "optimizes" | "optimized"
+        | "optimization" | "optimisation" | "latency" => PERFORMANCE,
+        "up" if previous == "speed" => PERFORMANCE,
+        "refactor" | "refactors" | "refactored" | "refactoring" | "restructure" | "extract" | "simplify" => REFACTOR,
+        "enable" | "enables" | "enabled" | "enabling" | "rollout" | "activate" | "ungate" | "unflag" => ENABLEMENT,
+        "on" if matches!(previous, "turn" | "turns" | "switch") => ENABLEMENT,
+        "out" if matches!(previous, "roll" | "rolls") => ENABLEMENT,
+        "default" if matches!(previous, "by" | "the") => ENABLEMENT,
+        "typo" | "typos" | "comment" | "comments" | "cleanup" | "format" | "formatting" | "lint" | "rename"
+        | "renames" | "nit" | "nits" | "whitespace" | "spelling" | "docs" | "readme" | "unused" => TRIVIAL,
+        "up" if matches!(previous, "clean" | "cleans") => TRIVIAL,
+        _ => return None,
+    })
+}
+
+fn by_paths(view: &View<'_>, from: &mut [Option<&'static str>; 9]) {
+    // A file that was not given could be anything.
+    if view.incomplete().is_some() {
+        return;
+    }
+    let only = |kind: PathKind| {
+        let mut changed = view.files().filter(|(file, _)| file.status != FileStatus::Unchanged).peekable();
+        changed.peek().is_some() && changed.all(|(_, scan)| scan.kind == kind)
+    };
+    from[DOCS_ONLY] = only(PathKind::Docs).then_some("paths");
+    from[TESTS_ONLY] = only(PathKind::Test).then_some("paths");
+}

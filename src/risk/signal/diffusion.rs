@@ -1,0 +1,36 @@
+//! Diffusion: over how many files, directories and parts of the system a change is spread.
+
+use std::collections::HashSet;
+
+use super::{Evidence, Measure, Reading, Signal, Term, Unit, ln1p};
+use crate::risk::{diff::View, paths};
+
+pub(super) static SIGNAL: Signal = Signal {
+    id: "diffusion",
+    label: "spread",
+    unit: Unit::Count,
+    why: "A change in many places needs knowledge of all of them.",
+    terms: &[
+        Term { id: "diffusion.files", transform: "ln(1 + effective files)" },
+        Term { id: "diffusion.directories", transform: "ln(1 + directories of these files)" },
+        Term { id: "diffusion.subsystems", transform: "ln(1 + top-level directories, two levels in monorepos)" },
+    ],
+    measure,
+};
+
+fn measure(view: &View<'_>) -> Reading {
+    if let Some(unknown) = view.unread() {
+        return Err(unknown);
+    }
+    let mut files = 0;
+    let (mut directories, mut subsystems) = (HashSet::new(), HashSet::new());
+    for (file, _) in view.counted() {
+        files += 1;
+        directories.insert(paths::directory_of(&file.path));
+        subsystems.insert(paths::subsystem_of(&file.path));
+    }
+    let (directories, subsystems) = (directories.len() as u64, subsystems.len() as u64);
+    let mut evidence = vec![Evidence::Spread { files, directories, subsystems }];
+    evidence.extend(view.partly());
+    Ok(Measure { value: files as f64, terms: vec![ln1p(files), ln1p(directories), ln1p(subsystems)], evidence })
+}

@@ -1,0 +1,36 @@
+//! Entropy: how evenly the changed lines are spread over the files (Kamei 2013).
+
+use super::{Evidence, Measure, Reading, Signal, Term, Unit};
+use crate::risk::diff::View;
+
+pub(super) static SIGNAL: Signal = Signal {
+    id: "entropy",
+    label: "scatter",
+    unit: Unit::Ratio,
+    why: "Lines scattered evenly over many files are harder to follow than the same lines in one place.",
+    terms: &[Term {
+        id: "entropy.normalised",
+        transform: "Shannon entropy of effective lines over files / log2(files); 0 for one file",
+    }],
+    measure,
+};
+
+fn measure(view: &View<'_>) -> Reading {
+    // Files that are not seen could hold all the lines or none: no bound can be given.
+    if let Some(unknown) = view.incomplete() {
+        return Err(unknown);
+    }
+    let lines = || view.counted().filter(|(_, scan)| scan.lines() > 0);
+    let total: f64 = lines().map(|(_, scan)| scan.lines() as f64).sum();
+    let files = lines().count();
+    let Some((largest, scan)) = lines().max_by_key(|(_, scan)| scan.lines()) else {
+        return Measure::single(0.0, 0.0, Vec::new());
+    };
+    let evidence = vec![Evidence::LargestFile { path: largest.path.clone(), share: scan.lines() as f64 / total }];
+    if files < 2 {
+        return Measure::single(0.0, 0.0, evidence);
+    }
+    let bits: f64 = lines().map(|(_, scan)| scan.lines() as f64 / total).map(|share| -share * share.log2()).sum();
+    let normalised = (bits / (files as f64).log2()).clamp(0.0, 1.0);
+    Measure::single(normalised, normalised, evidence)
+}

@@ -1,0 +1,98 @@
+//! Owner review: whether the owners of the changed files, by CODEOWNERS, have approved the current head.
+
+use super::{Evidence, Measure, Reading, Signal, Term, Unit, review, share};
+use crate::risk::{
+    diff::View,
+    facts::{Known, Opinion, OwnerRule, Reason, ReviewVerdict, Source, Unknown},
+};
+
+pub(super) static SIGNAL: Signal = Signal {
+    id: "owner_review",
+    label: "owners' approval",
+    unit: Unit::Count,
+    why: "Owners know what else depends on their files.",
+    terms: &[Term {
+        id: "owner_review.missing_share",
+        transform: "share of the owned changed files without an owner's approval of the current head; 0 when none is owned",
+    }],
+    measure,
+};
+
+fn measure(view: &View<'_>) -> Reading {
+    let ownership = view.facts.ownership.as_ref().map_err(Clone::clone)?;
+    let owned: Vec<(&str, &OwnerRule)> = view
+        .facts
+        .change
+        .files
+        .iter()
+        .filter_map(|file| ownership.owned.get(&file.path).map(|rule| (file.path.as_str(), rule)))
+        .filter(|(_, rule)| !rule.owners.is_empty())
+        .collect();
+    if owned.is_empty() {
+        // Files that were not given may have owners.
+        return view.incomplete().map_or_else(|| Measure::single(0.0, 0.0, Vec::new()), Err);
+    }
+    let approvals = approvals(view)?;
+    let mut missing = Vec::new();
+    let mut unknown = None;
+    for (path, rule) in &owned {
+        match settled(rule, &approvals) {
+            Ok(true) => {}
+            Ok(false) => missing.push(Evidence::OwnerMissing {
+                path: (*path).to_owned(),
+                owners: rule.owners.clone(),
+                line: rule.line,
+            }),
+            Err(reason) => unknown = unknown.or(Some(reason)),
+        }
+    }
+    match unknown.or_else(|| view.incomplete().filter(|_| missing.is_empty())) {
+        Some(unknown) => Err(unknown),
+        None => {
+            let count = missing.len() as u64;
+            Measure::single(count as f64, share(count, owned.len() as u64), missing)
+        }
+    }
+}
+
+/// Approvals that can stand for an owner's: current, by a person who may push, not by the author.
+fn approvals<'a>(view: &View<'a>) -> Known<Vec<&'a Opinion>> {
+    let review = view.facts.review.as_ref().map_err(Clone::clone)?;
+    let change = &view.facts.change;
+    Ok(review
+        .opinions
+        .iter()
+        .filter(|opinion| opinion.verdict == ReviewVerdict::Approved)
+        .filter(|opinion| review::counts(opinion, change) && review::is_current(opinion, change))
+        .collect())
+}
+
+/// Whether one of a file's owners is among the approvals. Unknown where an approval might be an owner's: whose
+/// e-mail address it is nobody says, and team membership may be hidden.
+fn settled(rule: &OwnerRule, approvals: &[&Opinion]) -> Known<bool> {
+    let mut unknown = None;
+    for approval in approvals {
+        for owner in &rule.owners {
+            match is_owner(owner, approval) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(reason) => unknown = unknown.or(Some(reason)),
+            }
+        }
+    }
+    unknown.map_or(Ok(false), Err)
+}
+
+fn is_owner(owner: &str, approval: &Opinion) -> Known<bool> {
+    match owner.strip_prefix('@') {
+        None => Err(Unknown {
+            source: Source::Codeowners,
+            reason: Reason::Unavailable("an owner is given by e-mail address".into()),
+        }),
+        Some(team) if team.contains('/') => {
+            let teams = approval.on_behalf_of.as_ref().map_err(Clone::clone)?;
+            Ok(teams.iter().any(|given| given.trim_start_matches('@').eq_ignore_ascii_case(team)))
+        }
+        Some(login) => Ok(approval.reviewer.eq_ignore_ascii_case(login)),
+    }
+}
