@@ -1,14 +1,29 @@
 //! The check run: title, summary and annotations, within GitHub's limits by construction.
 
-use super::Subject;
+use super::{
+    Report, RowKind, Subject, annotations, is_scored, markdown, page,
+    sentences::{Detail, Sentence, cause, verdict},
+};
+use crate::risk::assessment::{Because, Mode};
+
+pub use super::annotations::ANNOTATIONS_MAX;
 
 /// Name of the check run, by which it can be required.
 pub const NAME: &str = "mergecast/risk";
 
+/// Most bytes of a summary and of a text. GitHub counts characters; bytes are never fewer.
+const LENGTH_MAX: usize = 65_535;
+
+/// Characters after which no further cause is added to a title.
+const TITLE_MAX: usize = 100;
+
+/// Most causes in a title.
+const CAUSES_MAX: usize = 4;
+
 /// The words of one check run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRunText {
-    /// One line of plain text, at most 255 characters.
+    /// One line of plain text without anything from outside, at most 255 characters.
     pub title: String,
     /// Markdown, at most 65,535 bytes.
     pub summary: String,
@@ -17,9 +32,6 @@ pub struct CheckRunText {
     /// At most [`ANNOTATIONS_MAX`], each on a changed file that the head still has.
     pub annotations: Vec<Annotation>,
 }
-
-/// Most annotations of one check run: as many as GitHub takes in one request.
-pub const ANNOTATIONS_MAX: usize = 50;
 
 /// A remark on lines of a changed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,14 +44,14 @@ pub struct Annotation {
     pub end_line: u64,
     /// How grave it is.
     pub level: AnnotationLevel,
-    /// The cause in a few words, at most 255 characters.
+    /// The cause in a few words of ours, at most 255 characters.
     pub title: String,
-    /// The cause and the next step, at most 64 KB.
+    /// The cause and the next step, at most 64 KB. Plain text to GitHub; names stand between backticks.
     pub message: String,
 }
 
 /// How grave an annotation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AnnotationLevel {
     /// Good to know.
     Notice,
@@ -80,22 +92,181 @@ pub fn actions() -> &'static [Button] {
 
 /// The check run for an assessment.
 pub fn render(subject: &Subject<'_>) -> CheckRunText {
-    let title = format!("{} {}", subject.assessment.score, subject.assessment.level.word());
-    CheckRunText { summary: title.clone(), title, text: None, annotations: Vec::new() }
+    CheckRunText {
+        title: title(subject),
+        summary: within_limit(|detail| summary(subject, detail)),
+        text: is_scored(subject).then(|| within_limit(|_| glossary(subject))),
+        annotations: annotations::findings(subject).into_iter().map(|finding| finding.annotation).collect(),
+    }
 }
 
 /// The check run while the change is being read.
 pub fn in_progress() -> CheckRunText {
     CheckRunText {
-        title: "Scoring".into(),
-        summary: "The change is being read".into(),
+        title: "Reading the change".to_owned(),
+        summary: "The change is being read; the score follows within seconds.".to_owned(),
         text: None,
         annotations: Vec::new(),
     }
 }
 
-/// The check run after an internal failure: `what` failed, and `reference` finds it in the log.
+/// The check run after an internal failure, to be concluded as neutral: `what` failed, and `reference` finds it in the log.
 pub fn failure(reference: &str, what: &str) -> CheckRunText {
-    let summary = format!("{}: {}", super::markdown::text(what), super::markdown::code(reference));
-    CheckRunText { title: "No score".into(), summary, text: None, annotations: Vec::new() }
+    let what = markdown::text(what);
+    let reference = markdown::code(reference);
+    CheckRunText {
+        title: "No score: Mergecast failed, not the change".to_owned(),
+        summary: format!(
+            "**No score.** Something went wrong inside Mergecast: {what}\n\n\
+             This says nothing about the change, and nothing is held against it. \
+             **Re-score** tries again; the server's log has the details under {reference}.\n"
+        ),
+        text: None,
+        annotations: Vec::new(),
+    }
+}
+
+/// The fullest rendering that fits: lists and names are cut in steps, rows never are.
+fn within_limit(render: impl Fn(Detail) -> String) -> String {
+    let fitting = Detail::STEPS.into_iter().map(&render).find(|text| text.len() <= LENGTH_MAX);
+    fitting.unwrap_or_else(|| "This report is too long for a check run.".to_owned())
+}
+
+fn title(subject: &Subject<'_>) -> String {
+    let assessment = subject.assessment;
+    if !is_scored(subject) {
+        return verdict::headline(subject).plain(Detail::FULL);
+    }
+    let mut title = format!("{} {}", assessment.score, assessment.level.word());
+    if let Some(step) = verdict::step(subject) {
+        title.push_str(&format!(" ({step})"));
+    }
+    match assessment.verdict.because {
+        Because::Draft => title.push_str(", draft"),
+        Because::NotOpen => title.push_str(", no longer open"),
+        _ => {}
+    }
+    for (position, cause) in cause::causes(subject.facts, assessment).iter().take(CAUSES_MAX).enumerate() {
+        let between = if position == 0 { ": " } else { ", " };
+        if title.chars().count() + between.len() + cause.chars().count() > TITLE_MAX {
+            break;
+        }
+        title.push_str(between);
+        title.push_str(cause);
+    }
+    title
+}
+
+fn summary(subject: &Subject<'_>, detail: Detail) -> String {
+    let report = Report::of(subject, detail);
+    let mut out = String::new();
+    verdict_block(&report, detail, &mut out);
+    if is_scored(subject) {
+        ways_block(subject, &report, detail, &mut out);
+        table_block(&report, detail, &mut out);
+    }
+    missing_block(&report, detail, &mut out);
+    sources_block(&report, detail, &mut out);
+    commands_block(subject, &mut out);
+    out
+}
+
+fn verdict_block(report: &Report, detail: Detail, out: &mut String) {
+    let mut paragraphs = report.verdict.iter().map(|sentence| sentence.markdown(detail));
+    let consequence = paragraphs.next().unwrap_or_default();
+    out.push_str(&format!("**{}.** {consequence}.\n", report.headline.markdown(detail)));
+    for paragraph in paragraphs {
+        out.push_str(&format!("\n{paragraph}.\n"));
+    }
+    if let Some(mistakes) = &report.mistakes {
+        out.push_str(&format!("\n**Policy:** {}.\n\n", mistakes.head.markdown(detail)));
+        for item in &mistakes.items {
+            out.push_str(&format!("- {}\n", item.markdown(detail)));
+        }
+        if mistakes.left_out > 0 {
+            out.push_str(&format!("- and {} more\n", mistakes.left_out));
+        }
+    }
+}
+
+fn ways_block(subject: &Subject<'_>, report: &Report, detail: Detail, out: &mut String) {
+    if report.ways_down.is_empty() {
+        out.push_str(
+            "\n### What would lower it\n\nNothing that the author or the reviewers can do now is worth a point.\n",
+        );
+        return;
+    }
+    out.push_str("\n### What would lower it\n\n| What to do | Points | Score after it |\n| :-- | --: | --: |\n");
+    for way in &report.ways_down {
+        let what = markdown::cell(&way.what.markdown(detail));
+        out.push_str(&format!("| {what} | {} | {} |\n", way.points, way.target));
+    }
+    let floor = subject.assessment.floors.iter().any(|floor| floor.applied);
+    let note = if floor { ", floors included" } else { "" };
+    out.push_str(&format!("\nEach row by itself, found by scoring the change again as if it were done{note}.\n"));
+}
+
+fn table_block(report: &Report, detail: Detail, out: &mut String) {
+    out.push_str("\n### How the score adds up\n\n| | Points | What was read |\n| :-- | --: | :-- |\n");
+    for row in &report.rows {
+        let label = markdown::cell(&row.label.markdown(detail));
+        let reading = markdown::cell(&row.reading.markdown(detail));
+        let (open, close) = if matches!(row.kind, RowKind::Sum | RowKind::Total) { ("**", "**") } else { ("", "") };
+        out.push_str(&format!("| {open}{label}{close} | {open}{}{close} | {reading} |\n", row.points));
+    }
+    if !report.without_points.is_empty() {
+        out.push_str(&format!("\nRead, and worth no points: {}.\n", report.without_points.markdown(detail)));
+    }
+}
+
+fn missing_block(report: &Report, detail: Detail, out: &mut String) {
+    if report.missing.is_empty() {
+        return;
+    }
+    out.push_str("\n### What is not known\n\n| What | Why | What would tell |\n| :-- | :-- | :-- |\n");
+    let cell = |sentence: &Sentence| markdown::cell(&sentence.markdown(detail));
+    for missing in &report.missing {
+        out.push_str(&format!("| {} | {} | {} |\n", cell(&missing.what), cell(&missing.why), cell(&missing.way)));
+    }
+    out.push_str("\nWhat is not known adds no points; it widens the range.\n");
+}
+
+fn sources_block(report: &Report, detail: Detail, out: &mut String) {
+    out.push_str("\n### Sources\n\n");
+    for source in &report.sources {
+        out.push_str(&format!("- {}\n", capitalised(&source.markdown(detail))));
+    }
+}
+
+fn commands_block(subject: &Subject<'_>, out: &mut String) {
+    out.push_str("\n### Buttons\n\n");
+    for button in actions() {
+        out.push_str(&format!("- **{}**: {}\n", button.label, lower_first(button.description)));
+    }
+    if subject.assessment.verdict.mode == Mode::Advisory {
+        out.push_str("\nAdvisory mode: this check never blocks a merge.\n");
+    }
+    if let Some(url) = page::url(subject) {
+        out.push_str(&format!("\n[The whole assessment]({url})\n"));
+    }
+}
+
+/// Why each signal with points or without a reading matters.
+fn glossary(subject: &Subject<'_>) -> String {
+    let mut out = String::from("### What the signals mean\n\n");
+    let shown = subject.assessment.contributions.iter().filter(|one| one.points != 0 || one.reading.is_err());
+    for one in shown {
+        out.push_str(&format!("- **{}**: {}\n", one.signal.label, one.signal.why));
+    }
+    out
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }

@@ -1,0 +1,137 @@
+//! Annotations: few, on changed files that the head still has, each with a cause and a next step.
+//!
+//! GitHub never takes one back, so each is worded to stay true whatever the reviewers do next.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Subject,
+    check_run::{Annotation, AnnotationLevel},
+    sentences::{Detail, Sentence, figures::count, list, name, say},
+};
+use crate::risk::{
+    facts::{FileChange, FileStatus, OwnerRule},
+    patch::LineKind,
+    signal::{Evidence, SchemaEffect},
+};
+
+/// Most annotations of one check run: as many as GitHub takes in one request.
+pub const ANNOTATIONS_MAX: usize = 50;
+
+/// Most annotations about owners; statements of a migration come first.
+const OWNERS_MAX: usize = 10;
+
+/// What is remarked on one place, with the signal that says so.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    /// Id of the signal.
+    pub(super) signal: &'static str,
+    /// The remark.
+    pub(super) annotation: Annotation,
+}
+
+/// The remarks for a check run, gravest first, at most [`ANNOTATIONS_MAX`].
+pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
+    let files: BTreeMap<&str, &FileChange> = subject
+        .facts
+        .change
+        .files
+        .iter()
+        .filter(|file| file.status != FileStatus::Removed && !file.submodule)
+        .map(|file| (file.path.as_str(), file))
+        .collect();
+    let mut statements = Vec::new();
+    let mut owned: Vec<(&'static str, &str)> = Vec::new();
+    for contribution in &subject.assessment.contributions {
+        let Ok(measure) = &contribution.reading else { continue };
+        for evidence in &measure.evidence {
+            match evidence {
+                Evidence::Schema { path, line, effect, statement } if files.contains_key(path.as_str()) => {
+                    statements.extend(schema(contribution.signal.id, path, *line, *effect, statement));
+                }
+                Evidence::OwnerMissing { path, .. } => owned.push((contribution.signal.id, path)),
+                _ => {}
+            }
+        }
+    }
+    let owners = by_rule(subject, &files, &owned);
+    statements.sort_by_key(|finding| std::cmp::Reverse(finding.annotation.level));
+    statements.truncate(ANNOTATIONS_MAX - owners.len());
+    statements.extend(owners);
+    statements
+}
+
+fn schema(signal: &'static str, path: &str, line: u64, effect: SchemaEffect, statement: &str) -> Option<Finding> {
+    let (title, next) = match effect {
+        SchemaEffect::Destructive => (
+            "Destroys data or breaks running code",
+            " destroys data or breaks code that still runs against the old schema. Deploy code that no longer needs it \
+             first, take a backup, and drop it in a later change",
+        ),
+        SchemaEffect::Locking => (
+            "Takes a lock that blocks writers",
+            " holds a lock that blocks writers while it runs. Use the form that does not lock, such as CREATE INDEX \
+             CONCURRENTLY or NOT VALID followed by VALIDATE, or set a short lock time-out",
+        ),
+        SchemaEffect::Additive => return None,
+    };
+    let message = say![name(statement)].then(next);
+    let place = Place { path, line: line.max(1) };
+    Some(Finding { signal, annotation: annotation(place, AnnotationLevel::Warning, title, &message) })
+}
+
+/// One remark for each rule of CODEOWNERS, at the first file that it owns.
+fn by_rule(subject: &Subject<'_>, files: &BTreeMap<&str, &FileChange>, owned: &[(&'static str, &str)]) -> Vec<Finding> {
+    let Ok(ownership) = &subject.facts.ownership else {
+        return Vec::new();
+    };
+    let mut rules: Vec<(&OwnerRule, &'static str, Vec<&FileChange>)> = Vec::new();
+    for (signal, path) in owned {
+        let (Some(rule), Some(file)) = (ownership.owned.get(*path), files.get(path)) else { continue };
+        match rules.iter_mut().find(|(known, ..)| known.line == rule.line) {
+            Some((.., paths)) => paths.push(file),
+            None => rules.push((rule, signal, vec![file])),
+        }
+    }
+    let codeowners = ownership.file.as_deref().unwrap_or("CODEOWNERS");
+    let remark = |(rule, signal, paths): (&OwnerRule, &'static str, Vec<&FileChange>)| {
+        let first = paths.first()?;
+        let place = Place { path: &first.path, line: first_changed_line(first) };
+        let message = owned_by(rule, codeowners, paths.len());
+        Some(Finding { signal, annotation: annotation(place, AnnotationLevel::Notice, "Has owners to ask", &message) })
+    };
+    rules.into_iter().take(OWNERS_MAX).filter_map(remark).collect()
+}
+
+fn owned_by(rule: &OwnerRule, codeowners: &str, files: usize) -> Sentence {
+    let head = say![name(codeowners), " line ", count(rule.line), " (", name(&rule.pattern), ") gives this file to "]
+        .with(list(rule.owners.iter(), Detail::FULL.items, "owners"));
+    let head = match files {
+        1 => head,
+        _ => head.then(", and ").then(count(files - 1)).then(" more of the changed files"),
+    };
+    head.then(". The approval of one of them counts when it is given to the newest commit")
+}
+
+/// A line of a changed file.
+struct Place<'a> {
+    path: &'a str,
+    line: u64,
+}
+
+fn annotation(place: Place<'_>, level: AnnotationLevel, title: &str, message: &Sentence) -> Annotation {
+    Annotation {
+        path: place.path.to_owned(),
+        start_line: place.line,
+        end_line: place.line,
+        level,
+        title: title.to_owned(),
+        message: message.markdown(Detail::FULL),
+    }
+}
+
+/// The first added line, so that the remark stands inside the diff; the first line where the patch is not known.
+fn first_changed_line(file: &FileChange) -> u64 {
+    let Ok(patch) = &file.patch else { return 1 };
+    patch.lines().find(|line| line.kind == LineKind::Added).map_or(1, |line| line.number.max(1))
+}

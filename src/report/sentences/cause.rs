@@ -1,0 +1,153 @@
+//! Causes in a few words, for the title. They hold no text from outside.
+
+use super::{
+    evidence::{area_in_words, kind_in_words},
+    figures::{Figure, age_in_days, count, counted, decimal},
+};
+use crate::risk::{
+    assessment::{Assessment, Contribution, Exemption, Floor, FloorRule},
+    facts::Facts,
+    signal::{Evidence, Measure, SchemaEffect},
+};
+
+/// Least points that make a cause worth a place in the title.
+const WORTH_NAMING: i32 = 3;
+
+/// The causes of a score: the floor that set it, then what raised it most; what lowered it most where nothing raised it.
+pub(crate) fn causes(facts: &Facts, assessment: &Assessment) -> Vec<String> {
+    let mut ordered: Vec<_> = assessment.contributions.iter().collect();
+    ordered.sort_by_key(|contribution| std::cmp::Reverse(contribution.points));
+    let raising = ordered.iter().filter(|contribution| contribution.points >= WORTH_NAMING);
+    let floors = assessment.floors.iter().filter(|floor| floor.applied);
+    let mut causes: Vec<_> = floors.map(floor).chain(raising.map(|contribution| raised(facts, contribution))).collect();
+    if causes.is_empty() {
+        let lowering = ordered.iter().rev().filter(|contribution| contribution.points <= -WORTH_NAMING);
+        causes = lowering.map(|contribution| lowered(contribution)).collect();
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    causes.retain(|cause| seen.insert(cause.clone()));
+    causes
+}
+
+fn floor(floor: &Floor) -> String {
+    format!("{} (at least {})", floor_in_words(floor.rule), floor.at_least)
+}
+
+/// A floor's rule as a noun phrase.
+pub(crate) fn floor_in_words(rule: FloorRule) -> &'static str {
+    match rule {
+        FloorRule::DestructiveMigration => "destructive or locking migration",
+        FloorRule::ActiveIncident => "incident open",
+        FloorRule::BudgetExhausted => "error budget spent",
+    }
+}
+
+/// Why a floor does not apply, in the JSON.
+pub(crate) fn exemption_id(exemption: Exemption) -> &'static str {
+    match exemption {
+        Exemption::ProvenRevert => "proven_revert",
+    }
+}
+
+fn raised(facts: &Facts, contribution: &Contribution) -> String {
+    let known = contribution.reading.as_ref().ok().and_then(|measure| raised_by(facts, measure));
+    known.unwrap_or_else(|| contribution.signal.label.to_owned())
+}
+
+/// Why a measure raises the score; `None` where the signal's own name says it best.
+fn raised_by(facts: &Facts, measure: &Measure) -> Option<String> {
+    let evidence = &measure.evidence;
+    let text = |figure: Figure, words: &str| Some(format!("{figure}{words}"));
+    match evidence.first()? {
+        Evidence::Lines { added, deleted, .. } => text(counted(added + deleted, "line", "lines"), ""),
+        Evidence::Spread { files, .. } => text(counted(*files, "file", "files"), ""),
+        Evidence::LargestFile { .. } => Some("evenly spread".to_owned()),
+        Evidence::TestsAlong { test: 0, .. } => Some("no tests along".to_owned()),
+        Evidence::Kind { kind, .. } => Some(kind_in_words(kind).to_owned()),
+        Evidence::Schema { .. } => Some(schema(evidence).to_owned()),
+        Evidence::Sensitive { .. } => Some(areas(evidence)),
+        Evidence::Reviews { approvals_current, approvals_stale, changes_requested, .. } => {
+            Some(review(*approvals_current, *approvals_stale, *changes_requested).to_owned())
+        }
+        Evidence::OwnerMissing { .. } => Some(owners(facts, evidence).to_owned()),
+        Evidence::ChecksFailed(names) => text(counted(names.len() as u64, "check", "checks"), " failed"),
+        Evidence::ChecksPending(names) => text(counted(names.len() as u64, "check", "checks"), " not finished"),
+        Evidence::OpenFor { days } => text(age_in_days(*days), " open"),
+        Evidence::Frozen { .. } => Some("freeze in force".to_owned()),
+        Evidence::Dependency { step, .. } => Some(format!("{step} dependency update")),
+        Evidence::Undoes { proven: false, .. } => Some("unproven revert".to_owned()),
+        Evidence::EarlierChanges { rolled_back, .. } => text(count(*rolled_back), " rolled back before"),
+        Evidence::Familiarity { .. } => Some("files new to the author".to_owned()),
+        Evidence::CoveredLines { executable, covered } => {
+            text(count(executable.saturating_sub(*covered)), " changed lines untested")
+        }
+        Evidence::Burn { rate } => Some(format!("burning {}x", decimal(*rate))),
+        Evidence::Incidents(_) => Some("incident open".to_owned()),
+        _ => None,
+    }
+}
+
+fn lowered(contribution: &Contribution) -> String {
+    let evidence = contribution.reading.as_ref().ok().and_then(|measure| measure.evidence.first());
+    match evidence {
+        Some(Evidence::Lines { .. }) => "few lines".to_owned(),
+        Some(Evidence::Spread { .. }) => "few files".to_owned(),
+        Some(Evidence::LargestFile { .. }) => "in few places".to_owned(),
+        Some(Evidence::TestsAlong { .. }) => "tests along".to_owned(),
+        Some(Evidence::Kind { kind, .. }) => kind_in_words(kind).to_owned(),
+        Some(Evidence::Reviews { .. }) => "approved".to_owned(),
+        Some(Evidence::Dependency { step, .. }) => format!("{step} dependency update"),
+        Some(Evidence::Undoes { proven: true, .. }) => "proven revert".to_owned(),
+        Some(Evidence::CoveredLines { .. }) => "changed lines tested".to_owned(),
+        _ => contribution.signal.label.to_owned(),
+    }
+}
+
+fn schema(evidence: &[Evidence]) -> &'static str {
+    let has = |wanted| evidence.iter().any(|one| matches!(one, Evidence::Schema { effect, .. } if *effect == wanted));
+    if has(SchemaEffect::Destructive) {
+        "destructive migration"
+    } else if has(SchemaEffect::Locking) {
+        "locking migration"
+    } else {
+        "schema change"
+    }
+}
+
+fn areas(evidence: &[Evidence]) -> String {
+    let mut known: Vec<&str> = Vec::new();
+    for one in evidence {
+        let Evidence::Sensitive { area, .. } = one else { continue };
+        let words = area_in_words(area).unwrap_or("sensitive paths");
+        if !known.contains(&words) {
+            known.push(words);
+        }
+    }
+    format!("touches {}", known.join(" and "))
+}
+
+fn review(current: u64, stale: u64, changes_requested: u64) -> &'static str {
+    match (current, stale, changes_requested) {
+        (_, _, 1..) => "changes requested",
+        (0, 1.., _) => "approval outdated",
+        (0, 0, _) => "no approval yet",
+        _ => "brief review for its size",
+    }
+}
+
+/// Whether the owners know: asked ones are listed among the requested reviewers.
+fn owners(facts: &Facts, evidence: &[Evidence]) -> &'static str {
+    let Ok(review) = &facts.review else {
+        return "owners have not approved";
+    };
+    let asked = |owner: &String| {
+        let bare = owner.trim_start_matches('@');
+        let team = bare.rsplit('/').next().unwrap_or(bare);
+        review.requested.iter().any(|one| one.eq_ignore_ascii_case(bare) || one.eq_ignore_ascii_case(team))
+    };
+    let any_asked = evidence.iter().any(|one| match one {
+        Evidence::OwnerMissing { owners, .. } => owners.iter().any(asked),
+        _ => false,
+    });
+    if any_asked { "owners have not approved" } else { "owners not asked" }
+}

@@ -1,0 +1,281 @@
+//! What a signal read, in words. Evidence of one kind becomes one sentence; it speaks of the change, not of people.
+
+use super::{
+    Detail, Sentence,
+    figures::{age_in_days, count, counted, decimal, instant, percent, value, weekday},
+    list, name, say,
+};
+use crate::risk::{
+    assessment::Contribution,
+    signal::{Evidence, Measure, SchemaEffect},
+};
+
+/// What the signal of a contribution read; empty when it is unknown.
+pub(crate) fn reading(contribution: &Contribution, detail: Detail) -> Sentence {
+    let Ok(measure) = &contribution.reading else {
+        return Sentence::default();
+    };
+    if measure.evidence.is_empty() {
+        return say![value(measure.value, contribution.signal.unit)];
+    }
+    Sentence::joined(sentences(measure, detail.items), "; ")
+}
+
+/// What is worth a note although it is worth no points: a draft, the hour, a policy's freeze.
+pub(crate) fn note(contribution: &Contribution, detail: Detail) -> Sentence {
+    let Ok(measure) = &contribution.reading else {
+        return Sentence::default();
+    };
+    let noted = |evidence: &&Evidence| matches!(evidence, Evidence::Draft | Evidence::MergeTime { .. });
+    Sentence::joined(measure.evidence.iter().filter(noted).map(|evidence| single(evidence, detail.items)), "; ")
+}
+
+/// The evidence of a measure, one sentence for each kind of evidence, in the order of first appearance.
+pub(crate) fn sentences(measure: &Measure, items: usize) -> Vec<Sentence> {
+    let mut said = Vec::new();
+    let mut seen = Vec::new();
+    for evidence in &measure.evidence {
+        let kind = std::mem::discriminant(evidence);
+        if seen.contains(&kind) {
+            continue;
+        }
+        seen.push(kind);
+        let alike = measure.evidence.iter().filter(|other| std::mem::discriminant(*other) == kind);
+        said.extend(sentence(evidence, &alike.collect::<Vec<_>>(), measure.value, items));
+    }
+    said.retain(|sentence| !sentence.is_empty());
+    said
+}
+
+/// One kind of evidence: `first` of it, and all of it.
+fn sentence(first: &Evidence, all: &[&Evidence], value: f64, items: usize) -> Vec<Sentence> {
+    match first {
+        Evidence::Schema { .. } => schema(all, items),
+        Evidence::Sensitive { .. } => sensitive(all, items),
+        Evidence::OwnerMissing { .. } => vec![owner_missing(all, items)],
+        Evidence::OwnerUnknown { .. } => vec![owner_unknown(all, items)],
+        Evidence::Dependency { .. } => vec![dependencies(all, items)],
+        Evidence::LargestFile { path, share } => vec![say![
+            percent(value),
+            " of an even spread over the files; ",
+            percent(*share),
+            " of the changed lines are in ",
+            name(path)
+        ]],
+        _ => all.iter().map(|evidence| single(evidence, items)).collect(),
+    }
+}
+
+/// Evidence that stands for itself.
+fn single(evidence: &Evidence, items: usize) -> Sentence {
+    match evidence {
+        Evidence::Lines { added, deleted, discounted } => lines(*added, *deleted, *discounted),
+        Evidence::Spread { files, directories, subsystems } => say![
+            counted(*files, "file", "files"),
+            " in ",
+            counted(*directories, "directory", "directories"),
+            ", ",
+            counted(*subsystems, "top-level directory", "top-level directories")
+        ],
+        Evidence::TestsAlong { source, test: 0 } => {
+            say![counted(*source, "source line", "source lines"), " changed, no test line along"]
+        }
+        Evidence::TestsAlong { source, test } => {
+            say![counted(*source, "source line", "source lines"), " and ", count(*test), " in tests changed"]
+        }
+        Evidence::Kind { kind, from } => say![kind_in_words(kind), ", by its ", *from],
+        Evidence::Reviews { approvals_current, approvals_stale, changes_requested, unresolved_threads } => {
+            reviews(*approvals_current, *approvals_stale, *changes_requested, *unresolved_threads)
+        }
+        Evidence::ChecksFailed(names) => say!["failed: "].with(list(names.iter(), items, "checks")),
+        Evidence::ChecksPending(names) => say!["not finished: "].with(list(names.iter(), items, "checks")),
+        Evidence::OpenFor { days } => say!["open for ", age_in_days(*days)],
+        Evidence::Draft => say!["a draft"],
+        Evidence::MergeTime { at } => say![weekday(at), " (weekday and hour predict nothing: no points)"],
+        Evidence::Frozen { name: freeze, until } => say!["freeze ", name(freeze), " until ", instant(*until)],
+        Evidence::Undoes { of, proven: true } => {
+            say!["the exact inverse of ", name(of), ", proven by comparing patches"]
+        }
+        Evidence::Undoes { of, proven: false } => say!["says it undoes ", name(of), ", but is not proven to"],
+        Evidence::EarlierChanges { changes, rolled_back } => say![
+            count(*rolled_back),
+            " of ",
+            counted(*changes, "earlier change", "earlier changes"),
+            " to these files rolled back"
+        ],
+        Evidence::Familiarity { files, known } => say![
+            count(files.saturating_sub(*known)),
+            " of ",
+            counted(*files, "touched file", "touched files"),
+            " new to the author: a reviewer who knows them helps"
+        ],
+        Evidence::CoveredLines { executable, covered } => say![
+            count(*covered),
+            " of ",
+            counted(*executable, "changed executable line", "changed executable lines"),
+            " ran in tests"
+        ],
+        Evidence::Burn { rate } => {
+            say!["error budget burning at ", decimal(*rate), "x its pace in the worst 2 h of the last 48 h"]
+        }
+        Evidence::Incidents(names) => say!["open: "].with(list(names.iter(), items, "incidents")),
+        Evidence::Schema { .. }
+        | Evidence::Sensitive { .. }
+        | Evidence::OwnerMissing { .. }
+        | Evidence::OwnerUnknown { .. }
+        | Evidence::Dependency { .. }
+        | Evidence::LargestFile { .. } => Sentence::default(),
+    }
+}
+
+fn lines(added: u64, deleted: u64, discounted: u64) -> Sentence {
+    let counted_lines = say![counted(added, "line", "lines"), " added, ", count(deleted), " deleted"];
+    if discounted == 0 {
+        return counted_lines;
+    }
+    counted_lines
+        .then(" (")
+        .then(count(discounted))
+        .then(" more not counted: generated, vendored, lock file, ignored or white space)")
+}
+
+fn reviews(current: u64, stale: u64, changes_requested: u64, threads: u64) -> Sentence {
+    let approvals = match current {
+        0 => say!["no approval of the newest commit"],
+        _ => say![counted(current, "approval", "approvals"), " of the newest commit"],
+    };
+    let mut all = vec![approvals];
+    if stale > 0 {
+        all.push(say![count(stale), " of an earlier commit"]);
+    }
+    if changes_requested > 0 {
+        all.push(say!["changes requested by ", counted(changes_requested, "reviewer", "reviewers")]);
+    }
+    if threads > 0 {
+        all.push(say![counted(threads, "unresolved thread", "unresolved threads")]);
+    }
+    Sentence::joined(all, ", ")
+}
+
+fn schema(all: &[&Evidence], items: usize) -> Vec<Sentence> {
+    let effects = [
+        (SchemaEffect::Destructive, "destroys data or breaks running code: "),
+        (SchemaEffect::Locking, "takes a lock that blocks writers: "),
+        (SchemaEffect::Additive, "changes the schema: "),
+    ];
+    let of_effect = |(wanted, words): (SchemaEffect, &'static str)| {
+        let found = all.iter().filter_map(|evidence| match evidence {
+            Evidence::Schema { path, line, effect, statement } if *effect == wanted => {
+                Some(say![name(statement), " (", name(path), " line ", count(*line), ")"])
+            }
+            _ => None,
+        });
+        some_of(found.collect(), items, "statement", "statements").map(|statements| say![words].with(statements))
+    };
+    effects.into_iter().filter_map(of_effect).collect()
+}
+
+fn sensitive(all: &[&Evidence], items: usize) -> Vec<Sentence> {
+    let mut areas: Vec<(&String, Vec<Sentence>)> = Vec::new();
+    for evidence in all {
+        let Evidence::Sensitive { path, area } = evidence else { continue };
+        match areas.iter_mut().find(|(known, _)| *known == area) {
+            Some((_, paths)) => paths.push(say![name(path)]),
+            None => areas.push((area, vec![say![name(path)]])),
+        }
+    }
+    let of_area = |(area, paths): (&String, Vec<Sentence>)| {
+        let head = area_in_words(area).map_or_else(|| say![name(area)], |words| say![words]);
+        Some(head.then(": ").with(some_of(paths, items, "file", "files")?))
+    };
+    let total = areas.len();
+    let shown = items.max(1) * 2;
+    let mut said: Vec<_> = areas.into_iter().take(shown).filter_map(of_area).collect();
+    if total > shown {
+        said.push(say![count(total - shown), " more areas"]);
+    }
+    said
+}
+
+fn owner_missing(all: &[&Evidence], items: usize) -> Sentence {
+    let files = all.iter().filter_map(|evidence| match evidence {
+        Evidence::OwnerMissing { path, owners, line } => {
+            let owners = list(owners.iter(), items.min(2), "owners");
+            Some(say![name(path), " (",].with(owners).then(", CODEOWNERS line ").then(count(*line)).then(")"))
+        }
+        _ => None,
+    });
+    without_owners(files.collect(), " without their owners' approval of the newest commit", items)
+}
+
+fn owner_unknown(all: &[&Evidence], items: usize) -> Sentence {
+    let files = all.iter().filter_map(|evidence| match evidence {
+        Evidence::OwnerUnknown { path, owners } => {
+            Some(say![name(path), " ("].with(list(owners.iter(), items.min(2), "owners")).then(")"))
+        }
+        _ => None,
+    });
+    without_owners(files.collect(), " owned by teams whose members could not be read", items)
+}
+
+fn without_owners(files: Vec<Sentence>, what: &'static str, items: usize) -> Sentence {
+    let head = say![counted(files.len() as u64, "file", "files"), what];
+    match some_of(files, items, "file", "files") {
+        Some(files) if items > 0 => head.then(": ").with(files),
+        _ => head,
+    }
+}
+
+fn dependencies(all: &[&Evidence], items: usize) -> Sentence {
+    let packages = all.iter().filter_map(|evidence| match evidence {
+        Evidence::Dependency { package, from, to, step, development } => {
+            let mut said = say![name(package)];
+            if let Some(from) = from {
+                said = said.then(" ").then(name(from));
+            }
+            if let Some(to) = to {
+                said = said.then(" → ").then(name(to));
+            }
+            Some(said.then(" (").then(*step).then(if *development { ", development only)" } else { ")" }))
+        }
+        _ => None,
+    });
+    some_of(packages.collect(), items, "dependency", "dependencies").unwrap_or_default()
+}
+
+/// At most `items` of `all` and how many more there are; a count alone where none may be shown.
+fn some_of(all: Vec<Sentence>, items: usize, one: &'static str, many: &'static str) -> Option<Sentence> {
+    let total = all.len();
+    if total == 0 {
+        return None;
+    }
+    if items == 0 {
+        return Some(say![counted(total as u64, one, many)]);
+    }
+    let shown = Sentence::joined(all.into_iter().take(items), ", ");
+    Some(if total > items { shown.then(" and ").then(count(total - items)).then(" more") } else { shown })
+}
+
+/// The areas that this program knows by itself; any other is a pattern from the policy.
+pub(super) fn area_in_words(area: &str) -> Option<&'static str> {
+    ["infrastructure", "auth", "payments", "ci", "dependencies"]
+        .into_iter()
+        .find(|known| *known == area)
+        .map(|known| if known == "ci" { "CI" } else { known })
+}
+
+/// A kind of change as a noun phrase.
+pub(super) fn kind_in_words(kind: &'static str) -> &'static str {
+    match kind {
+        "fix" => "a fix",
+        "feature" => "a feature",
+        "performance" => "a performance change",
+        "refactor" => "a refactoring",
+        "enablement" => "switches something on",
+        "trivial" => "trivial",
+        "chore" => "a chore",
+        "docs_only" => "documentation only",
+        "tests_only" => "tests only",
+        other => other,
+    }
+}

@@ -1,0 +1,115 @@
+//! What is not known: why, and what would connect it.
+
+use super::{
+    Sentence,
+    figures::{count, counted},
+    list, name, prose, say,
+};
+use crate::{
+    report::Subject,
+    risk::facts::{Reason, Source, Unknown},
+};
+
+/// One thing that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// What would be known.
+    pub(crate) what: Sentence,
+    /// Why it is not.
+    pub(crate) why: Sentence,
+    /// What would connect it; empty where nothing would.
+    pub(crate) way: Sentence,
+}
+
+/// All that is missing, one row for each source and reason.
+pub(crate) fn missing(subject: &Subject<'_>, items: usize) -> Vec<Missing> {
+    let mut groups: Vec<(&Unknown, Vec<&'static str>)> = Vec::new();
+    let readings = subject.assessment.contributions.iter();
+    let of_signals = readings.filter_map(|one| Some((one.reading.as_ref().err()?, Some(one.signal.label))));
+    let of_sources = subject.assessment.sources.iter().filter_map(|one| Some((one.state.as_ref().err()?, None)));
+    for (unknown, label) in of_signals.chain(of_sources) {
+        match groups.iter_mut().find(|(known, _)| *known == unknown) {
+            Some((_, labels)) => labels.extend(label),
+            None => groups.push((unknown, label.into_iter().collect())),
+        }
+    }
+    let mut rows: Vec<_> = groups.into_iter().map(|(unknown, labels)| row(unknown, &labels)).collect();
+    rows.extend(withheld_lines(subject, items));
+    rows
+}
+
+fn row(unknown: &Unknown, labels: &[&'static str]) -> Missing {
+    let what = if labels.is_empty() {
+        say![source(unknown.source)]
+    } else {
+        Sentence::joined(labels.iter().map(|label| say![*label]), ", ")
+    };
+    Missing { what, why: why(unknown), way: way(unknown) }
+}
+
+/// Files whose changed lines the source withheld.
+fn withheld_lines(subject: &Subject<'_>, items: usize) -> Option<Missing> {
+    let files: Vec<_> =
+        subject.facts.change.files.iter().filter(|file| file.patch.is_err()).map(|file| &file.path).collect();
+    if files.is_empty() {
+        return None;
+    }
+    let total = counted(files.len() as u64, "file", "files");
+    let what = say!["changed lines of ", total];
+    let what = if items == 0 { what } else { what.then(": ").with(list(files.into_iter(), items, "files")) };
+    Some(Missing {
+        what,
+        why: say!["not given, as for large diffs: these files count by their number of lines only"],
+        way: say!["a smaller change"],
+    })
+}
+
+/// A source by the name that people know.
+pub(crate) fn source(source: Source) -> &'static str {
+    match source {
+        Source::Diff => "changed files",
+        Source::Reviews => "reviews",
+        Source::Codeowners => "CODEOWNERS",
+        Source::Checks => "checks of the head commit",
+        Source::Policy => "policy file",
+        Source::History => "git history",
+        Source::Coverage => "test coverage",
+        Source::Datadog => "Datadog",
+    }
+}
+
+/// Why something is not known.
+pub(crate) fn why(unknown: &Unknown) -> Sentence {
+    let source = source(unknown.source);
+    match &unknown.reason {
+        Reason::NotConnected => say![source, ": not connected"],
+        Reason::NotApplicable => say![source, ": there is none for this kind of change"],
+        Reason::Forbidden(None) => say![source, ": access refused"],
+        Reason::Forbidden(Some(permission)) => say![source, ": access refused for want of ", name(permission)],
+        Reason::Unavailable(what) => say![source, ": no answer (", prose(what), ")"],
+        Reason::Partial { seen, total } => say![source, ": only ", count(*seen), " of ", count(*total), " given"],
+    }
+}
+
+/// What would connect it.
+pub(crate) fn way(unknown: &Unknown) -> Sentence {
+    match &unknown.reason {
+        Reason::NotConnected => connect(unknown.source),
+        Reason::NotApplicable => Sentence::default(),
+        Reason::Forbidden(Some(permission)) => say!["grant the App ", name(permission)],
+        Reason::Forbidden(None) => say!["grant the App read access"],
+        Reason::Unavailable(_) => say!["Re-score once it answers"],
+        Reason::Partial { .. } => say!["a smaller change"],
+    }
+}
+
+fn connect(source: Source) -> Sentence {
+    match source {
+        Source::History => say!["a mirror of the repository on the server; this version keeps none yet"],
+        Source::Coverage => say!["coverage reports from CI, Codecov or SonarCloud; this version reads none yet"],
+        Source::Datadog => say!["a Datadog API and application key; this version uses none yet"],
+        Source::Reviews | Source::Checks | Source::Diff => say!["the pull request on GitHub"],
+        Source::Codeowners => say!["a CODEOWNERS file on the base branch"],
+        Source::Policy => say![".github/mergecast.yml on the base branch"],
+    }
+}

@@ -1,0 +1,139 @@
+//! The verdict in words: where the score stands, what that means and what follows.
+
+use super::{
+    Sentence,
+    figures::{Figure, count, counted, decimal, odds, percent, signed},
+    say,
+};
+use crate::{
+    report::Subject,
+    risk::assessment::{Because, Mode, Probability, ThresholdInForce, ThresholdOrigin},
+};
+
+/// `72 of 100: high`.
+pub(crate) fn headline(subject: &Subject<'_>) -> Sentence {
+    match subject.assessment.verdict.because {
+        Because::Empty => say!["Nothing to score: no file is changed"],
+        Because::TooLittleData => say!["Not scored: the changed files could not be read"],
+        _ => say![count(subject.assessment.score), " of 100: ", subject.assessment.level.word()],
+    }
+}
+
+/// What the score leads to.
+pub(crate) fn consequence(subject: &Subject<'_>) -> Sentence {
+    let verdict = &subject.assessment.verdict;
+    let threshold = || threshold(verdict.threshold);
+    match (verdict.because, verdict.mode) {
+        (Because::BelowThreshold, _) => say!["Below "].with(threshold()),
+        (Because::AtOrAboveThreshold, Mode::Advisory) => {
+            say!["At or above "].with(threshold()).then(". Advisory mode: nothing is blocked; enforcing would have held this change back")
+        }
+        (Because::AtOrAboveThreshold, Mode::Enforce) => say!["At or above "].with(threshold()).then(
+            ". Held back until the score is lower: the author and the reviewers can do what is listed below, and whoever \
+             may merge into the base branch can change the threshold in its policy file",
+        ),
+        (Because::Draft, _) => {
+            say!["A draft: shown for information, not held against "].with(threshold()).then("; scored again when it is ready for review")
+        }
+        (Because::NotOpen, _) => say!["No longer open: shown for the record"],
+        (Because::Empty, _) => say!["Nothing is held against it; a push with changes is scored"],
+        (Because::TooLittleData, _) => {
+            say!["Nothing is held against it; Re-score reads the change again"]
+        }
+    }
+}
+
+fn threshold(threshold: ThresholdInForce) -> Sentence {
+    let share = |basis_points: u32| percent(f64::from(basis_points) / 10_000.0);
+    let head = say!["the threshold of ", count(threshold.score)];
+    match threshold.origin {
+        ThresholdOrigin::Fixed => head.then(" (set by the policy)"),
+        ThresholdOrigin::TopShare { share_bp, sample } => head
+            .then(" (the riskiest ")
+            .then(share(share_bp))
+            .then(" of this repository's last ")
+            .then(counted(sample.into(), "change", "changes"))
+            .then(")"),
+        ThresholdOrigin::TopShareTooFew { share_bp, sample, needed } => head
+            .then(" (stands in for the riskiest ")
+            .then(share(share_bp))
+            .then(", which can be told from ")
+            .then(count(needed))
+            .then(" scored changes on; so far ")
+            .then(count(sample))
+            .then(")"),
+    }
+}
+
+/// The range that unknown readings leave, and how much was read.
+pub(crate) fn range(subject: &Subject<'_>) -> Sentence {
+    let assessment = subject.assessment;
+    let total = assessment.contributions.len();
+    let known = assessment.contributions.iter().filter(|contribution| contribution.reading.is_ok()).count();
+    let read = say![count(known), " of ", count(total), " signals were read"];
+    if assessment.range.low == assessment.range.high {
+        return if known == total { read } else { read.then("; the others cannot move the score") };
+    }
+    say!["Range ", count(assessment.range.low), " to ", count(assessment.range.high), ": "]
+        .with(read)
+        .then(", the others could move the score within it")
+}
+
+/// The step from the last commit's score, `+11`; `None` where there is none to compare with.
+pub(crate) fn step(subject: &Subject<'_>) -> Option<Figure> {
+    let previous = i32::from(subject.previous_score?);
+    Some(signed(i32::from(subject.assessment.score) - previous))
+}
+
+/// The step from the last commit's score as a sentence.
+pub(crate) fn since_last_commit(subject: &Subject<'_>) -> Option<Sentence> {
+    let previous = subject.previous_score?;
+    if previous == subject.assessment.score {
+        return Some(say!["The commit scored before it had the same score"]);
+    }
+    Some(say![step(subject)?, " since the commit scored before it, which had ", count(previous)])
+}
+
+/// What the number means.
+pub(crate) fn scale(subject: &Subject<'_>) -> Sentence {
+    let assessment = subject.assessment;
+    let sum = sum(subject);
+    let head = say![
+        count(assessment.base.unsigned_abs()),
+        " is a typical change of this repository, and every 15 points double the odds of breaking production: ",
+    ];
+    if assessment.floors.iter().any(|floor| floor.applied) {
+        return head
+            .with(say!["the sum of ", count(sum.unsigned_abs()), " stands for ", odds(sum - assessment.base)])
+            .then(" times the typical odds, and a floor lifts it to ")
+            .then(count(assessment.score));
+    }
+    let score = i32::from(assessment.score);
+    head.with(say![count(assessment.score), " stands for ", odds(score - assessment.base), " times the typical odds"])
+}
+
+/// Base, points and clamp: the score before floors.
+pub(crate) fn sum(subject: &Subject<'_>) -> i32 {
+    let points: i32 = subject.assessment.contributions.iter().map(|contribution| contribution.points).sum();
+    subject.assessment.base + points + subject.assessment.clamped
+}
+
+/// How often such changes failed.
+pub(crate) fn rate(probability: Option<Probability>) -> Sentence {
+    let Some(Probability { value, low, high, sample, failures }) = probability else {
+        return say!["Not enough outcomes yet to state a rate"];
+    };
+    say![
+        "About ",
+        decimal(value * 100.0),
+        " in 100 changes like this one failed (95 % interval ",
+        percent(low),
+        " to ",
+        percent(high),
+        "; ",
+        counted(sample, "change", "changes"),
+        ", ",
+        counted(failures, "failure", "failures"),
+        ")",
+    ]
+}

@@ -1,0 +1,25 @@
+//! What would lower the score, in words.
+
+use super::{Sentence, figures::instant, list, say};
+use crate::risk::assessment::Action;
+
+/// What to do.
+pub(crate) fn action(action: &Action, items: usize) -> Sentence {
+    match action {
+        Action::OwnerApproval { files, owners } => say!["Have the owners approve the newest commit: "]
+            .with(list(owners.iter(), items, "owners"))
+            .then(" for ")
+            .with(list(files.iter(), items, "files")),
+        Action::Approval => say!["Have somebody with write access approve the newest commit"],
+        Action::ResolveChangesRequested { reviewers } => {
+            say!["Settle the changes requested by "].with(list(reviewers.iter(), items, "reviewers"))
+        }
+        Action::PassChecks { checks } => say!["Get these checks to pass: "].with(list(checks.iter(), items, "checks")),
+        Action::AddTests => say!["Change tests along with the source"],
+        Action::SplitOffMigration { files } => {
+            say!["Move the schema migration into a change of its own: "].with(list(files.iter(), items, "files"))
+        }
+        Action::WaitForFreezeEnd { until } => say!["Merge after the freeze, from ", instant(*until), " on"],
+        Action::WaitForBurn => say!["Wait until the error budget burns below twice its pace"],
+    }
+}
