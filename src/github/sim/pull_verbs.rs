@@ -1,0 +1,445 @@
+//! Verbs on pull requests and their checks.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::Sim;
+use super::checks::{Run, Status};
+use super::objects::{Edits, NewCommit};
+use super::pulls::{Comment, Pull, PullState, Review, ReviewRequest, Reviewer, Thread};
+use super::state::State;
+
+/// A pull request of the simulated GitHub.
+#[derive(Clone)]
+pub struct PullHandle {
+    pub(super) sim: Sim,
+    pub(super) repo: String,
+    pub(super) number: u64,
+}
+
+impl PullHandle {
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// `owner/name` of the repository it would be merged into.
+    pub fn repository(&self) -> &str {
+        &self.repo
+    }
+
+    /// The newest commit.
+    pub fn head_sha(&self) -> String {
+        self.read(|p| p.head_sha.clone())
+    }
+
+    /// Pushes a commit to the head branch, whose SHA is returned; `synchronize` follows.
+    pub fn push(&self, edits: impl Into<Edits>) -> String {
+        let edits = edits.into();
+        self.sim.act(|state| state.push_pull(&self.repo, self.number, &edits, false))
+    }
+
+    /// Replaces the commits of the head branch by one on top of the base branch, as after a rebase.
+    pub fn force_push(&self, edits: impl Into<Edits>) -> String {
+        let edits = edits.into();
+        self.sim.act(|state| state.push_pull(&self.repo, self.number, &edits, true))
+    }
+
+    /// An approval of the current head. It speaks for those teams of the reviewer that were asked or own code.
+    pub fn approve(&self, login: &str) -> u64 {
+        self.review(login, "APPROVED", "")
+    }
+
+    /// An approval on behalf of exactly these teams.
+    pub fn approve_for(&self, login: &str, teams: &[&str]) -> u64 {
+        let teams = teams.iter().map(|t| (*t).to_owned()).collect();
+        self.sim.act(|state| state.review(&self.repo, self.number, login, "APPROVED", "", Some(teams)))
+    }
+
+    /// A review that asks for changes.
+    pub fn request_changes(&self, login: &str) -> u64 {
+        self.review(login, "CHANGES_REQUESTED", "Please change this")
+    }
+
+    /// A review with remarks and no verdict; it opens a review thread.
+    pub fn review_comment(&self, login: &str, text: &str) -> u64 {
+        self.review(login, "COMMENTED", text)
+    }
+
+    fn review(&self, login: &str, verdict: &'static str, body: &str) -> u64 {
+        self.sim.act(|state| state.review(&self.repo, self.number, login, verdict, body, None))
+    }
+
+    /// Dismisses the latest verdict of a reviewer.
+    pub fn dismiss(&self, login: &str) {
+        self.sim.act(|state| {
+            let reviews = &mut state.pull_mut(&self.repo, self.number).reviews;
+            let mine = |r: &&mut Review| r.author.eq_ignore_ascii_case(login) && r.state != "COMMENTED";
+            if let Some(review) = reviews.iter_mut().rev().find(mine) {
+                review.state = "DISMISSED";
+                let id = review.id;
+                state.send_review("dismissed", &self.repo, self.number, id, "octocat");
+            }
+        });
+    }
+
+    /// A comment in the conversation; returns its id.
+    pub fn comment(&self, login: &str, text: &str) -> u64 {
+        self.sim.act(|state| state.comment(&self.repo, self.number, login, text, false))
+    }
+
+    /// Changes a comment's text.
+    pub fn edit_comment(&self, comment: u64, by: &str, text: &str) {
+        self.sim.act(|state| {
+            state.person(by);
+            let now = state.now();
+            let pull = state.pull_mut(&self.repo, self.number);
+            let Some(found) = pull.comments.iter_mut().find(|c| c.id == comment) else { return };
+            let before = std::mem::replace(&mut found.body, text.to_owned());
+            found.updated_at = now;
+            let changes = json!({"changes": {"body": {"from": before}}});
+            state.send_comment("edited", &self.repo, self.number, comment, by, changes);
+        });
+    }
+
+    /// Adds a label.
+    pub fn label(&self, name: &str) {
+        self.sim.act(|state| {
+            state.ensure_label(&self.repo, name);
+            let pull = state.pull_mut(&self.repo, self.number);
+            if !pull.labels.iter().any(|l| l == name) {
+                pull.labels.push(name.to_owned());
+                state.send_labeled("labeled", &self.repo, self.number, name);
+            }
+        });
+    }
+
+    /// Takes a label off.
+    pub fn unlabel(&self, name: &str) {
+        self.sim.act(|state| {
+            state.pull_mut(&self.repo, self.number).labels.retain(|l| l != name);
+            state.send_labeled("unlabeled", &self.repo, self.number, name);
+        });
+    }
+
+    /// Asks a person for a review.
+    pub fn ask(&self, login: &str, as_code_owner: bool) {
+        self.request(Reviewer::User(login.to_owned()), as_code_owner);
+    }
+
+    /// Asks a team for a review.
+    pub fn ask_team(&self, slug: &str, as_code_owner: bool) {
+        self.request(Reviewer::Team(slug.to_owned()), as_code_owner);
+    }
+
+    fn request(&self, reviewer: Reviewer, as_code_owner: bool) {
+        self.sim.act(|state| {
+            if let Reviewer::User(login) = &reviewer {
+                state.person(login);
+            }
+            let id = state.new_id();
+            let request = ReviewRequest { id, reviewer: reviewer.clone(), as_code_owner };
+            state.pull_mut(&self.repo, self.number).requests.push(request);
+            state.send_review_requested(&self.repo, self.number, &reviewer);
+        });
+    }
+
+    /// Opens a review thread in the given state, without a webhook.
+    pub fn thread(&self, resolved: bool, outdated: bool) {
+        self.sim.act(|state| {
+            let id = state.new_id();
+            state.pull_mut(&self.repo, self.number).threads.push(Thread { id, resolved, outdated });
+        });
+    }
+
+    /// Marks it ready for review.
+    pub fn ready(&self) {
+        self.change("ready_for_review", |p, _| p.draft = false);
+    }
+
+    /// Makes it a draft again.
+    pub fn draft(&self) {
+        self.change("converted_to_draft", |p, _| p.draft = true);
+    }
+
+    /// Closes it without merging.
+    pub fn close(&self) {
+        self.change("closed", |p, now| (p.state, p.closed_at) = (PullState::Closed, Some(now)));
+    }
+
+    /// Opens it again.
+    pub fn reopen(&self) {
+        self.change("reopened", |p, _| (p.state, p.closed_at) = (PullState::Open, None));
+    }
+
+    fn change(&self, action: &str, change: impl FnOnce(&mut Pull, DateTime<Utc>)) {
+        self.sim.act(|state| {
+            let now = state.now();
+            let pull = state.pull_mut(&self.repo, self.number);
+            change(pull, now);
+            pull.updated_at = now;
+            let author = pull.author.clone();
+            state.send_pull(action, &self.repo, self.number, &author, json!({}));
+        });
+    }
+
+    /// Merges it with a merge commit, whose SHA is returned.
+    pub fn merge(&self) -> String {
+        self.sim.act(|state| state.merge(&self.repo, self.number, "octocat"))
+    }
+
+    /// Changes the title.
+    pub fn retitle(&self, title: &str) {
+        self.sim.act(|state| {
+            let pull = state.pull_mut(&self.repo, self.number);
+            let from = std::mem::replace(&mut pull.title, title.to_owned());
+            let author = pull.author.clone();
+            let changes = json!({"changes": {"title": {"from": from}}});
+            state.send_pull("edited", &self.repo, self.number, &author, changes);
+        });
+    }
+
+    /// Changes the branch it would be merged into; the branch is made if it is not there.
+    pub fn retarget(&self, base: &str) {
+        self.sim.act(|state| {
+            let repo = state.known_mut(&self.repo);
+            let tip = repo.branches.get(&repo.default_branch).cloned().unwrap_or_default();
+            let sha = repo.branches.entry(base.to_owned()).or_insert(tip).clone();
+            let pull = state.pull_mut(&self.repo, self.number);
+            let from_ref = std::mem::replace(&mut pull.base_ref, base.to_owned());
+            let from_sha = std::mem::replace(&mut pull.base_sha, sha);
+            pull.mergeable_asked.set(false);
+            let author = pull.author.clone();
+            let changes = json!({"changes": {"base": {"ref": {"from": from_ref}, "sha": {"from": from_sha}}}});
+            state.send_pull("edited", &self.repo, self.number, &author, changes);
+        });
+    }
+
+    /// Deletes the fork that holds the head.
+    pub fn delete_fork(&self) {
+        self.sim.act(|state| {
+            if let Some(fork) = state.pull_mut(&self.repo, self.number).head_repo.take() {
+                state.repos.remove(&super::state::key(&fork));
+            }
+        });
+    }
+
+    /// GitHub Actions completes a check on the head.
+    pub fn check(&self, name: &str, conclusion: &str) {
+        self.check_by("github-actions", name, Some(conclusion));
+    }
+
+    /// GitHub Actions starts a check on the head.
+    pub fn check_started(&self, name: &str) {
+        self.check_by("github-actions", name, None);
+    }
+
+    /// Another app starts a check on the head (no conclusion) or completes it.
+    pub fn check_by(&self, app_slug: &str, name: &str, conclusion: Option<&str>) {
+        let sha = self.head_sha();
+        self.sim.act(|state| state.report_check(&self.repo, &sha, app_slug, name, conclusion));
+    }
+
+    /// Sets a commit status on the head: `pending`, `success`, `failure` or `error`.
+    pub fn status(&self, context: &str, state: &str) {
+        let sha = self.head_sha();
+        self.sim.act(|s| s.set_status(&self.repo, &sha, context, state));
+    }
+
+    /// Somebody presses "Re-run" on our newest check run of the head; false if there is none.
+    pub fn rerequest(&self) -> bool {
+        self.on_our_run(|state, run| {
+            if let Some(suite) = state.suites.get_mut(&run.suite) {
+                (suite.status, suite.conclusion) = ("queued".to_owned(), None);
+            }
+            state.send_run("rerequested", run.id, "octocat", json!({}));
+        })
+    }
+
+    /// Somebody presses the button with this identifier on our newest check run of the head; false if it has none.
+    pub fn press(&self, identifier: &str) -> bool {
+        let mut there = false;
+        self.on_our_run(|state, run| {
+            there = run.status == "completed" && run.actions.iter().any(|a| a["identifier"] == identifier);
+            if there {
+                let action = json!({"requested_action": {"identifier": identifier}});
+                state.send_run("requested_action", run.id, "octocat", action);
+            }
+        });
+        there
+    }
+
+    /// Somebody presses "Re-run all checks" on the head; false if our app has no suite there.
+    pub fn rerequest_suite(&self) -> bool {
+        let sha = self.head_sha();
+        self.sim.act(|state| {
+            let (repo, app) = (state.known(&self.repo).id, state.app.id);
+            let ours = state.suites.values_mut().find(|s| s.repo == repo && s.app == app && s.head_sha == sha);
+            let Some(suite) = ours else { return false };
+            (suite.status, suite.conclusion) = ("queued".to_owned(), None);
+            let id = suite.id;
+            state.send_suite("rerequested", id, "octocat");
+            true
+        })
+    }
+
+    fn on_our_run(&self, act: impl FnOnce(&mut State, Run)) -> bool {
+        let sha = self.head_sha();
+        self.sim.act(|state| {
+            let (repo, app) = (state.known(&self.repo).id, state.app.id);
+            let run = state.runs_on(repo, &sha).filter(|r| r.app == app).last().cloned();
+            let found = run.is_some();
+            if let Some(run) = run {
+                act(state, run);
+            }
+            found
+        })
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Pull) -> T) -> T {
+        look(self.sim.shared.state().pull_mut(&self.repo, self.number))
+    }
+}
+
+impl State {
+    /// For numbers that a handle holds.
+    pub(super) fn pull_mut(&mut self, repo: &str, number: u64) -> &mut Pull {
+        self.known_mut(repo).pulls.get_mut(&number).expect("a handle's pull request exists")
+    }
+
+    fn push_pull(&mut self, full_name: &str, number: u64, edits: &Edits, forced: bool) -> String {
+        let pull = self.pull_mut(full_name, number);
+        let (head_repo, head_ref) = (pull.head_repo.clone(), pull.head_ref.clone());
+        let (before, author, base_ref) = (pull.head_sha.clone(), pull.author.clone(), pull.base_ref.clone());
+        // A deleted fork takes no pushes.
+        let Some(head_repo) = head_repo else { return before };
+        let base_tip = self.known(full_name).branches.get(&base_ref).cloned().unwrap_or_default();
+        if forced {
+            self.known_mut(&head_repo).branches.insert(head_ref.clone(), base_tip.clone());
+        }
+        let after = self.commit_to(&head_repo, &head_ref, edits, &author);
+        let now = self.now();
+        let pull = self.pull_mut(full_name, number);
+        (pull.head_sha, pull.base_sha, pull.updated_at) = (after.clone(), base_tip, now);
+        pull.mergeable_asked.set(false);
+        let open = pull.open();
+        if head_repo == full_name {
+            self.pushed(&head_repo, &head_ref, &before, &after, &author);
+        }
+        if open {
+            let moved = json!({"before": before, "after": after});
+            self.send_pull("synchronize", full_name, number, &author, moved);
+        }
+        after
+    }
+
+    fn review(
+        &mut self,
+        full_name: &str,
+        number: u64,
+        login: &str,
+        verdict: &'static str,
+        body: &str,
+        teams: Option<Vec<String>>,
+    ) -> u64 {
+        self.person(login);
+        let (id, thread, submitted_at) = (self.new_id(), self.new_id(), self.now());
+        let (repo, pull) = self.pull(full_name, number).expect("a handle's pull request exists");
+        let on_behalf_of = teams.unwrap_or_else(|| self.teams_spoken_for(repo, pull, login));
+        let commit = pull.head_sha.clone();
+        let pull = self.pull_mut(full_name, number);
+        if verdict == "COMMENTED" {
+            pull.threads.push(Thread { id: thread, resolved: false, outdated: false });
+        } else {
+            let met = |r: &Reviewer| match r {
+                Reviewer::User(asked) => asked.eq_ignore_ascii_case(login),
+                Reviewer::Team(slug) => on_behalf_of.contains(slug),
+            };
+            pull.requests.retain(|r| !met(&r.reviewer));
+        }
+        let author = login.to_owned();
+        pull.reviews.push(Review { id, author, state: verdict, body: body.to_owned(), commit, submitted_at, on_behalf_of });
+        pull.updated_at = submitted_at;
+        self.send_review("submitted", full_name, number, id, login);
+        id
+    }
+
+    pub(super) fn comment(&mut self, repo: &str, number: u64, login: &str, text: &str, by_app: bool) -> u64 {
+        self.person(login);
+        let (id, now) = (self.new_id(), self.now());
+        let (author, body) = (login.to_owned(), text.to_owned());
+        let comment = Comment { id, author, body, created_at: now, updated_at: now, by_app, reactions: Vec::new() };
+        self.pull_mut(repo, number).comments.push(comment);
+        self.send_comment("created", repo, number, id, login, Value::Null);
+        id
+    }
+
+    fn merge(&mut self, full_name: &str, number: u64, by: &str) -> String {
+        let now = self.now();
+        let (repo, pull) = self.pull(full_name, number).expect("a handle's pull request exists");
+        let (network, base_ref, head) = (repo.network, pull.base_ref.clone(), pull.head_sha.clone());
+        let base = repo.branches.get(&base_ref).cloned().unwrap_or_default();
+        let message = format!("Merge pull request #{number}\n\n{}", pull.title);
+        let mut tree = (*self.objects.tree(&base)).clone();
+        for file in self.pull_files(repo, pull).iter() {
+            tree.remove(file.previous.as_deref().unwrap_or(&file.path));
+            if let Some(entry) = self.objects.tree(&head).get(&file.path) {
+                tree.insert(file.path.clone(), entry.clone());
+            }
+        }
+        let (parents, author) = (vec![base.clone(), head], by.to_owned());
+        let sha = self.objects.commit(NewCommit { network, parents, tree, message, author, at: now });
+        self.known_mut(full_name).branches.insert(base_ref.clone(), sha.clone());
+        let pull = self.pull_mut(full_name, number);
+        (pull.state, pull.closed_at, pull.updated_at) = (PullState::Merged, Some(now), now);
+        (pull.merged_by, pull.merge_commit, pull.base_sha) = (Some(by.to_owned()), Some(sha.clone()), base.clone());
+        self.send_pull("closed", full_name, number, by, json!({}));
+        self.pushed(full_name, &base_ref, &base, &sha, by);
+        sha
+    }
+
+    fn report_check(&mut self, full_name: &str, sha: &str, app_slug: &str, name: &str, conclusion: Option<&str>) {
+        let (repo, app, now) = (self.known(full_name).id, self.other_app(app_slug), self.now());
+        let suite = self.suite_for(repo, app, sha, None);
+        let running = self.runs_on(repo, sha).filter(|r| r.app == app && r.name == name && r.status != "completed");
+        let (id, fresh) = match running.last() {
+            Some(run) => (run.id, false),
+            None => (self.new_id(), true),
+        };
+        let run = self.runs.entry(id).or_insert_with(|| Run::new(id, repo, suite, app, sha, name, now));
+        run.status = if conclusion.is_some() { "completed" } else { "in_progress" }.to_owned();
+        run.conclusion = conclusion.map(str::to_owned);
+        run.completed_at = conclusion.map(|_| now);
+        if fresh {
+            self.send_run("created", id, app_slug, json!({}));
+        }
+        if conclusion.is_some() {
+            self.send_run("completed", id, app_slug, json!({}));
+        }
+        if self.settle_suite(suite) {
+            self.send_suite("completed", suite, app_slug);
+        }
+    }
+
+    pub(super) fn set_status(&mut self, full_name: &str, sha: &str, context: &str, state: &str) {
+        let (id, repo, at) = (self.new_id(), self.known(full_name).id, self.now());
+        let (sha, context, state) = (sha.to_owned(), context.to_owned(), state.to_owned());
+        self.statuses.push(Status { id, repo, sha, context, state, description: None, target_url: None, at });
+        self.send_status(full_name, id);
+    }
+
+    pub(super) fn queue_pull(&mut self, full_name: &str, number: u64) -> String {
+        let now = self.now();
+        let pull = self.pull_mut(full_name, number);
+        pull.queued = true;
+        let (base_ref, head, author) = (pull.base_ref.clone(), pull.head_sha.clone(), pull.author.clone());
+        let repo = self.known(full_name);
+        let base = repo.branches.get(&base_ref).cloned().unwrap_or_default();
+        let (network, tree) = (repo.network, (*self.objects.tree(&head)).clone());
+        let message = format!("Merge pull request #{number}");
+        let parents = vec![base, head];
+        let sha = self.objects.commit(NewCommit { network, parents, tree, message, author, at: now });
+        self.send_merge_group(full_name, number, &sha, "checks_requested", None);
+        sha
+    }
+}
