@@ -1,7 +1,19 @@
 //! Check runs: what is written, what is read back, and the calls for both.
 
 use chrono::{DateTime, Utc};
+use reqwest::Method;
 use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::installation::Installation;
+use super::name::RepoName;
+use super::rate::Bucket;
+use super::transport::{Answer, Call};
+
+/// Annotations that GitHub takes with one call.
+const MAX_ANNOTATIONS: usize = 50;
+/// Pages of runs that are read at most; one name on one commit rarely has more than a handful.
+const MAX_PAGES: usize = 5;
 
 /// Which check runs are our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +50,7 @@ pub struct CheckRun {
 }
 
 /// How far a check run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckRunStatus {
     /// Not begun.
@@ -47,9 +59,20 @@ pub enum CheckRunStatus {
     InProgress,
     /// Done; it has a conclusion.
     Completed,
-    /// One of the states that only GitHub sets (waiting, requested, pending).
-    #[serde(other, skip_serializing)]
+    /// One of the states that only GitHub sets (waiting, requested, pending); never to be written.
     Other,
+}
+
+impl CheckRunStatus {
+    /// Reads GitHub's word, upper case (GraphQL) or lower (REST).
+    pub(super) fn read(word: &str) -> Self {
+        match word.to_ascii_lowercase().as_str() {
+            "queued" => Self::Queued,
+            "in_progress" => Self::InProgress,
+            "completed" => Self::Completed,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// How a check run of ours ends.
@@ -163,4 +186,139 @@ pub struct Button {
     pub description: String,
     /// What comes back when it is pressed, at most 20 characters.
     pub identifier: String,
+}
+
+/// A check run as REST tells it.
+#[derive(Deserialize)]
+struct Body {
+    id: u64,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    head_sha: String,
+    #[serde(default)]
+    status: String,
+    conclusion: Option<String>,
+    external_id: Option<String>,
+    started_at: Option<DateTime<Utc>>,
+    completed_at: Option<DateTime<Utc>>,
+    output: Option<BodyOutput>,
+    html_url: Option<String>,
+    app: Option<BodyApp>,
+}
+
+#[derive(Deserialize)]
+struct BodyOutput {
+    annotations_count: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct BodyApp {
+    id: Option<u64>,
+}
+
+impl Body {
+    fn into_run(self) -> CheckRun {
+        CheckRun {
+            id: self.id,
+            name: self.name,
+            head_sha: self.head_sha,
+            status: CheckRunStatus::read(&self.status),
+            conclusion: self.conclusion,
+            external_id: self.external_id.filter(|id| !id.is_empty()),
+            started_at: self.started_at,
+            completed_at: self.completed_at,
+            annotations: self.output.and_then(|o| o.annotations_count),
+            html_url: self.html_url,
+        }
+    }
+}
+
+impl Installation {
+    /// Check runs of a name and an App on a commit, older ones of the same name included, newest first.
+    pub async fn find_check_runs(
+        &self,
+        repo: &RepoName,
+        sha: &str,
+        look: &CheckRunLook,
+    ) -> Result<Vec<CheckRun>, Error> {
+        #[derive(Deserialize)]
+        struct List {
+            #[serde(default)]
+            check_runs: Vec<Body>,
+        }
+        let app_id = look.app_id.to_string();
+        let query = [("check_name", look.name.as_str()), ("app_id", &app_id), ("filter", "all"), ("per_page", "100")];
+        let mut url =
+            self.transport().url(["repos", repo.owner(), repo.name(), "commits", full_sha(sha)?, "check-runs"], &query);
+        let mut runs = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let answer = self.get(url).await?;
+            runs.extend(answer.json::<List>()?.check_runs);
+            let Some(next) = answer.next_link() else { break };
+            url = self.transport().on_base(next)?;
+        }
+        // GitHub filters; older servers ignore what they do not know, and a foreign run must never be taken for ours.
+        let ours = |run: &Body| run.name == look.name && run.app.as_ref().is_none_or(|a| a.id == Some(look.app_id));
+        let mut runs: Vec<_> = runs.into_iter().filter(ours).map(Body::into_run).collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.id));
+        Ok(runs)
+    }
+
+    /// One check run.
+    pub async fn check_run(&self, repo: &RepoName, id: u64) -> Result<CheckRun, Error> {
+        let url = self.transport().url(["repos", repo.owner(), repo.name(), "check-runs", &id.to_string()], &[]);
+        Ok(self.get(url).await?.json::<Body>()?.into_run())
+    }
+
+    /// Creates a check run. Never repeated inside; [`Error::AnswerLost`] when it may have been created.
+    pub async fn create_check_run(&self, repo: &RepoName, draft: &CheckRunDraft) -> Result<CheckRun, Error> {
+        #[derive(Serialize)]
+        struct New<'a> {
+            head_sha: &'a str,
+            #[serde(flatten)]
+            draft: &'a CheckRunDraft,
+        }
+        let url = self.transport().url(["repos", repo.owner(), repo.name(), "check-runs"], &[]);
+        let body = New { head_sha: full_sha(&draft.head_sha)?, draft };
+        self.write(Method::POST, url, draft, &body).await
+    }
+
+    /// Changes a check run; annotations are added. Never repeated inside; [`Error::AnswerLost`] when it may be done.
+    pub async fn update_check_run(&self, repo: &RepoName, id: u64, draft: &CheckRunDraft) -> Result<CheckRun, Error> {
+        let url = self.transport().url(["repos", repo.owner(), repo.name(), "check-runs", &id.to_string()], &[]);
+        self.write(Method::PATCH, url, draft, draft).await
+    }
+
+    async fn write(
+        &self,
+        method: Method,
+        url: url::Url,
+        draft: &CheckRunDraft,
+        body: &impl Serialize,
+    ) -> Result<CheckRun, Error> {
+        let invalid = |message: &str| Err(Error::Invalid { message: message.to_owned() });
+        if draft.output.as_ref().is_some_and(|o| o.annotations.len() > MAX_ANNOTATIONS) {
+            return invalid("more than 50 annotations in one call");
+        }
+        let completed = matches!(draft.status, None | Some(CheckRunStatus::Completed));
+        if matches!(draft.status, Some(CheckRunStatus::Other)) || (draft.conclusion.is_some() && !completed) {
+            return invalid("a status that cannot be written");
+        }
+        let body = serde_json::to_vec(body).map_err(|_| Error::contract("a draft that is no JSON"))?;
+        let answer = self.call(Bucket::Core, &Call::write(method, url, body)).await?;
+        written(&answer)
+    }
+}
+
+/// The run that a write answers with. It was done whatever the answer holds, so an unreadable one is a lost one.
+fn written(answer: &Answer) -> Result<CheckRun, Error> {
+    let run = answer.json::<Body>().map_err(|_| Error::AnswerLost { status: Some(answer.status) })?;
+    Ok(run.into_run())
+}
+
+/// A whole commit id, so that no branch name is taken for one.
+pub(super) fn full_sha(sha: &str) -> Result<&str, Error> {
+    let whole = matches!(sha.len(), 40 | 64) && sha.bytes().all(|b| b.is_ascii_hexdigit());
+    whole.then_some(sha).ok_or_else(|| Error::Invalid { message: "not a whole commit id".to_owned() })
 }

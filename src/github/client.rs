@@ -1,22 +1,25 @@
 //! The client: one [`GitHub`] for the App, one [`Installation`] for each place where it is installed.
 
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde::Deserialize;
 use url::Url;
 
-use super::auth::AppCredentials;
-use super::check_run::{CheckRun, CheckRunDraft, CheckRunLook};
+use super::auth::{AppCredentials, Permissions, Signer, Token, TokenAnswer};
 use super::error::Error;
-use super::files::{CachedPage, Files};
+use super::installation::{Installation, Shared, judge};
 use super::name::RepoName;
-use super::pull_request::PullRequest;
+use super::rate::{Bucket, Gate};
+use super::transport::{Answer, Call, Transport};
 use crate::clock::Clock;
-use crate::risk::facts::ChangeState;
 
 /// Addresses of the two APIs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Urls {
-    /// Base of the REST API, without a slash at its end.
+    /// Base of the REST API.
     pub api: Url,
     /// The GraphQL endpoint.
     pub graphql: Url,
@@ -24,35 +27,68 @@ pub struct Urls {
 
 impl Urls {
     /// Derives the GraphQL endpoint: beside `/api/v3` on GitHub Enterprise Server, below any other base.
-    pub fn new(api: Url) -> Result<Self, Error> {
-        todo!()
+    /// [`Error::Invalid`] if `api` is no plain `http(s)` address.
+    pub fn new(mut api: Url) -> Result<Self, Error> {
+        let plain = matches!(api.scheme(), "http" | "https")
+            && api.has_host()
+            && api.username().is_empty()
+            && api.password().is_none()
+            && api.query().is_none()
+            && api.fragment().is_none();
+        if !plain {
+            let message = "the address of GitHub's API must be http or https, without user, query or fragment";
+            return Err(Error::Invalid { message: message.into() });
+        }
+        let base = api.path().trim_end_matches('/').to_owned();
+        api.set_path(&base);
+        let mut graphql = api.clone();
+        graphql.set_path(&format!(
+            "{}/graphql",
+            base.strip_suffix("/v3").filter(|b| b.ends_with("/api")).unwrap_or(&base)
+        ));
+        Ok(Self { api, graphql })
     }
 }
 
 /// How the client behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Longest time for one exchange, from connecting to the last byte of the answer.
+    /// Longest time for one exchange, from connecting to the last byte of the answer. A call may take twice that:
+    /// once for its turn, once for itself.
     pub deadline: Duration,
     /// `User-Agent`.
     pub user_agent: String,
-    /// Writes per installation and minute before the client itself makes them wait; `None` for no bound of its own.
+    /// Writes per installation and minute before the client itself makes them wait; `None` leaves that to GitHub.
     pub writes_per_minute: Option<u32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        todo!()
+        Self {
+            deadline: Duration::from_secs(20),
+            user_agent: concat!("mergecast/", env!("CARGO_PKG_VERSION")).to_owned(),
+            // GitHub's published bound on creating content.
+            writes_per_minute: Some(80),
+        }
     }
 }
 
 /// The App at one GitHub. Cheap to clone; clones share tokens, limits and connections.
-#[derive(Clone, Debug)]
-pub struct GitHub;
+#[derive(Clone)]
+pub struct GitHub {
+    app: Arc<AppClient>,
+    installations: Arc<Mutex<HashMap<u64, Arc<Shared>>>>,
+}
 
-/// The App where it is installed. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Installation;
+/// What the App itself needs, without any installation.
+pub(super) struct AppClient {
+    pub(super) transport: Transport,
+    pub(super) graphql: Url,
+    pub(super) clock: Clock,
+    pub(super) options: Options,
+    signer: Signer,
+    gate: Gate,
+}
 
 /// The App as GitHub knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,124 +102,79 @@ pub struct App {
     /// Events that it is subscribed to.
     pub events: Vec<String>,
     /// Permissions that it asks for.
-    pub permissions: super::Permissions,
+    pub permissions: Permissions,
 }
 
-/// A pull request in a few words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PullRef {
-    /// Number.
-    pub number: u64,
-    /// Open, closed or merged.
-    pub state: ChangeState,
-    /// Head commit.
-    pub head_sha: String,
-    /// Base branch.
-    pub base_ref: String,
-    /// Id of the base repository.
-    pub base_repository_id: u64,
-    /// How many files it changes; lists do not say.
-    pub changed_files: Option<u64>,
+impl fmt::Debug for GitHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitHub").field("graphql", &self.app.graphql.as_str()).finish_non_exhaustive()
+    }
 }
 
 impl GitHub {
-    /// Checks the key and the addresses; sends nothing.
+    /// Checks the key and the addresses; sends nothing. [`Error::Invalid`] says what does not fit.
     pub fn new(app: AppCredentials, urls: Urls, clock: Clock, options: Options) -> Result<Self, Error> {
-        todo!()
+        let signer = Signer::new(&app)?;
+        let transport = Transport::new(urls.api, &options)?;
+        let app = AppClient { transport, graphql: urls.graphql, clock, options, signer, gate: Gate::default() };
+        Ok(Self { app: Arc::new(app), installations: Arc::default() })
     }
 
     /// The App in installation `id`; sends nothing.
     pub fn installation(&self, id: u64) -> Installation {
-        todo!()
+        let mut installations = self.installations.lock().expect("nothing panics while it holds the map");
+        let shared = installations.entry(id).or_insert_with(|| Arc::new(Shared::new(id)));
+        Installation::new(Arc::clone(&self.app), Arc::clone(shared))
     }
 
-    /// Forgets the token and the limits of installation `id`: it was deleted or suspended.
+    /// Forgets the token and the limits of installation `id`: it was deleted or suspended, or has new permissions.
     pub fn forget(&self, id: u64) {
-        todo!()
+        self.installations.lock().expect("nothing panics while it holds the map").remove(&id);
     }
 
     /// The App itself: whether the credentials are good.
     pub async fn app(&self) -> Result<App, Error> {
-        todo!()
+        #[derive(Deserialize)]
+        struct Body {
+            id: u64,
+            #[serde(default)]
+            slug: String,
+            #[serde(default)]
+            name: String,
+            #[serde(default)]
+            events: Vec<String>,
+            #[serde(default)]
+            permissions: BTreeMap<String, String>,
+        }
+        let answer = self.app.call(&Call::get(self.app.transport.url(["app"], &[]))).await?;
+        let Body { id, slug, name, events, permissions } = answer.json()?;
+        Ok(App { id, slug, name, events, permissions: Permissions(permissions) })
     }
 
     /// Which installation covers a repository.
     pub async fn installation_of(&self, repo: &RepoName) -> Result<u64, Error> {
-        todo!()
+        #[derive(Deserialize)]
+        struct Body {
+            id: u64,
+        }
+        let url = self.app.transport.url(["repos", repo.owner(), repo.name(), "installation"], &[]);
+        Ok(self.app.call(&Call::get(url)).await?.json::<Body>()?.id)
     }
 }
 
-impl Installation {
-    /// Its id.
-    pub fn id(&self) -> u64 {
-        todo!()
+impl AppClient {
+    /// Sends `call` as the App itself.
+    async fn call(&self, call: &Call) -> Result<Answer, Error> {
+        self.gate.check(Bucket::Core, self.clock.now())?;
+        let jwt = self.signer.jwt(self.clock.now())?;
+        let answer = self.transport.exchange(call, &jwt).await?;
+        judge(answer, call.write, Bucket::Core, &self.gate, &self.clock)
     }
 
-    /// Everything about a pull request but its files: one GraphQL call, and one for each further hundred of a list.
-    pub async fn pull_request(&self, repo: &RepoName, number: u64, look: &CheckRunLook) -> Result<PullRequest, Error> {
-        todo!()
-    }
-
-    /// Changed files of a pull request, 100 a call. Stops at `expected`, `None` reads to the end of the list.
-    /// Pages in `cached` (by [`CachedPage::route`]) are revalidated.
-    pub async fn files(
-        &self,
-        repo: &RepoName,
-        number: u64,
-        expected: Option<u64>,
-        cached: &[CachedPage],
-    ) -> Result<Files, Error> {
-        todo!()
-    }
-
-    /// The routes of the pages that [`Installation::files`] would read: keys for looking up cached ones.
-    pub fn files_routes(repo: &RepoName, number: u64, expected: u64) -> Vec<String> {
-        todo!()
-    }
-
-    /// Changed files of a commit (against its first parent). `sha` may be cut short, to 7 characters at least.
-    pub async fn commit_files(&self, repo: &RepoName, sha: &str) -> Result<Files, Error> {
-        todo!()
-    }
-
-    /// Whether `ancestor` is `descendant` or lies before it: a commit of a fork can be read through the base
-    /// repository too, so reading it proves nothing about where it was merged.
-    pub async fn is_ancestor(&self, repo: &RepoName, ancestor: &str, descendant: &str) -> Result<bool, Error> {
-        todo!()
-    }
-
-    /// One pull request in a few words.
-    pub async fn pull(&self, repo: &RepoName, number: u64) -> Result<PullRef, Error> {
-        todo!()
-    }
-
-    /// Pull requests that a commit belongs to.
-    pub async fn pulls_of_commit(&self, repo: &RepoName, sha: &str) -> Result<Vec<PullRef>, Error> {
-        todo!()
-    }
-
-    /// Check runs of a name and an App on a commit, older ones of the same name included, newest first.
-    pub async fn find_check_runs(
-        &self,
-        repo: &RepoName,
-        sha: &str,
-        look: &CheckRunLook,
-    ) -> Result<Vec<CheckRun>, Error> {
-        todo!()
-    }
-
-    /// One check run.
-    pub async fn check_run(&self, repo: &RepoName, id: u64) -> Result<CheckRun, Error> {
-        todo!()
-    }
-
-    /// Creates a check run. Never repeated inside; [`Error::AnswerLost`] when it may have been created.
-    pub async fn create_check_run(&self, repo: &RepoName, draft: &CheckRunDraft) -> Result<CheckRun, Error> {
-        todo!()
-    }
-
-    /// Changes a check run; annotations are added. Never repeated inside; [`Error::AnswerLost`] when it may be done.
-    pub async fn update_check_run(&self, repo: &RepoName, id: u64, draft: &CheckRunDraft) -> Result<CheckRun, Error> {
-        todo!()
+    /// A new token of installation `id`.
+    pub(super) async fn mint(&self, id: u64) -> Result<Token, Error> {
+        let url = self.transport.url(["app", "installations", &id.to_string(), "access_tokens"], &[]);
+        let answer: TokenAnswer = self.call(&Call::query(url, b"{}".to_vec())).await?.json()?;
+        Ok(Token::new(answer, self.clock.now()))
     }
 }

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::risk::facts::Reason;
+
 /// Why a call did not give what it was made for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -83,6 +85,14 @@ impl Error {
             Self::Forbidden { .. } | Self::Suspended | Self::NotFound | Self::Gone | Self::Invalid { .. } => {
                 Retry::Never
             }
+        }
+    }
+
+    /// The same for the facts: why what was asked for is not known.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Forbidden { needs } => Reason::Forbidden(needs.clone()),
+            other => Reason::Unavailable(other.to_string()),
         }
     }
 

@@ -5,15 +5,22 @@
 //! No SDK stands between: what is used is a signed token and some ten endpoints.
 
 mod auth;
+mod base_files;
 mod check_run;
 mod client;
 mod error;
+mod event;
 mod files;
+mod fold;
 mod graphql;
+mod installation;
 mod name;
+mod payload;
+mod pull_refs;
 mod pull_request;
 mod rate;
 mod transport;
+mod wire;
 
 pub mod sim;
 pub mod webhook;
@@ -23,10 +30,12 @@ pub use check_run::{
     Annotation, AnnotationLevel, Button, CheckRun, CheckRunDraft, CheckRunLook, CheckRunOutput, CheckRunStatus,
     Conclusion,
 };
-pub use client::{App, GitHub, Installation, Options, PullRef, Urls};
+pub use client::{App, GitHub, Options, Urls};
 pub use error::{Error, Retry};
 pub use files::{CachedPage, Files};
+pub use installation::Installation;
 pub use name::RepoName;
+pub use pull_refs::PullRef;
 pub use pull_request::{PullRequest, TextFile};
 
 /// A permission that the App asks for: what breaks without it stands beside it.

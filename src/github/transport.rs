@@ -1,1 +1,268 @@
-//! Under construction.
+//! One HTTP exchange: deadlines, a bound on the answer, redirects and pages that never leave the host, and the
+//! difference between "nothing was sent" and "nobody knows whether it was done".
+
+use std::time::Duration;
+
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK, LOCATION,
+};
+use reqwest::{Client, Method, Request, Response, redirect, retry};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::{Host, Url};
+
+use super::client::Options;
+use super::error::Error;
+
+/// Version of the REST API whose answers are read here.
+const API_VERSION: &str = "2022-11-28";
+const MEDIA_TYPE: &str = "application/vnd.github+json";
+/// A page of 100 files with their patches stays far below this.
+const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
+/// Longest time for the connection alone.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// A renamed repository takes one.
+const MAX_REDIRECTS: usize = 3;
+/// Longest part of GitHub's own words that an error keeps, in characters.
+const MAX_MESSAGE: usize = 300;
+
+/// What is to be sent.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) etag: Option<String>,
+    /// It changes something at GitHub, so it must not be repeated blindly.
+    pub(super) write: bool,
+}
+
+impl Call {
+    pub(super) fn get(url: Url) -> Self {
+        Self { method: Method::GET, url, body: None, etag: None, write: false }
+    }
+
+    /// A POST that changes nothing: a query, or a token, of which there may be many.
+    pub(super) fn query(url: Url, body: Vec<u8>) -> Self {
+        Self { method: Method::POST, url, body: Some(body), etag: None, write: false }
+    }
+
+    pub(super) fn write(method: Method, url: Url, body: Vec<u8>) -> Self {
+        Self { method, url, body: Some(body), etag: None, write: true }
+    }
+}
+
+/// What came back, whatever its status.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    /// GitHub's own words in an error, bounded and without control characters; untrusted.
+    pub(super) fn message(&self) -> String {
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(default)]
+            message: String,
+        }
+        let body = serde_json::from_slice::<Body>(&self.body);
+        body.map_or_else(|_| String::new(), |b| clip(&b.message))
+    }
+
+    /// The body as `T`, which may borrow from it.
+    pub(super) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
+        // serde's message would quote the answer.
+        let at = |e: serde_json::Error| format!("JSON, {:?} at line {} column {}", e.classify(), e.line(), e.column());
+        serde_json::from_slice(&self.body).map_err(|e| Error::contract(at(e)))
+    }
+
+    /// Where the next page of a list is.
+    pub(super) fn next_link(&self) -> Option<&str> {
+        let links = self.headers.get_all(LINK).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+        links.filter_map(|link| link.split_once(';')).find_map(|(target, attributes)| {
+            let next = attributes.split(';').any(|a| matches!(a.trim(), "rel=\"next\"" | "rel=next"));
+            next.then(|| target.trim().strip_prefix('<')?.strip_suffix('>')).flatten()
+        })
+    }
+}
+
+/// Cuts a foreign text to what an error keeps.
+pub(super) fn clip(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect()
+}
+
+/// Sends calls to one GitHub.
+#[derive(Clone, Debug)]
+pub(super) struct Transport {
+    client: Client,
+    api: Url,
+    deadline: Duration,
+}
+
+impl Transport {
+    pub(super) fn new(api: Url, options: &Options) -> Result<Self, Error> {
+        let invalid = |_| Error::Invalid { message: "the HTTP client cannot be set up, certificates included".into() };
+        let mut client = Client::builder()
+            .user_agent(options.user_agent.as_str())
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .connect_timeout(CONNECT_DEADLINE.min(options.deadline))
+            .timeout(options.deadline);
+        if is_loopback(&api) {
+            client = client.no_proxy();
+        }
+        if api.scheme() == "http" {
+            // The machine may have no certificates at all, and none are needed.
+            client = client.tls_certs_only([]);
+        }
+        Ok(Self { client: client.build().map_err(invalid)?, api, deadline: options.deadline })
+    }
+
+    /// Longest time of one exchange.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// An address below the API's base; every segment is percent-encoded.
+    pub(super) fn url<I>(&self, segments: I, query: &[(&str, &str)]) -> Url
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let mut url = self.api.clone();
+        url.path_segments_mut().expect("the base was checked to be an http address").pop_if_empty().extend(segments);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// The address of a `Link`, as path and query on our own base: a token never goes to another host.
+    pub(super) fn on_base(&self, link: &str) -> Result<Url, Error> {
+        let target = self.api.join(link).map_err(|_| Error::contract("a link that is no address"))?;
+        let mut url = self.api.clone();
+        let prefix = self.api.path().trim_end_matches('/');
+        let below = target.path().strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+        url.set_path(&if below { target.path().to_owned() } else { format!("{prefix}{}", target.path()) });
+        url.set_query(target.query());
+        Ok(url)
+    }
+
+    /// Sends `call` with `token`. A read is repeated once when the connection breaks; a write never is.
+    pub(super) async fn exchange(&self, call: &Call, token: &SecretString) -> Result<Answer, Error> {
+        let mut url = call.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let answer = self.attempt(call, &url, token).await?;
+            let location = answer.header(LOCATION.as_str());
+            url = match (answer.status, location) {
+                (301 | 302, Some(to)) if call.method == Method::GET => self.same_host(&url, to)?,
+                // GitHub's way to move a write: nothing was done yet, and the method stays.
+                (307 | 308, Some(to)) => self.same_host(&url, to)?,
+                _ => return Ok(answer),
+            };
+        }
+        Err(Error::contract("too many redirects"))
+    }
+
+    async fn attempt(&self, call: &Call, url: &Url, token: &SecretString) -> Result<Answer, Error> {
+        match self.once(call, url, token).await {
+            Err(Broken { timeout: false, error: Error::Unavailable { .. }, .. }) if !call.write => {
+                self.once(call, url, token).await.map_err(|b| b.error)
+            }
+            other => other.map_err(|b| b.error),
+        }
+    }
+
+    async fn once(&self, call: &Call, url: &Url, token: &SecretString) -> Result<Answer, Broken> {
+        let request = self.request(call, url, token).map_err(Broken::before)?;
+        let mut response = self.client.execute(request).await.map_err(|e| Broken::during(call, &e))?;
+        let body = read_body(&mut response, call).await?;
+        Ok(Answer { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body })
+    }
+
+    fn request(&self, call: &Call, url: &Url, token: &SecretString) -> Result<Request, Error> {
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+            .map_err(|_| Error::contract("a token that fits no header"))?;
+        bearer.set_sensitive(true);
+        let mut request = Request::new(call.method.clone(), url.clone());
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, bearer);
+        headers.insert(ACCEPT, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(HeaderName::from_static("x-github-api-version"), HeaderValue::from_static(API_VERSION));
+        if let Some(etag) = call.etag.as_deref().and_then(|e| HeaderValue::from_str(e).ok()) {
+            headers.insert(IF_NONE_MATCH, etag);
+        }
+        if let Some(body) = &call.body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.clone().into());
+        }
+        Ok(request)
+    }
+
+    fn same_host(&self, from: &Url, to: &str) -> Result<Url, Error> {
+        let url = from.join(to).map_err(|_| Error::contract("a redirect to no address"))?;
+        let ours = url.origin() == self.api.origin() && url.username().is_empty() && url.password().is_none();
+        ours.then_some(url).ok_or_else(|| Error::contract("a redirect to another host"))
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+async fn read_body(response: &mut Response, call: &Call) -> Result<Vec<u8>, Broken> {
+    let too_large = || {
+        let error = Error::contract("an answer of more than 32 MB");
+        Broken::before(if call.write { Error::AnswerLost { status: None } } else { error })
+    };
+    let announced = response.content_length().unwrap_or(0);
+    if announced > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0));
+    while let Some(chunk) = response.chunk().await.map_err(|e| Broken::during(call, &e))? {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// An exchange without an answer.
+struct Broken {
+    error: Error,
+    timeout: bool,
+}
+
+impl Broken {
+    fn before(error: Error) -> Self {
+        Self { error, timeout: false }
+    }
+
+    /// Words of our own: reqwest's error would name the address.
+    fn during(call: &Call, error: &reqwest::Error) -> Self {
+        let timeout = error.is_timeout();
+        let error = if error.is_connect() {
+            Error::unavailable(if timeout { "no connection in time" } else { "no connection" })
+        } else if call.write {
+            Error::AnswerLost { status: None }
+        } else if timeout {
+            Error::unavailable("no answer in time")
+        } else {
+            Error::unavailable("the connection broke")
+        };
+        Self { error, timeout }
+    }
+}

@@ -1,22 +1,47 @@
-//! Webhooks: the signature over the raw bytes, and a payload as a closed [`Event`] with only the fields that are read.
+//! Webhooks: the signature over the raw bytes, and the way from a payload to an [`Event`].
 //!
 //! Nothing is parsed before [`verify`] said yes. Unknown events and actions are ignored, unknown fields skipped, missing
 //! ones defaulted; refused is only what lacks the very fields that its handler needs.
 
-use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use std::collections::BTreeSet;
 
-use super::name::RepoName;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use sha2::Sha256;
+
+use super::EVENTS;
+pub use super::event::{
+    Account, CheckRunAction, CheckRunEvent, CheckSuiteAction, CheckSuiteEvent, Event, Ignored, InstallationAction,
+    InstallationEvent, IssueCommentEvent, MergeGroupEvent, Origin, PullRequestAction, PullRequestEvent, PullSummary,
+    PushEvent, Repository, ReviewAction, ReviewEvent, StatusEvent, WorkflowRunEvent,
+};
+use super::payload::{
+    CheckRunBody, CheckSuiteBody, Common, InstallationBody, IssueCommentBody, MergeGroupBody, PullBody, PushBody,
+    ReviewBody, StatusBody, WorkflowRunBody,
+};
 
 /// Whether `header` (`X-Hub-Signature-256`) signs `body` with one of `secrets`. Takes the same time whichever of the
 /// secrets fits; an empty secret fits nothing.
 pub fn verify(secrets: &[SecretString], header: &str, body: &[u8]) -> bool {
-    todo!()
+    let mut signature = [0; 32];
+    let Some(hex) = header.strip_prefix("sha256=") else { return false };
+    if hex::decode_to_slice(hex, &mut signature).is_err() {
+        return false;
+    }
+    let mut fits = false;
+    for secret in secrets.iter().map(ExposeSecret::expose_secret).filter(|s| !s.is_empty()) {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of every length");
+        mac.update(body);
+        fits |= mac.verify_slice(&signature).is_ok();
+    }
+    fits
 }
 
 /// The JSON of a form-encoded delivery: its field `payload`. `None` if there is none.
 pub fn form_payload(body: &[u8]) -> Option<Vec<u8>> {
-    todo!()
+    let mut fields = url::form_urlencoded::parse(body);
+    fields.find_map(|(name, value)| (name == "payload").then(|| value.into_owned().into_bytes()))
 }
 
 /// The payload is not what its event must hold.
@@ -29,368 +54,200 @@ pub struct Malformed {
     pub what: String,
 }
 
-/// A webhook of which something is read.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// GitHub tries the hook.
-    Ping,
-    /// A pull request was opened, pushed to, edited, closed …
-    PullRequest(PullRequestEvent),
-    /// A review was given, edited or dismissed.
-    PullRequestReview(ReviewEvent),
-    /// A check run of any App was completed, or one of ours is to be re-run or had a button pressed.
-    CheckRun(CheckRunEvent),
-    /// A check suite of any App was completed, or ours is to be re-run.
-    CheckSuite(CheckSuiteEvent),
-    /// A commit status was set.
-    Status(StatusEvent),
-    /// A workflow run was completed.
-    WorkflowRun(WorkflowRunEvent),
-    /// Commits were pushed.
-    Push(PushEvent),
-    /// A merge group wants its checks, or is gone.
-    MergeGroup(MergeGroupEvent),
-    /// A comment was written below a pull request.
-    IssueComment(IssueCommentEvent),
-    /// The App was installed, suspended, removed, or its repositories or permissions changed.
-    Installation(InstallationEvent),
-    /// Nothing is done with it.
-    Ignored(Ignored),
-}
-
-/// Why nothing is done with an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ignored {
-    /// The event is not one that is read.
-    Event,
-    /// The action is not one that is read.
-    Action,
-    /// A comment below an issue that is not a pull request.
-    NotAPullRequest,
-}
-
-/// Where an event comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// `None` for events that come through a repository's own hook.
-    pub installation_id: Option<u64>,
-    /// The repository (the base repository for a pull request).
-    pub repository: Repository,
-    /// Who caused it; `None` for a deleted account.
-    pub sender: Option<Account>,
-}
-
-/// A repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repository {
-    /// Id; it outlives renames.
-    pub id: u64,
-    /// Owner and name.
-    pub name: RepoName,
-    /// Default branch, where the payload says.
-    pub default_branch: Option<String>,
-}
-
-/// An account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// Id; it outlives renames.
-    pub id: u64,
-    /// Login. Untrusted.
-    pub login: String,
-    /// A bot or an App.
-    pub bot: bool,
-}
-
-/// `pull_request`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PullRequestEvent {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// What happened.
-    pub action: PullRequestAction,
-    /// The pull request, as it was then.
-    pub pull: PullSummary,
-}
-
-/// What happened to a pull request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PullRequestAction {
-    /// Opened.
-    Opened,
-    /// Opened again.
-    Reopened,
-    /// Pushed to.
-    Synchronize,
-    /// Ready for review.
-    ReadyForReview,
-    /// A draft again.
-    ConvertedToDraft,
-    /// Title, description or base branch were changed.
-    Edited {
-        /// The base branch is another one: so are the diff and the CODEOWNERS file.
-        base: bool,
-        /// The title is another one.
-        title: bool,
-        /// The description is another one.
-        body: bool,
-    },
-    /// Got a label.
-    Labeled,
-    /// Lost a label.
-    Unlabeled,
-    /// Closed.
-    Closed {
-        /// By being merged.
-        merged: bool,
-    },
-    /// Somebody was asked for a review.
-    ReviewRequested,
-    /// Somebody is no longer asked for a review.
-    ReviewRequestRemoved,
-    /// Put into the merge queue.
-    Enqueued,
-    /// Taken out of the merge queue.
-    Dequeued,
-}
-
-/// A pull request as a payload tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PullSummary {
-    /// Number.
-    pub number: u64,
-    /// Head commit.
-    pub head_sha: String,
-    /// Head branch. Untrusted.
-    pub head_ref: String,
-    /// Id of the head's repository; `None` once a fork is deleted.
-    pub head_repository_id: Option<u64>,
-    /// Commit of the base branch.
-    pub base_sha: String,
-    /// Base branch.
-    pub base_ref: String,
-    /// Not ready for review; reviews do not always say.
-    pub draft: bool,
-    /// Not closed.
-    pub open: bool,
-    /// When anything of it changed last, where the payload says.
-    pub updated_at: Option<DateTime<Utc>>,
-    /// Who opened it; `None` for a deleted account.
-    pub author: Option<Account>,
-}
-
-/// `pull_request_review`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReviewEvent {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// What happened.
-    pub action: ReviewAction,
-    /// The pull request, as it was then.
-    pub pull: PullSummary,
-    /// The review's state as GitHub writes it, lower case (`approved`, `changes_requested`, `commented`, `dismissed`).
-    pub state: String,
-    /// Who reviewed; `None` for a deleted account.
-    pub reviewer: Option<Account>,
-}
-
-/// What happened to a review.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReviewAction {
-    /// Given.
-    Submitted,
-    /// Its text was changed.
-    Edited,
-    /// Dismissed.
-    Dismissed,
-}
-
-/// `check_run`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckRunEvent {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// What happened.
-    pub action: CheckRunAction,
-    /// GitHub's id of the run.
-    pub id: u64,
-    /// Name. Untrusted unless the App is ours.
-    pub name: String,
-    /// Commit it stands on.
-    pub head_sha: String,
-    /// The id that its App gave it.
-    pub external_id: Option<String>,
-    /// App it belongs to.
-    pub app_id: Option<u64>,
-    /// Open pull requests of this repository whose head it is; empty for forks.
-    pub pulls: Vec<u64>,
-}
-
-/// What happened to a check run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckRunAction {
-    /// Created.
-    Created,
-    /// Completed.
-    Completed,
-    /// Somebody wants it run again; only its own App is told.
-    Rerequested,
-    /// Somebody pressed a button; only its own App is told.
-    RequestedAction {
-        /// The button's identifier.
-        identifier: String,
-    },
-}
-
-/// `check_suite`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckSuiteEvent {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// What happened.
-    pub action: CheckSuiteAction,
-    /// Commit it stands on.
-    pub head_sha: String,
-    /// App it belongs to.
-    pub app_id: Option<u64>,
-    /// Open pull requests of this repository whose head it is; empty for forks.
-    pub pulls: Vec<u64>,
-}
-
-/// What happened to a check suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckSuiteAction {
-    /// All its runs are completed.
-    Completed,
-    /// Commits were pushed; each App with write access to checks gets its own suite.
-    Requested,
-    /// Somebody wants all its runs again; only its own App is told.
-    Rerequested,
-}
-
-/// `status`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusEvent {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// Commit it stands on.
-    pub sha: String,
-    /// Its name. Untrusted.
-    pub context: String,
-    /// `error`, `failure`, `pending` or `success`.
-    pub state: String,
-}
-
-/// `workflow_run`, action `completed`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkflowRunEvent {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// GitHub's id of the run.
-    pub id: u64,
-    /// Commit it ran on.
-    pub head_sha: String,
-    /// Open pull requests of this repository whose head it is; empty for forks.
-    pub pulls: Vec<u64>,
-}
-
-/// `push`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PushEvent {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// Full name of the ref, `refs/heads/…` or `refs/tags/…`. Untrusted.
-    pub git_ref: String,
-    /// Commit it points to now; zeros when it was deleted.
-    pub after: String,
-    /// Paths that the payload's commits touch, at most 20 commits of it by GitHub's own bound. Untrusted.
-    pub paths: Vec<String>,
-}
-
-impl PushEvent {
-    /// The branch that was pushed to; `None` for tags.
-    pub fn branch(&self) -> Option<&str> {
-        self.git_ref.strip_prefix("refs/heads/")
-    }
-}
-
-/// `merge_group`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MergeGroupEvent {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// Wants its checks (`true`), or is gone.
-    pub checks_requested: bool,
-    /// Commit that the checks must stand on.
-    pub head_sha: String,
-    /// Full name of the group's branch. Untrusted.
-    pub head_ref: String,
-    /// Commit it was built on.
-    pub base_sha: String,
-    /// Full name of the base branch.
-    pub base_ref: String,
-}
-
-/// `issue_comment`, action `created`, on a pull request
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IssueCommentEvent {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// The pull request's number.
-    pub number: u64,
-    /// GitHub's id of the comment.
-    pub comment_id: u64,
-    /// Text. Untrusted.
-    pub body: String,
-    /// Who wrote it; `None` for a deleted account.
-    pub author: Option<Account>,
-    /// App through which it was written.
-    pub app_id: Option<u64>,
-}
-
-/// `installation` and `installation_repositories`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InstallationEvent {
-    /// Installation.
-    pub installation_id: u64,
-    /// What happened.
-    pub action: InstallationAction,
-    /// Repositories that came or went; names are left out when GitHub's allowed characters are not kept.
-    pub repositories: Vec<RepoName>,
-}
-
-/// What happened to an installation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InstallationAction {
-    /// Installed.
-    Created,
-    /// Removed.
-    Deleted,
-    /// Suspended.
-    Suspended,
-    /// No longer suspended.
-    Unsuspended,
-    /// New permissions were accepted.
-    PermissionsAccepted,
-    /// Repositories were added.
-    RepositoriesAdded,
-    /// Repositories were removed.
-    RepositoriesRemoved,
-}
-
 impl Event {
     /// Reads the payload (JSON) of the event that `X-GitHub-Event` names.
     pub fn parse(event: &str, payload: &[u8]) -> Result<Self, Malformed> {
-        todo!()
+        let Some(row) = EVENTS.iter().find(|row| row.name == event) else {
+            return Ok(Self::Ignored(Ignored::Event));
+        };
+        let delivery = Delivery { event, payload };
+        let common: Common = delivery.read()?;
+        if !row.actions.is_empty() && !row.actions.contains(&common.action.as_str()) {
+            return OTHER_ACTION;
+        }
+        match event {
+            "ping" => Ok(Self::Ping),
+            "pull_request" => delivery.pull_request(common),
+            "pull_request_review" => delivery.review(common),
+            "check_run" => delivery.check_run(common),
+            "check_suite" => delivery.check_suite(common),
+            "status" => delivery.status(common),
+            "workflow_run" => delivery.workflow_run(common),
+            "push" => delivery.push(common),
+            "merge_group" => delivery.merge_group(common),
+            "issue_comment" => delivery.issue_comment(common),
+            "installation" | "installation_repositories" => delivery.installation(&common.action),
+            _ => Ok(Self::Ignored(Ignored::Event)),
+        }
+    }
+}
+
+const OTHER_ACTION: Result<Event, Malformed> = Ok(Event::Ignored(Ignored::Action));
+
+struct Delivery<'a> {
+    event: &'a str,
+    payload: &'a [u8],
+}
+
+impl<'a> Delivery<'a> {
+    fn pull_request(&self, common: Common) -> Result<Event, Malformed> {
+        let body: PullBody = self.read()?;
+        let action = match common.action.as_str() {
+            "opened" => PullRequestAction::Opened,
+            "reopened" => PullRequestAction::Reopened,
+            "synchronize" => PullRequestAction::Synchronize,
+            "ready_for_review" => PullRequestAction::ReadyForReview,
+            "converted_to_draft" => PullRequestAction::ConvertedToDraft,
+            "edited" => body.edited(),
+            "labeled" => PullRequestAction::Labeled,
+            "unlabeled" => PullRequestAction::Unlabeled,
+            "closed" => PullRequestAction::Closed { merged: body.pull_request.merged },
+            "review_requested" => PullRequestAction::ReviewRequested,
+            "review_request_removed" => PullRequestAction::ReviewRequestRemoved,
+            "enqueued" => PullRequestAction::Enqueued,
+            "dequeued" => PullRequestAction::Dequeued,
+            _ => return OTHER_ACTION,
+        };
+        let (origin, pull) = (self.origin(common)?, body.pull_request.into_summary());
+        Ok(Event::PullRequest(PullRequestEvent { origin, action, pull }))
     }
 
-    /// Caused by App `app_id` itself and not by a person who asks something of it: nothing is to be done.
-    pub fn is_ours(&self, app_id: u64) -> bool {
-        todo!()
+    fn review(&self, common: Common) -> Result<Event, Malformed> {
+        let action = match common.action.as_str() {
+            "submitted" => ReviewAction::Submitted,
+            "edited" => ReviewAction::Edited,
+            "dismissed" => ReviewAction::Dismissed,
+            _ => return OTHER_ACTION,
+        };
+        let ReviewBody { pull_request, review } = self.read()?;
+        let (origin, pull) = (self.origin(common)?, pull_request.into_summary());
+        let (state, reviewer) = (review.state.to_ascii_lowercase(), review.user.and_then(Into::into));
+        Ok(Event::PullRequestReview(ReviewEvent { origin, action, pull, state, reviewer }))
     }
 
-    /// Where it comes from, for those that come from a repository.
-    pub fn origin(&self) -> Option<&Origin> {
-        todo!()
+    fn check_run(&self, common: Common) -> Result<Event, Malformed> {
+        let CheckRunBody { check_run: run, requested_action } = self.read()?;
+        let action = match (common.action.as_str(), requested_action) {
+            ("created", _) => CheckRunAction::Created,
+            ("completed", _) => CheckRunAction::Completed,
+            ("rerequested", _) => CheckRunAction::Rerequested,
+            ("requested_action", Some(pressed)) => CheckRunAction::RequestedAction { identifier: pressed.identifier },
+            ("requested_action", None) => return Err(self.malformed("no button in a press of one")),
+            _ => return OTHER_ACTION,
+        };
+        let origin = self.origin(common)?;
+        let pulls = run.pulls.of(origin.repository.id);
+        Ok(Event::CheckRun(CheckRunEvent {
+            action,
+            id: run.id,
+            name: run.name,
+            head_sha: run.head_sha,
+            external_id: run.external_id.filter(|id| !id.is_empty()),
+            app_id: run.app.map(|a| a.id),
+            pulls,
+            origin,
+        }))
+    }
+
+    fn check_suite(&self, common: Common) -> Result<Event, Malformed> {
+        let action = match common.action.as_str() {
+            "completed" => CheckSuiteAction::Completed,
+            "requested" => CheckSuiteAction::Requested,
+            "rerequested" => CheckSuiteAction::Rerequested,
+            _ => return OTHER_ACTION,
+        };
+        let CheckSuiteBody { check_suite: suite } = self.read()?;
+        let origin = self.origin(common)?;
+        let (pulls, app_id) = (suite.pulls.of(origin.repository.id), suite.app.map(|a| a.id));
+        Ok(Event::CheckSuite(CheckSuiteEvent { origin, action, head_sha: suite.head_sha, app_id, pulls }))
+    }
+
+    fn status(&self, common: Common) -> Result<Event, Malformed> {
+        let StatusBody { sha, context, state } = self.read()?;
+        Ok(Event::Status(StatusEvent { origin: self.origin(common)?, sha, context, state }))
+    }
+
+    fn workflow_run(&self, common: Common) -> Result<Event, Malformed> {
+        let WorkflowRunBody { workflow_run: run } = self.read()?;
+        let origin = self.origin(common)?;
+        let pulls = run.pulls.of(origin.repository.id);
+        Ok(Event::WorkflowRun(WorkflowRunEvent { origin, id: run.id, head_sha: run.head_sha, pulls }))
+    }
+
+    fn push(&self, common: Common) -> Result<Event, Malformed> {
+        let body: PushBody = self.read()?;
+        let origin = self.origin(common)?;
+        let paths: BTreeSet<String> = body.commits.into_iter().flat_map(|c| c.into_paths()).collect();
+        let paths = paths.into_iter().collect();
+        Ok(Event::Push(PushEvent { origin, git_ref: body.git_ref, after: body.after, paths }))
+    }
+
+    fn merge_group(&self, common: Common) -> Result<Event, Malformed> {
+        let checks_requested = match common.action.as_str() {
+            "checks_requested" => true,
+            "destroyed" => false,
+            _ => return OTHER_ACTION,
+        };
+        let MergeGroupBody { merge_group: group } = self.read()?;
+        Ok(Event::MergeGroup(MergeGroupEvent {
+            origin: self.origin(common)?,
+            checks_requested,
+            head_sha: group.head_sha,
+            head_ref: group.head_ref,
+            base_sha: group.base_sha,
+            base_ref: group.base_ref,
+        }))
+    }
+
+    fn issue_comment(&self, common: Common) -> Result<Event, Malformed> {
+        let IssueCommentBody { issue, comment } = self.read()?;
+        if issue.pull_request.is_none() {
+            return Ok(Event::Ignored(Ignored::NotAPullRequest));
+        }
+        Ok(Event::IssueComment(IssueCommentEvent {
+            origin: self.origin(common)?,
+            number: issue.number,
+            comment_id: comment.id,
+            body: comment.body.unwrap_or_default(),
+            author: comment.user.and_then(Into::into),
+            app_id: comment.performed_via_github_app.map(|a| a.id),
+        }))
+    }
+
+    fn installation(&self, action: &str) -> Result<Event, Malformed> {
+        let action = match action {
+            "created" => InstallationAction::Created,
+            "deleted" => InstallationAction::Deleted,
+            "suspend" => InstallationAction::Suspended,
+            "unsuspend" => InstallationAction::Unsuspended,
+            "new_permissions_accepted" => InstallationAction::PermissionsAccepted,
+            "added" => InstallationAction::RepositoriesAdded,
+            "removed" => InstallationAction::RepositoriesRemoved,
+            _ => return OTHER_ACTION,
+        };
+        Ok(Event::Installation(self.read::<InstallationBody>()?.into_event(action)))
+    }
+
+    fn origin(&self, common: Common) -> Result<Origin, Malformed> {
+        let repository = common.repository.and_then(Into::into);
+        let repository = repository.ok_or_else(|| self.malformed("no repository that could be one"))?;
+        let installation_id = common.installation.map(|i| i.id);
+        Ok(Origin { installation_id, repository, sender: common.sender.and_then(Into::into) })
+    }
+
+    fn read<T: Deserialize<'a>>(&self) -> Result<T, Malformed> {
+        serde_json::from_slice(self.payload).map_err(|error| {
+            let message = error.to_string();
+            // Any other message of serde's may quote the payload.
+            let missing = message.starts_with("missing field").then(|| message.split(" at line").next()).flatten();
+            self.malformed(missing.unwrap_or(match error.classify() {
+                serde_json::error::Category::Data => "a field of another kind than documented",
+                _ => "no JSON",
+            }))
+        })
+    }
+
+    fn malformed(&self, what: &str) -> Malformed {
+        Malformed { event: self.event.chars().take(64).collect(), what: what.to_owned() }
     }
 }
