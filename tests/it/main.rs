@@ -1,3 +1,4 @@
 //! The one integration-test binary: rules about the code, GitHub's contracts, and behaviour through the front door.
 
 mod contracts;
+mod tidy;
