@@ -165,7 +165,9 @@ fn summary(subject: &Subject<'_>, detail: Detail) -> String {
         ways_block(subject, &report, detail, &mut out);
         table_block(&report, detail, &mut out);
     }
-    missing_block(&report, detail, &mut out);
+    if subject.assessment.verdict.because != Because::Empty {
+        missing_block(&report, detail, &mut out);
+    }
     sources_block(&report, detail, &mut out);
     commands_block(subject, &mut out);
     out
@@ -209,7 +211,7 @@ fn ways_block(subject: &Subject<'_>, report: &Report, detail: Detail, out: &mut 
 fn table_block(report: &Report, detail: Detail, out: &mut String) {
     out.push_str("\n### How the score adds up\n\n| | Points | What was read |\n| :-- | --: | :-- |\n");
     for row in &report.rows {
-        let label = markdown::cell(&row.label.markdown(detail));
+        let label = capitalised(&markdown::cell(&row.label.markdown(detail)));
         let reading = markdown::cell(&row.reading.markdown(detail));
         let (open, close) = if matches!(row.kind, RowKind::Sum | RowKind::Total) { ("**", "**") } else { ("", "") };
         out.push_str(&format!("| {open}{label}{close} | {open}{}{close} | {reading} |\n", row.points));
@@ -226,7 +228,12 @@ fn missing_block(report: &Report, detail: Detail, out: &mut String) {
     out.push_str("\n### What is not known\n\n| What | Why | What would tell |\n| :-- | :-- | :-- |\n");
     let cell = |sentence: &Sentence| markdown::cell(&sentence.markdown(detail));
     for missing in &report.missing {
-        out.push_str(&format!("| {} | {} | {} |\n", cell(&missing.what), cell(&missing.why), cell(&missing.way)));
+        out.push_str(&format!(
+            "| {} | {} | {} |\n",
+            capitalised(&cell(&missing.what)),
+            cell(&missing.why),
+            cell(&missing.way)
+        ));
     }
     out.push_str("\nWhat is not known adds no points; it widens the range.\n");
 }

@@ -41,9 +41,9 @@ pub(crate) fn text_within(outside: &str, most: usize) -> String {
     let mut pieces: Vec<String> = Vec::new();
     let mut odd: Vec<&str> = Vec::new();
     for token in shown.split_whitespace() {
-        if is_word(token) {
+        if let Some(piece) = word(token).or_else(|| quoted(token)) {
             flush(&mut odd, &mut pieces);
-            pieces.push(token.to_owned());
+            pieces.push(piece);
         } else {
             odd.push(token);
         }
@@ -59,14 +59,24 @@ fn flush(odd: &mut Vec<&str>, pieces: &mut Vec<String>) {
     }
 }
 
+const STOPS: [char; 4] = [',', ';', '.', '?'];
+
+/// A name that the text itself puts between backticks.
+fn quoted(token: &str) -> Option<String> {
+    let core = token.strip_suffix(STOPS).unwrap_or(token);
+    let name = core.strip_prefix('`')?.strip_suffix('`')?;
+    let is_name = !name.is_empty() && !name.contains('`');
+    is_name.then(|| format!("{}{}", code_within(name, usize::MAX), &token[core.len()..]))
+}
+
 /// A word that Markdown and GitHub leave alone: letters or a short number, perhaps with a full stop or a comma after it.
-fn is_word(token: &str) -> bool {
-    let core = token.strip_suffix([',', ';', '.', '?']).unwrap_or(token);
+fn word(token: &str) -> Option<String> {
+    let core = token.strip_suffix(STOPS).unwrap_or(token);
     let is_number = core.len() == token.len() && core.len() < 7 && core.bytes().all(|byte| byte.is_ascii_digit());
     let is_letters = core.split(['\'', '-']).all(|part| !part.is_empty() && part.chars().all(char::is_alphabetic));
     // Seven hexadecimal digits and more are a commit to GitHub.
     let is_commit = core.len() >= 7 && core.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_number || (is_letters && !is_commit)
+    (is_number || (is_letters && !is_commit)).then(|| token.to_owned())
 }
 
 fn longest_run(text: &str) -> usize {
@@ -96,6 +106,7 @@ mod tests {
         check("Fix the cart, don't ask", "Fix the cart, don't ask");
         check("Fix #12 for @bob, see GH-3", "Fix `#12` for `@bob,` see `GH-3`");
         check("![x](https://evil.example) <b>hi</b>", "`![x](https://evil.example) <b>hi</b>`");
+        check("unknown key `treshold`, did you mean `threshold`?", "unknown key `treshold`, did you mean `threshold`?");
         check("deadbeef and 1234567 but 2026", "`deadbeef` and `1234567` but 2026");
         check("1. one\n- two | three :tada: $x$", "`1.` one `-` two `|` three `:tada: $x$`");
         check("[^1]: note &amp; www.evil.example a_b_c **x**", "`[^1]:` note `&amp; www.evil.example a_b_c **x**`");

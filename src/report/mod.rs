@@ -8,8 +8,12 @@ pub mod sarif;
 pub mod terminal;
 
 mod annotations;
+#[cfg(test)]
+mod hostile;
 mod outside;
 mod sentences;
+#[cfg(test)]
+mod stories;
 
 use chrono::{DateTime, Utc};
 
@@ -103,7 +107,7 @@ struct Row {
     label: Sentence,
     /// Points as shown.
     points: Figure,
-    /// Points as a number, for a bar; 0 where a bar says nothing.
+    /// Points as a number, for a bar; the whole score for the total, 0 where a bar says nothing.
     amount: i32,
     /// What was read.
     reading: Sentence,
@@ -224,7 +228,8 @@ fn rows(subject: &Subject<'_>, detail: Detail) -> Vec<Row> {
         rows.push(total(RowKind::Sum, "Sum", verdict::sum(subject)));
         rows.extend(assessment.floors.iter().map(floor_row));
     }
-    rows.push(total(RowKind::Total, "Score", assessment.score.into()));
+    let score = i32::from(assessment.score);
+    rows.push(Row { amount: score, ..total(RowKind::Total, "Score", score) });
     rows
 }
 

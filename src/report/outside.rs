@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn long_text_gives_way_in_the_middle() {
-        assert_eq!(shorten("apps/payments/db/migrate/1.sql", 20), "apps/p…igrate/1.sql");
+        assert_eq!(shorten("apps/payments/db/migrate/1.sql", 20), "apps/p…migrate/1.sql");
         assert_eq!(shorten("äöü", 3), "äöü");
         assert_eq!(shorten("äöüß", 3), "…üß");
         assert_eq!(shorten("abc", 0), "…");

@@ -114,7 +114,7 @@ struct Score {
     step: Option<String>,
 }
 
-/// The scale as a drawing, two units to the point.
+/// The scale as a drawing, four units to the point.
 struct Gauge {
     title: String,
     description: String,
@@ -252,7 +252,7 @@ fn missing(missing: &Missing) -> ShownMissing {
 
 fn gauge(subject: &Subject<'_>) -> Gauge {
     let assessment = subject.assessment;
-    let at = |score: u8| 2 * u16::from(score);
+    let at = |score: u8| 4 * u16::from(score);
     let (low, high) = (assessment.range.low, assessment.range.high);
     Gauge {
         title: format!("Score {} of 100", assessment.score),
@@ -263,7 +263,7 @@ fn gauge(subject: &Subject<'_>) -> Gauge {
         ),
         low: at(low),
         width: at(high.max(low)) - at(low),
-        mark: at(assessment.score).saturating_sub(1).min(197),
+        mark: at(assessment.score).saturating_sub(2).min(395),
     }
 }
 
@@ -274,8 +274,8 @@ fn bars(report: &Report) -> Vec<Bar> {
         .rows
         .iter()
         .map(|row| {
-            let before = reached;
-            reached += row.amount;
+            let before = if row.kind == RowKind::Total { 0 } else { reached };
+            reached = before + row.amount;
             (before.min(reached), before.max(reached))
         })
         .collect();

@@ -19,7 +19,8 @@ pub(crate) fn causes(facts: &Facts, assessment: &Assessment) -> Vec<String> {
     ordered.sort_by_key(|contribution| std::cmp::Reverse(contribution.points));
     let raising = ordered.iter().filter(|contribution| contribution.points >= WORTH_NAMING);
     let floors = assessment.floors.iter().filter(|floor| floor.applied);
-    let mut causes: Vec<_> = floors.map(floor).chain(raising.map(|contribution| raised(facts, contribution))).collect();
+    let mut causes: Vec<_> =
+        floors.map(floor).chain(raising.filter_map(|contribution| raised(facts, contribution))).collect();
     if causes.is_empty() {
         let lowering = ordered.iter().rev().filter(|contribution| contribution.points <= -WORTH_NAMING);
         causes = lowering.map(|contribution| lowered(contribution)).collect();
@@ -49,21 +50,23 @@ pub(crate) fn exemption_id(exemption: Exemption) -> &'static str {
     }
 }
 
-fn raised(facts: &Facts, contribution: &Contribution) -> String {
-    let known = contribution.reading.as_ref().ok().and_then(|measure| raised_by(facts, measure));
-    known.unwrap_or_else(|| contribution.signal.label.to_owned())
+/// Why a contribution raises the score; `None` where it does so by what is not there, such as a kind that nothing names.
+fn raised(facts: &Facts, contribution: &Contribution) -> Option<String> {
+    let measure = contribution.reading.as_ref().ok()?;
+    let label = || (measure.value != 0.0).then(|| contribution.signal.label.to_owned());
+    raised_by(facts, measure).or_else(label)
 }
 
 /// Why a measure raises the score; `None` where the signal's own name says it best.
 fn raised_by(facts: &Facts, measure: &Measure) -> Option<String> {
     let evidence = &measure.evidence;
     let text = |figure: Figure, words: &str| Some(format!("{figure}{words}"));
-    match evidence.first()? {
+    match telling(measure)? {
         Evidence::Lines { added, deleted, .. } => text(counted(added + deleted, "line", "lines"), ""),
         Evidence::Spread { files, .. } => text(counted(*files, "file", "files"), ""),
         Evidence::LargestFile { .. } => Some("evenly spread".to_owned()),
         Evidence::TestsAlong { test: 0, .. } => Some("no tests along".to_owned()),
-        Evidence::Kind { kind, .. } => Some(kind_in_words(kind).to_owned()),
+        Evidence::Kind { .. } => Some(kinds(evidence)),
         Evidence::Schema { .. } => Some(schema(evidence).to_owned()),
         Evidence::Sensitive { .. } => Some(areas(evidence)),
         Evidence::Reviews { approvals_current, approvals_stale, changes_requested, .. } => {
@@ -87,20 +90,35 @@ fn raised_by(facts: &Facts, measure: &Measure) -> Option<String> {
     }
 }
 
+/// The evidence that says most: the first one, apart from how much could be looked at.
+fn telling(measure: &Measure) -> Option<&Evidence> {
+    measure.evidence.iter().find(|evidence| !matches!(evidence, Evidence::Partly { .. }))
+}
+
 fn lowered(contribution: &Contribution) -> String {
-    let evidence = contribution.reading.as_ref().ok().and_then(|measure| measure.evidence.first());
+    let evidence = contribution.reading.as_ref().ok().and_then(telling);
     match evidence {
         Some(Evidence::Lines { .. }) => "few lines".to_owned(),
         Some(Evidence::Spread { .. }) => "few files".to_owned(),
         Some(Evidence::LargestFile { .. }) => "in few places".to_owned(),
         Some(Evidence::TestsAlong { .. }) => "tests along".to_owned(),
-        Some(Evidence::Kind { kind, .. }) => kind_in_words(kind).to_owned(),
+        Some(Evidence::Kind { .. }) => {
+            contribution.reading.as_ref().map_or_else(|_| String::new(), |one| kinds(&one.evidence))
+        }
         Some(Evidence::Reviews { .. }) => "approved".to_owned(),
         Some(Evidence::Dependency { step, .. }) => format!("{step} dependency update"),
         Some(Evidence::Undoes { proven: true, .. }) => "proven revert".to_owned(),
         Some(Evidence::CoveredLines { .. }) => "changed lines tested".to_owned(),
         _ => contribution.signal.label.to_owned(),
     }
+}
+
+fn kinds(evidence: &[Evidence]) -> String {
+    let kind = |one: &Evidence| match one {
+        Evidence::Kind { kind, .. } => Some(kind_in_words(kind)),
+        _ => None,
+    };
+    evidence.iter().filter_map(kind).collect::<Vec<_>>().join(" and ")
 }
 
 fn schema(evidence: &[Evidence]) -> &'static str {

@@ -55,6 +55,7 @@ fn sentence(first: &Evidence, all: &[&Evidence], value: f64, items: usize) -> Ve
         Evidence::OwnerMissing { .. } => vec![owner_missing(all, items)],
         Evidence::OwnerUnknown { .. } => vec![owner_unknown(all, items)],
         Evidence::Dependency { .. } => vec![dependencies(all, items)],
+        Evidence::LargestFile { path, share } if *share >= 1.0 => vec![say!["all changed lines are in ", name(path)]],
         Evidence::LargestFile { path, share } => vec![say![
             percent(value),
             " of an even spread over the files; ",
@@ -77,21 +78,30 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
             ", ",
             counted(*subsystems, "top-level directory", "top-level directories")
         ],
+        Evidence::TestsAlong { source: 0, test: 0 } => say!["no source line changed"],
+        Evidence::TestsAlong { source: 0, test } => {
+            say![counted(*test, "test line", "test lines"), " changed, no source line"]
+        }
         Evidence::TestsAlong { source, test: 0 } => {
             say![counted(*source, "source line", "source lines"), " changed, no test line along"]
         }
         Evidence::TestsAlong { source, test } => {
             say![counted(*source, "source line", "source lines"), " and ", count(*test), " in tests changed"]
         }
-        Evidence::Kind { kind, from } => say![kind_in_words(kind), ", by its ", *from],
+        Evidence::Kind { kind, from } => {
+            say![kind_in_words(kind), ", by its ", if *from == "type" { "conventional type" } else { from }]
+        }
         Evidence::Reviews { approvals_current, approvals_stale, changes_requested, unresolved_threads } => {
             reviews(*approvals_current, *approvals_stale, *changes_requested, *unresolved_threads)
         }
         Evidence::ChecksFailed(names) => say!["failed: "].with(list(names.iter(), items, "checks")),
         Evidence::ChecksPending(names) => say!["not finished: "].with(list(names.iter(), items, "checks")),
+        Evidence::Partly { seen, total, of } => {
+            say!["only ", count(*seen), " of ", count(*total), " ", *of, " looked at"]
+        }
         Evidence::OpenFor { days } => say!["open for ", age_in_days(*days)],
         Evidence::Draft => say!["a draft"],
-        Evidence::MergeTime { at } => say![weekday(at), " (weekday and hour predict nothing: no points)"],
+        Evidence::MergeTime { at } => say![weekday(at), ", which by itself predicts nothing"],
         Evidence::Frozen { name: freeze, until } => say!["freeze ", name(freeze), " until ", instant(*until)],
         Evidence::Undoes { of, proven: true } => {
             say!["the exact inverse of ", name(of), ", proven by comparing patches"]
@@ -107,7 +117,7 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
             count(files.saturating_sub(*known)),
             " of ",
             counted(*files, "touched file", "touched files"),
-            " new to the author: a reviewer who knows them helps"
+            " new to the author: ask for a review by somebody who knows them"
         ],
         Evidence::CoveredLines { executable, covered } => say![
             count(*covered),
@@ -163,71 +173,71 @@ fn schema(all: &[&Evidence], items: usize) -> Vec<Sentence> {
         (SchemaEffect::Locking, "takes a lock that blocks writers: "),
         (SchemaEffect::Additive, "changes the schema: "),
     ];
+    let statement = |evidence: &Evidence| match evidence {
+        Evidence::Schema { path, line, statement, .. } => {
+            say![name(statement), " (", name(path), " line ", count(*line), ")"]
+        }
+        _ => Sentence::default(),
+    };
     let of_effect = |(wanted, words): (SchemaEffect, &'static str)| {
-        let found = all.iter().filter_map(|evidence| match evidence {
-            Evidence::Schema { path, line, effect, statement } if *effect == wanted => {
-                Some(say![name(statement), " (", name(path), " line ", count(*line), ")"])
-            }
-            _ => None,
-        });
-        some_of(found.collect(), items, "statement", "statements").map(|statements| say![words].with(statements))
+        let has_it = |one: &&&Evidence| matches!(one, Evidence::Schema { effect, .. } if *effect == wanted);
+        let found: Vec<&Evidence> = all.iter().filter(has_it).copied().collect();
+        let said = some_of(&found, items, ("statement", "statements"), statement);
+        (!found.is_empty()).then(|| say![words].with(said))
     };
     effects.into_iter().filter_map(of_effect).collect()
 }
 
 fn sensitive(all: &[&Evidence], items: usize) -> Vec<Sentence> {
-    let mut areas: Vec<(&String, Vec<Sentence>)> = Vec::new();
+    let mut areas: Vec<(&str, Vec<&Evidence>)> = Vec::new();
     for evidence in all {
-        let Evidence::Sensitive { path, area } = evidence else { continue };
-        match areas.iter_mut().find(|(known, _)| *known == area) {
-            Some((_, paths)) => paths.push(say![name(path)]),
-            None => areas.push((area, vec![say![name(path)]])),
+        let Evidence::Sensitive { area, .. } = evidence else { continue };
+        match areas.iter_mut().find(|(known, _)| known == area) {
+            Some((_, files)) => files.push(evidence),
+            None => areas.push((area, vec![evidence])),
         }
     }
-    let of_area = |(area, paths): (&String, Vec<Sentence>)| {
-        let head = area_in_words(area).map_or_else(|| say![name(area)], |words| say![words]);
-        Some(head.then(": ").with(some_of(paths, items, "file", "files")?))
+    let file = |evidence: &Evidence| match evidence {
+        Evidence::Sensitive { path, .. } => say![name(path)],
+        _ => Sentence::default(),
     };
-    let total = areas.len();
+    let of_area = |(area, files): &(&str, Vec<&Evidence>)| {
+        let head = area_in_words(area).map_or_else(|| say![name(area)], |words| say![words]);
+        head.then(": ").with(some_of(files, items, ("file", "files"), file))
+    };
     let shown = items.max(1) * 2;
-    let mut said: Vec<_> = areas.into_iter().take(shown).filter_map(of_area).collect();
-    if total > shown {
-        said.push(say![count(total - shown), " more areas"]);
+    let mut said: Vec<_> = areas.iter().take(shown).map(of_area).collect();
+    if areas.len() > shown {
+        said.push(say![counted((areas.len() - shown) as u64, "more area", "more areas")]);
     }
     said
 }
 
 fn owner_missing(all: &[&Evidence], items: usize) -> Sentence {
-    let files = all.iter().filter_map(|evidence| match evidence {
+    let file = |evidence: &Evidence| match evidence {
         Evidence::OwnerMissing { path, owners, line } => {
             let owners = list(owners.iter(), items.min(2), "owners");
-            Some(say![name(path), " (",].with(owners).then(", CODEOWNERS line ").then(count(*line)).then(")"))
+            say![name(path), " ("].with(owners).then(", CODEOWNERS line ").then(count(*line)).then(")")
         }
-        _ => None,
-    });
-    without_owners(files.collect(), " without their owners' approval of the newest commit", items)
+        _ => Sentence::default(),
+    };
+    let head = say![counted(all.len() as u64, "file", "files"), " without their owners' approval of the newest commit"];
+    if items == 0 { head } else { head.then(": ").with(some_of(all, items, ("file", "files"), file)) }
 }
 
 fn owner_unknown(all: &[&Evidence], items: usize) -> Sentence {
-    let files = all.iter().filter_map(|evidence| match evidence {
+    let file = |evidence: &Evidence| match evidence {
         Evidence::OwnerUnknown { path, owners } => {
-            Some(say![name(path), " ("].with(list(owners.iter(), items.min(2), "owners")).then(")"))
+            say![name(path), " ("].with(list(owners.iter(), items.min(2), "owners")).then(")")
         }
-        _ => None,
-    });
-    without_owners(files.collect(), " owned by teams whose members could not be read", items)
-}
-
-fn without_owners(files: Vec<Sentence>, what: &'static str, items: usize) -> Sentence {
-    let head = say![counted(files.len() as u64, "file", "files"), what];
-    match some_of(files, items, "file", "files") {
-        Some(files) if items > 0 => head.then(": ").with(files),
-        _ => head,
-    }
+        _ => Sentence::default(),
+    };
+    let head = say![counted(all.len() as u64, "file", "files"), " owned by teams whose members could not be read"];
+    if items == 0 { head } else { head.then(": ").with(some_of(all, items, ("file", "files"), file)) }
 }
 
 fn dependencies(all: &[&Evidence], items: usize) -> Sentence {
-    let packages = all.iter().filter_map(|evidence| match evidence {
+    let package = |evidence: &Evidence| match evidence {
         Evidence::Dependency { package, from, to, step, development } => {
             let mut said = say![name(package)];
             if let Some(from) = from {
@@ -236,24 +246,25 @@ fn dependencies(all: &[&Evidence], items: usize) -> Sentence {
             if let Some(to) = to {
                 said = said.then(" → ").then(name(to));
             }
-            Some(said.then(" (").then(*step).then(if *development { ", development only)" } else { ")" }))
+            said.then(" (").then(*step).then(if *development { ", development only)" } else { ")" })
         }
-        _ => None,
-    });
-    some_of(packages.collect(), items, "dependency", "dependencies").unwrap_or_default()
+        _ => Sentence::default(),
+    };
+    some_of(all, items, ("dependency", "dependencies"), package)
 }
 
-/// At most `items` of `all` and how many more there are; a count alone where none may be shown.
-fn some_of(all: Vec<Sentence>, items: usize, one: &'static str, many: &'static str) -> Option<Sentence> {
-    let total = all.len();
-    if total == 0 {
-        return None;
-    }
+/// At most `items` of `all` and how many more there are; a count alone, of one or of many, where none may be shown.
+fn some_of(
+    all: &[&Evidence],
+    items: usize,
+    (one, many): (&'static str, &'static str),
+    sentence: impl Fn(&Evidence) -> Sentence,
+) -> Sentence {
     if items == 0 {
-        return Some(say![counted(total as u64, one, many)]);
+        return say![counted(all.len() as u64, one, many)];
     }
-    let shown = Sentence::joined(all.into_iter().take(items), ", ");
-    Some(if total > items { shown.then(" and ").then(count(total - items)).then(" more") } else { shown })
+    let shown = Sentence::joined(all.iter().take(items).map(|evidence| sentence(evidence)), ", ");
+    if all.len() > items { shown.then(" and ").then(count(all.len() - items)).then(" more") } else { shown }
 }
 
 /// The areas that this program knows by itself; any other is a pattern from the policy.

@@ -108,6 +108,9 @@ pub(crate) fn weekday(at: &str) -> Figure {
 
 /// A measured value with its unit.
 pub(crate) fn value(value: f64, unit: Unit) -> Figure {
+    if value == 0.0 && matches!(unit, Unit::Lines | Unit::Count | Unit::Flag) {
+        return Figure("none".to_owned());
+    }
     let whole = count(value.max(0.0).round() as u64).0;
     Figure(match unit {
         Unit::Lines => format!("{whole} lines"),
@@ -116,7 +119,7 @@ pub(crate) fn value(value: f64, unit: Unit) -> Figure {
         Unit::Days => format!("{} days", decimal(value).0),
         Unit::Hours => format!("{} h", decimal(value).0),
         Unit::Times => format!("{}x", decimal(value).0),
-        Unit::Flag => if value == 0.0 { "no" } else { "yes" }.to_owned(),
+        Unit::Flag => "yes".to_owned(),
     })
 }
 

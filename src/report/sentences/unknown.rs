@@ -83,7 +83,7 @@ pub(crate) fn why(unknown: &Unknown) -> Sentence {
     let source = source(unknown.source);
     match &unknown.reason {
         Reason::NotConnected => say![source, ": not connected"],
-        Reason::NotApplicable => say![source, ": there is none for this kind of change"],
+        Reason::NotApplicable => say!["does not apply to this change"],
         Reason::Forbidden(None) => say![source, ": access refused"],
         Reason::Forbidden(Some(permission)) => say![source, ": access refused for want of ", name(permission)],
         Reason::Unavailable(what) => say![source, ": no answer (", prose(what), ")"],

@@ -55,12 +55,12 @@ fn threshold(threshold: ThresholdInForce) -> Sentence {
             .then(counted(sample.into(), "change", "changes"))
             .then(")"),
         ThresholdOrigin::TopShareTooFew { share_bp, sample, needed } => head
-            .then(" (stands in for the riskiest ")
-            .then(share(share_bp))
-            .then(", which can be told from ")
+            .then(" (the default until ")
             .then(count(needed))
-            .then(" scored changes on; so far ")
+            .then(" changes are scored, ")
             .then(count(sample))
+            .then(" so far; then the riskiest ")
+            .then(share(share_bp))
             .then(")"),
     }
 }
@@ -97,19 +97,20 @@ pub(crate) fn since_last_commit(subject: &Subject<'_>) -> Option<Sentence> {
 /// What the number means.
 pub(crate) fn scale(subject: &Subject<'_>) -> Sentence {
     let assessment = subject.assessment;
-    let sum = sum(subject);
+    let (base, sum, score) = (assessment.base, sum(subject), i32::from(assessment.score));
     let head = say![
-        count(assessment.base.unsigned_abs()),
-        " is a typical change of this repository, and every 15 points double the odds of breaking production: ",
+        count(base.unsigned_abs()),
+        " is a typical change of this repository, and every 15 points double the odds of breaking production"
     ];
+    let times = |points: i32| match points {
+        0 => say!["means the typical odds"],
+        _ => say!["means ", odds(points), " times the typical odds"],
+    };
     if assessment.floors.iter().any(|floor| floor.applied) {
-        return head
-            .with(say!["the sum of ", count(sum.unsigned_abs()), " stands for ", odds(sum - assessment.base)])
-            .then(" times the typical odds, and a floor lifts it to ")
-            .then(count(assessment.score));
+        let sum = say![", so the sum of ", count(sum.unsigned_abs()), " "].with(times(sum - base));
+        return head.with(sum).then("; a floor lifts it to ").then(count(assessment.score));
     }
-    let score = i32::from(assessment.score);
-    head.with(say![count(assessment.score), " stands for ", odds(score - assessment.base), " times the typical odds"])
+    head.with(say![", so ", count(assessment.score), " "]).with(times(score - base))
 }
 
 /// Base, points and clamp: the score before floors.
