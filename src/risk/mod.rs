@@ -8,6 +8,7 @@ mod model;
 pub mod patch;
 pub mod paths;
 pub mod policy;
+pub mod revert;
 mod score;
 pub mod signal;
 #[cfg(test)]
@@ -54,10 +55,7 @@ pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
 fn sources(facts: &Facts) -> Vec<SourceState> {
     let seen = facts.change.files.len() as u64;
     let diff = if seen < facts.change.files_total {
-        Err(Unknown {
-            source: Source::Diff,
-            reason: facts::Reason::Partial { seen, total: facts.change.files_total },
-        })
+        Err(Unknown { source: Source::Diff, reason: facts::Reason::Partial { seen, total: facts.change.files_total } })
     } else {
         Ok(())
     };

@@ -1,0 +1,68 @@
+//! What a change says it undoes. A claim proves nothing: the patches are compared elsewhere.
+
+use std::{fmt, sync::LazyLock};
+
+use regex::Regex;
+
+/// The change that is said to be undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// A commit, by its object id (7 to 40 hexadecimal digits).
+    Commit(String),
+    /// A pull request of the same repository, by its number.
+    PullRequest(u64),
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Commit(sha) => formatter.write_str(sha),
+            Self::PullRequest(number) => write!(formatter, "#{number}"),
+        }
+    }
+}
+
+/// `git revert`'s own sentence; the object id is the surest name.
+static COMMIT: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\bthis reverts commit ([0-9a-f]{7,40})\b"));
+/// GitHub's revert button writes `Reverts owner/name#12` into the body.
+static BODY_PULL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?im)^\s*(?:this )?reverts (?:[\w.-]+/[\w.-]+)?#(\d{1,9})\b"));
+/// `Revert "title (#12)"`, `Revert #12`, `Back out #12`.
+static TITLE_PULL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^\s*(?:revert|back(?:s|ed)?[ -]?out)\b.*#(\d{1,9})\b"));
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("the pattern is a constant")
+}
+
+/// What the title and the body (or commit message) say is undone. A re-land (`Revert "Revert …"`) undoes a revert
+/// and counts as that.
+pub fn claim(title: &str, body: &str) -> Option<Claim> {
+    if let Some(found) = COMMIT.captures(body) {
+        return Some(Claim::Commit(found[1].to_ascii_lowercase()));
+    }
+    let pull = BODY_PULL.captures(body).or_else(|| TITLE_PULL.captures(title))?;
+    pull[1].parse().ok().map(Claim::PullRequest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(title: &str, body: &str, expected: Option<&str>) {
+        assert_eq!(claim(title, body).map(|claim| claim.to_string()).as_deref(), expected);
+    }
+
+    #[test]
+    fn claims_are_read_from_the_usual_sentences() {
+        check("Revert \"Add cache\"", "This reverts commit 0A1B2C3d.", Some("0a1b2c3d"));
+        check("Revert \"Add cache (#41)\" (#44)", "", Some("#44"));
+        check("Revert \"Add cache\"", "Reverts acme/shop#41", Some("#41"));
+        check("Back out #7: broke login", "", Some("#7"));
+        check("Make the cache revert to disk", "closes #3", None);
+        check("Document how to revert #3", "", None);
+        check("", "This reverts commit zzz", None);
+        check("Revert #99999999999999999999", "", None);
+    }
+}
