@@ -171,6 +171,21 @@ impl Store {
         self.db.query(RECENT_SCORES, args).await?.into_iter().map(|mut row| score(row.take(0)?)).collect()
     }
 
+    /// Score of the last other head of a pull request that was assessed before `before` (milliseconds since 1970).
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn previous_score(
+        &self,
+        repository_id: i64,
+        pull_request: i64,
+        head_sha: &str,
+        before: i64,
+    ) -> Result<Option<u8>> {
+        let args = vec![repository_id.into(), pull_request.into(), head_sha.into(), before.into()];
+        self.db.query_one(PREVIOUS_SCORE, args).await?.map_or(Ok(None), |mut row| score(row.take(0)?).map(Some))
+    }
+
     async fn one_assessment(&self, sql: &'static str, args: Vec<Val>) -> Result<Option<AssessmentRow>> {
         let Some(row) = self.db.query_one(sql, args).await? else { return Ok(None) };
         off_thread(move || assessment(row)).await?.map(Some)
@@ -223,8 +238,18 @@ fn score(stored: i64) -> Result<u8> {
     u8::try_from(stored).map_err(|_| StoreError::Unreadable("a score"))
 }
 
-pub(super) const STATEMENTS: &[&str] =
-    &[SAVE, BY_ID, LATEST, LATEST_FOR_HEAD, BY_NAME_AND_PULL_REQUEST, BY_NAME_AND_HEAD, RECENT, ALL_IDS, RECENT_SCORES];
+pub(super) const STATEMENTS: &[&str] = &[
+    SAVE,
+    BY_ID,
+    LATEST,
+    LATEST_FOR_HEAD,
+    BY_NAME_AND_PULL_REQUEST,
+    BY_NAME_AND_HEAD,
+    RECENT,
+    ALL_IDS,
+    RECENT_SCORES,
+    PREVIOUS_SCORE,
+];
 
 /// The columns of an assessment, in the order in which they are written and read.
 macro_rules! columns {
@@ -285,6 +310,11 @@ FROM assessments ORDER BY at DESC, id DESC LIMIT $1";
 
 const ALL_IDS: &str = "\
 SELECT id FROM assessments WHERE id > $1 ORDER BY id LIMIT $2";
+
+const PREVIOUS_SCORE: &str = "\
+SELECT score FROM assessments \
+WHERE repository_id = $1 AND pull_request = $2 AND head_sha <> $3 AND at < $4 \
+ORDER BY at DESC, id DESC LIMIT 1";
 
 const RECENT_SCORES: &str = "\
 SELECT a.score FROM assessments a \

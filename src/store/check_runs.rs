@@ -132,6 +132,14 @@ impl Store {
         self.write_check_run(COMPLETED, repository_id, head_sha, name, more).await
     }
 
+    /// Sets a run that says what it should back to work, so that it is written again even if nothing changed.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn reopen_check_run(&self, repository_id: i64, head_sha: &str, name: &str) -> Result<()> {
+        self.write_check_run(REOPEN, repository_id, head_sha, name, Vec::new()).await
+    }
+
     /// The check run that shows an assessment.
     ///
     /// # Errors
@@ -201,7 +209,7 @@ fn check_run(mut row: Row) -> Result<CheckRunRow> {
 }
 
 pub(super) const STATEMENTS: &[&str] =
-    &[INTENT, CREATED, PLANNED, ANNOTATED, COMPLETED, BY_KEY, BY_EXTERNAL_ID, PULL_REQUEST_OF_HEAD, UNFINISHED];
+    &[INTENT, CREATED, PLANNED, ANNOTATED, COMPLETED, REOPEN, BY_KEY, BY_EXTERNAL_ID, PULL_REQUEST_OF_HEAD, UNFINISHED];
 
 const INTENT: &str = "\
 INSERT INTO check_runs (repository_id, head_sha, name, pull_request, state, attempted_at) \
@@ -226,6 +234,10 @@ UPDATE check_runs SET annotations_sent = $4 WHERE repository_id = $1 AND head_sh
 const COMPLETED: &str = "\
 UPDATE check_runs SET state = 'completed', external_id = $4, output_digest = $5, annotations_sent = $6 \
 WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
+
+const REOPEN: &str = "\
+UPDATE check_runs SET state = 'open' \
+WHERE repository_id = $1 AND head_sha = $2 AND name = $3 AND state = 'completed'";
 
 /// The columns of a check run, in the order in which they are read.
 macro_rules! select {

@@ -89,6 +89,16 @@ impl Store {
         }))
     }
 
+    /// Gives up every claim on jobs and deliveries: their holder is gone. Only for a process that has the database to
+    /// itself, when it starts.
+    ///
+    /// # Errors
+    /// Whatever the database fails with; then the leases lapse by themselves.
+    pub async fn release_claims(&self) -> Result<()> {
+        self.db.exec(RELEASE_JOBS, Vec::new()).await?;
+        self.db.exec(RELEASE_DELIVERIES, Vec::new()).await.map(drop)
+    }
+
     /// Extends the lease; `false` if it was lost, and then the work is somebody else's.
     ///
     /// # Errors
@@ -170,8 +180,26 @@ fn request_args(request: &JobRequest, now: i64) -> Vec<Val> {
     vec![key.into(), kind.into(), payload.into(), (*run_at).into(), now.into()]
 }
 
-pub(super) const STATEMENTS: &[&str] =
-    &[REQUEST, REQUEST_FROM_DELIVERY, REQUEST_AGAIN, CLAIM, RENEW, FINISH, POSTPONE, BURY, NEXT_DUE, COUNTS];
+pub(super) const STATEMENTS: &[&str] = &[
+    REQUEST,
+    REQUEST_FROM_DELIVERY,
+    REQUEST_AGAIN,
+    CLAIM,
+    RELEASE_JOBS,
+    RELEASE_DELIVERIES,
+    RENEW,
+    FINISH,
+    POSTPONE,
+    BURY,
+    NEXT_DUE,
+    COUNTS,
+];
+
+const RELEASE_JOBS: &str = "\
+UPDATE jobs SET lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT NULL";
+
+const RELEASE_DELIVERIES: &str = "\
+UPDATE inbox SET lease_until = NULL WHERE lease_until IS NOT NULL";
 
 /// What a request does to a job that is there.
 macro_rules! merge {
