@@ -80,6 +80,9 @@ pub struct Button {
     pub identifier: &'static str,
 }
 
+/// Identifier of the button that scores again.
+pub const RESCORE: &str = "rescore";
+
 const BUTTONS: [Button; 2] = [
     Button { label: "Re-score", description: "Read everything anew and score again", identifier: "rescore" },
     Button { label: "Acknowledge", description: "Note that somebody has read this", identifier: "acknowledge" },

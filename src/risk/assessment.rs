@@ -262,6 +262,11 @@ pub enum Conclusion {
 }
 
 impl Conclusion {
+    /// The conclusion that GitHub's word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Success, Self::Neutral, Self::ActionRequired].into_iter().find(|known| known.word() == word)
+    }
+
     /// GitHub's word.
     pub fn word(self) -> &'static str {
         match self {

@@ -1,1 +1,191 @@
-//! Under construction.
+//! The running App: built from settings, started, and drained at the end. Wires the other modules and decides nothing.
+
+mod assess;
+mod check_run;
+mod gather;
+mod health;
+mod pages;
+mod reverts;
+mod route;
+mod server;
+mod stored;
+mod webhook;
+mod worker;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock::Clock,
+    github::{CheckRunLook, GitHub},
+    report,
+    risk::Model,
+    store::{Store, StoreError},
+};
+pub use stored::Stored;
+
+/// All that the running App needs.
+pub struct Settings {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The open database.
+    pub store: Store,
+    /// The GitHub App's client.
+    pub github: GitHub,
+    /// Id of the GitHub App, to know its own check runs by.
+    pub app_id: u64,
+    /// Secrets that sign webhooks: the one in force, and during a rotation the one before.
+    pub webhook_secrets: Vec<SecretString>,
+    /// Where links in reports lead.
+    pub links: Links,
+    /// Jobs worked on at a time.
+    pub workers: usize,
+    /// The clock.
+    pub clock: Clock,
+    /// Waits that tests shorten.
+    pub timing: Timing,
+}
+
+/// Where links in reports lead; without an address there is no link.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    /// Address under which people reach this Mergecast's pages, without a slash at the end.
+    pub public_url: Option<String>,
+    /// Address of GitHub's pages, without a slash at the end.
+    pub github_url: Option<String>,
+}
+
+impl Links {
+    /// Address of a repository's pages at GitHub.
+    pub fn repository(&self, full_name: &str) -> Option<String> {
+        self.github_url.as_ref().map(|base| format!("{base}/{full_name}"))
+    }
+}
+
+/// Waits that are part of how the App works.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Events about checks come in bursts; the score waits this long for the rest of one.
+    pub burst: Duration,
+    /// After a write whose answer was lost, GitHub is looked at only when the write has certainly ended there.
+    /// GitHub ends requests after 10 s.
+    pub answer_lost: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { burst: Duration::from_secs(3), answer_lost: Duration::from_secs(12) }
+    }
+}
+
+/// What handlers and workers share.
+pub(crate) struct App {
+    store: Store,
+    github: GitHub,
+    app_id: u64,
+    webhook_secrets: Vec<SecretString>,
+    links: Links,
+    workers: usize,
+    clock: Clock,
+    timing: Timing,
+    /// A delivery was stored.
+    deliveries: Notify,
+    /// A job was asked for.
+    jobs: Notify,
+    credentials: health::Credentials,
+}
+
+impl App {
+    fn look(&self) -> CheckRunLook {
+        CheckRunLook { app_id: self.app_id, name: report::check_run::NAME.to_owned() }
+    }
+}
+
+/// The running App.
+pub struct Service {
+    address: SocketAddr,
+    app: Arc<App>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Service {
+    /// Starts to listen and to work; what an earlier process left unfinished is taken up again.
+    ///
+    /// # Errors
+    /// When the address cannot be had or the database cannot be written.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let Settings { listen, store, github, app_id, webhook_secrets, links, workers, clock, timing } = settings;
+        let model = Model::baseline();
+        let body = serde_json::to_string(model).expect("a model is plain data");
+        store.save_model(&model.version, &body, clock.now_ms()).await?;
+        // One process owns the database, so whatever is claimed now was claimed by one that is gone.
+        store.release_claims().await?;
+        let listener = server::bind(listen).await?;
+        let address = listener.local_addr()?;
+        let app = Arc::new(App {
+            store,
+            github,
+            app_id,
+            webhook_secrets,
+            links,
+            workers,
+            clock,
+            timing,
+            deliveries: Notify::new(),
+            jobs: Notify::new(),
+            credentials: health::Credentials::default(),
+        });
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        worker::start(&app, &tasks, &stop);
+        tasks.spawn(server::serve(listener, server::router(app.clone()), stop.clone()));
+        tracing::info!(%address, "listening");
+        Ok(Self { address, app, stop, tasks })
+    }
+
+    /// Whether nothing is left to do.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn is_idle(&self) -> Result<bool, StoreError> {
+        Ok(self.app.store.inbox_counts().await?.queued == 0 && self.app.store.job_counts().await?.queued == 0)
+    }
+
+    /// Whether all that is left to do is for later: nothing is being worked on and nothing is due.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn is_waiting(&self) -> Result<bool, StoreError> {
+        let due = self.app.store.next_due().await?;
+        let now = self.app.clock.now_ms();
+        Ok(self.app.store.inbox_counts().await?.queued == 0 && due.is_none_or(|due| due > now))
+    }
+
+    /// Lets the workers look at once for what is due.
+    pub fn wake(&self) {
+        self.app.deliveries.notify_one();
+        self.app.jobs.notify_waiters();
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more work, finishes what is held, and returns when all has ended.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.app.deliveries.notify_waiters();
+        self.app.jobs.notify_waiters();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// GitHub's ids and numbers as the store keeps them; none comes near the end of `i64`.
+fn number(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,297 @@
+//! A job for a pull request, from GitHub's answer to the completed check run.
+//!
+//! Every step may run twice: what was already done is found in the store or on GitHub before it is done again.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    App,
+    check_run::{Head, Writer},
+    gather, number,
+};
+use crate::{
+    github::{self, PullRequest, RepoName},
+    report::{self, Subject, check_run::NAME},
+    risk::{
+        Model, assess,
+        assessment::{Assessment, Conclusion},
+        facts::{ChangeState, Facts},
+        policy::Policy,
+    },
+    store::{AssessmentRow, Job, StoreError},
+};
+
+/// Kind of the jobs that score a pull request.
+pub(super) const PULL_REQUEST: &str = "pull_request";
+/// Kind of the jobs that look for the pull requests of a commit.
+pub(super) const COMMIT: &str = "commit";
+
+/// How often GitHub is asked again, with growing pauses, while its answer is older than the event that led here.
+const LAG_LOOKS: i64 = 4;
+
+/// What a job is about: a pull request that something happened to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct PullRequestJob {
+    pub installation_id: u64,
+    pub repository_id: i64,
+    /// `owner/name`.
+    pub repository: String,
+    pub number: u64,
+    /// Head commit as the newest event knew it.
+    pub head_sha: Option<String>,
+    /// `updated_at` of the pull request in that event.
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+impl PullRequestJob {
+    /// One row per pull request: this is what makes the work on it strictly sequential.
+    pub(super) fn key(&self) -> String {
+        format!("pr:{}:{}", self.repository_id, self.number)
+    }
+}
+
+/// A commit of ours to find pull requests for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct CommitJob {
+    pub installation_id: u64,
+    pub repository_id: i64,
+    pub repository: String,
+    pub sha: String,
+}
+
+impl CommitJob {
+    pub(super) fn key(&self) -> String {
+        format!("commit:{}:{}", self.repository_id, self.sha)
+    }
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Nothing is left to do.
+    Done,
+    /// Go on at that time; not a failure (rate limits, answers that must settle).
+    Wait { until: DateTime<Utc>, why: String },
+    /// Failed in a way that may pass.
+    Retry(String),
+    /// Failed in a way that trying again will not mend.
+    Broken(String),
+}
+
+impl From<StoreError> for Outcome {
+    fn from(error: StoreError) -> Self {
+        Self::Retry(error.to_string())
+    }
+}
+
+impl From<github::Error> for Outcome {
+    fn from(error: github::Error) -> Self {
+        use github::{Error, Retry};
+        match (error.retry(), &error) {
+            (Retry::At(until), _) => Self::Wait { until, why: error.to_string() },
+            (Retry::Backoff | Retry::LookFirst, _) => Self::Retry(error.to_string()),
+            (Retry::Never, Error::NotFound | Error::Gone) => {
+                tracing::info!(%error, "what the job is about is gone or no longer visible; nothing is left to do");
+                Self::Done
+            }
+            (Retry::Never, Error::Suspended) => {
+                tracing::info!("the installation is suspended; nothing is done there");
+                Self::Done
+            }
+            (Retry::Never, _) => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+/// Runs one claimed job.
+pub(super) async fn run(app: &App, job: &Job) -> Outcome {
+    let result = match job.kind.as_str() {
+        PULL_REQUEST => match serde_json::from_str(&job.payload) {
+            Ok(wanted) => pull_request(app, &wanted, job.attempts).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
+        COMMIT => match serde_json::from_str(&job.payload) {
+            Ok(wanted) => commit(app, &wanted).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
+        other => Err(Outcome::Broken(format!("no work of kind {other:?} is known to this version"))),
+    };
+    result.err().unwrap_or(Outcome::Done)
+}
+
+async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Result<(), Outcome> {
+    let repo = repository(&wanted.repository)?;
+    let installation = app.github.installation(wanted.installation_id);
+    let pull = installation.pull_request(&repo, wanted.number, &app.look()).await?;
+    if behind(wanted, &pull) && attempts < LAG_LOOKS {
+        return Err(Outcome::Retry("GitHub's answer is older than the event".to_owned()));
+    }
+    let id = app.clock.new_id();
+    let last = app.store.latest_assessment(number(pull.repository_id), number(pull.number)).await?;
+    let head = Head::of(&pull);
+    let mut run = Writer::open(app, &installation, &repo, &head, pull.own_check_runs.as_deref().ok(), &id).await?;
+    let (facts, policy) = gather::facts(app, &installation, &repo, &pull, last.as_ref()).await?;
+    let scored = Scored::new(app, facts, policy, Model::baseline());
+    if run.completed() && last.as_ref().is_some_and(|last| scored.reads_like(last)) {
+        tracing::debug!("nothing that the check run says has changed");
+        return Ok(());
+    }
+    let row = scored.row(&id, &pull);
+    app.store.save_assessment(&row).await?;
+    let previous = app.store.previous_score(row.repository_id, number(pull.number), &row.head_sha, row.at).await?;
+    let text = report::check_run::render(&scored.subject(app, &row, previous));
+    run.complete(&text, scored.assessment.verdict.conclusion).await?;
+    tracing::info!(
+        repository = %pull.repository, pr.number = pull.number, head = %pull.head_sha,
+        assessment = %id, score = scored.assessment.score, "scored"
+    );
+    Ok(())
+}
+
+fn repository(name: &str) -> Result<RepoName, Outcome> {
+    RepoName::parse(name).ok_or_else(|| Outcome::Broken(format!("{name:?} is not a repository's name")))
+}
+
+/// GitHub's replicas may lag behind its webhooks: the head differs from the event's, and the answer is older.
+fn behind(wanted: &PullRequestJob, pull: &PullRequest) -> bool {
+    let (Some(head), Some(updated_at)) = (&wanted.head_sha, wanted.updated_at) else { return false };
+    *head != pull.head_sha && pull.updated_at < updated_at
+}
+
+/// Facts with what model and policy make of them.
+struct Scored {
+    facts: Facts,
+    policy: Policy,
+    model: &'static Model,
+    assessment: Assessment,
+    repository_url: Option<String>,
+}
+
+impl Scored {
+    fn new(app: &App, facts: Facts, policy: Policy, model: &'static Model) -> Self {
+        let assessment = assess(&facts, model, &policy);
+        let repository_url = app.links.repository(&facts.repository);
+        Self { facts, policy, model, assessment, repository_url }
+    }
+
+    /// Whether the check run that shows `last` would say the same if it were written now.
+    fn reads_like(&self, last: &AssessmentRow) -> bool {
+        let (Ok(mut before), Ok(policy)) =
+            (serde_json::from_str::<Facts>(&last.facts), serde_json::from_str::<Policy>(&last.policy))
+        else {
+            return false;
+        };
+        if last.head_sha != self.facts.change.head_sha
+            || last.model_version != self.model.version
+            || policy != self.policy
+            || before.change.title != self.facts.change.title
+        {
+            return false;
+        }
+        before.at = self.facts.at;
+        before.recent_scores.clone_from(&self.facts.recent_scores);
+        assess(&before, self.model, &self.policy) == self.assessment
+    }
+
+    fn row(&self, id: &str, pull: &PullRequest) -> AssessmentRow {
+        let (change, assessment) = (&self.facts.change, &self.assessment);
+        let facts = text(&self.facts);
+        AssessmentRow {
+            id: id.to_owned(),
+            repository_id: number(pull.repository_id),
+            repository: self.facts.repository.clone(),
+            pull_request: change.pull_request.map(number),
+            title: change.title.clone(),
+            head_sha: change.head_sha.clone(),
+            base_sha: change.base_sha.clone(),
+            at: self.facts.at.timestamp_millis(),
+            score: assessment.score,
+            level: assessment.level.word().to_owned(),
+            conclusion: assessment.verdict.conclusion.word().to_owned(),
+            unknowns: assessment.contributions.iter().filter(|each| each.reading.is_err()).count() as i64,
+            model_version: self.model.version.clone(),
+            facts_digest: hex::encode(Sha256::digest(&facts)),
+            facts,
+            policy: text(&self.policy),
+        }
+    }
+
+    fn subject<'a>(&'a self, app: &'a App, row: &'a AssessmentRow, previous_score: Option<u8>) -> Subject<'a> {
+        Subject {
+            id: &row.id,
+            facts: &self.facts,
+            assessment: &self.assessment,
+            model_version: &self.model.version,
+            model_fitted_at: None,
+            facts_digest: &row.facts_digest,
+            previous_score,
+            policy: &self.policy,
+            public_url: app.links.public_url.as_deref(),
+            repository_url: self.repository_url.as_deref(),
+        }
+    }
+}
+
+fn text(data: &impl Serialize) -> String {
+    serde_json::to_string(data).expect("facts and policies are plain data with text keys")
+}
+
+/// Looks for the open pull requests of a commit and asks for a score of each.
+async fn commit(app: &App, wanted: &CommitJob) -> Result<(), Outcome> {
+    let repo = repository(&wanted.repository)?;
+    let installation = app.github.installation(wanted.installation_id);
+    for pull in installation.pulls_of_commit(&repo, &wanted.sha).await? {
+        if pull.state != ChangeState::Open
+            || pull.head_sha != wanted.sha
+            || pull.base_repository_id.map(number) != Some(wanted.repository_id)
+        {
+            continue;
+        }
+        let job = PullRequestJob {
+            installation_id: wanted.installation_id,
+            repository_id: wanted.repository_id,
+            repository: wanted.repository.clone(),
+            number: pull.number,
+            head_sha: Some(pull.head_sha),
+            updated_at: None,
+        };
+        let now = app.clock.now_ms();
+        app.store.request_job(&super::route::request(&job, now), now).await?;
+    }
+    app.jobs.notify_waiters();
+    Ok(())
+}
+
+/// Completes the check run of a job that is given up as neutral, with the reference under which the log tells more.
+pub(super) async fn say_failure(app: &App, job: &Job, reference: &str) {
+    let Ok(wanted) = serde_json::from_str::<PullRequestJob>(&job.payload) else { return };
+    if let Err(outcome) = fail_runs(app, &wanted, reference).await {
+        tracing::error!(?outcome, reference, "the check run could not be completed as failed");
+    }
+}
+
+async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Result<(), Outcome> {
+    let repo = repository(&wanted.repository)?;
+    let installation = app.github.installation(wanted.installation_id);
+    let text = report::check_run::failure(reference, "Mergecast could not score this change");
+    let unfinished = app.store.unfinished_check_runs().await?;
+    let ours = unfinished
+        .into_iter()
+        .filter(|row| row.repository_id == wanted.repository_id && row.pull_request == Some(number(wanted.number)));
+    let mut heads: Vec<String> = ours.map(|row| row.head_sha).collect();
+    // Where nothing was begun, the head that the event named still deserves an answer, unless it already has one.
+    if let (true, Some(head)) = (heads.is_empty(), &wanted.head_sha)
+        && app.store.check_run(wanted.repository_id, head, NAME).await?.is_none()
+    {
+        heads.push(head.clone());
+    }
+    for sha in heads {
+        let head = Head { repository_id: wanted.repository_id, pull_request: number(wanted.number), sha };
+        let mut run = Writer::open(app, &installation, &repo, &head, None, reference).await?;
+        run.complete(&text, Conclusion::Neutral).await?;
+    }
+    Ok(())
+}

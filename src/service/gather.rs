@@ -1,0 +1,159 @@
+//! Adapters -> facts: asks each source, turns what it says into plain data, and notes what it did not say.
+
+use std::collections::BTreeMap;
+
+use super::{App, assess::Outcome, number, reverts};
+use crate::{
+    codeowners::Codeowners,
+    config::repository::{RepositoryPolicy, parse_policy},
+    github::{CachedPage, Files, Installation, PullRequest, RepoName},
+    risk::{
+        facts::{Change, Facts, FileChange, Known, OwnerRule, Ownership, Reason, Revert, Source, Unknown},
+        policy::{Policy, PolicyError},
+    },
+    store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT},
+};
+
+/// All facts about a pull request, and the policy in force for it.
+pub(super) async fn facts(
+    app: &App,
+    installation: &Installation,
+    repo: &RepoName,
+    pull: &PullRequest,
+    last: Option<&AssessmentRow>,
+) -> Result<(Facts, Policy), Outcome> {
+    let policy = policy(app, pull).await?;
+    let (files, revert) = files(app, installation, repo, pull, last).await?;
+    let (id, pull_number) = (number(pull.repository_id), number(pull.number));
+    let facts = Facts {
+        at: app.clock.now(),
+        repository: pull.repository.to_string(),
+        review: pull.review.clone(),
+        ownership: ownership(pull, &files),
+        checks: pull.checks.clone(),
+        declared: policy.declared,
+        history: Err(Unknown::not_connected(Source::History)),
+        coverage: Err(Unknown::not_connected(Source::Coverage)),
+        runtime: Err(Unknown::not_connected(Source::Datadog)),
+        change: change(pull, files, revert),
+        recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
+    };
+    Ok((facts, policy.policy))
+}
+
+fn change(pull: &PullRequest, files: Vec<FileChange>, revert: Known<Option<Revert>>) -> Change {
+    Change {
+        pull_request: Some(pull.number),
+        title: pull.title.clone(),
+        author: pull.author.clone(),
+        head_sha: pull.head_sha.clone(),
+        base_sha: pull.base_sha.clone(),
+        base_ref: pull.base_ref.clone(),
+        from_fork: pull.from_fork,
+        draft: pull.draft,
+        state: pull.state,
+        created_at: Some(pull.created_at),
+        labels: pull.labels.clone(),
+        commits: pull.commits.clone(),
+        commits_total: pull.commits_total,
+        files,
+        files_total: pull.files_total,
+        revert,
+    }
+}
+
+/// The changed files. They cannot have changed where head, base and title are those of the last assessment.
+async fn files(
+    app: &App,
+    installation: &Installation,
+    repo: &RepoName,
+    pull: &PullRequest,
+    last: Option<&AssessmentRow>,
+) -> Result<(Vec<FileChange>, Known<Option<Revert>>), Outcome> {
+    let known = last
+        .filter(|last| last.head_sha == pull.head_sha && last.base_sha == pull.base_sha)
+        .and_then(|last| serde_json::from_str::<Facts>(&last.facts).ok())
+        .filter(|facts| facts.change.files.len() as u64 == pull.files_total && facts.change.title == pull.title);
+    if let Some(facts) = known {
+        return Ok((facts.change.files, facts.change.revert));
+    }
+    let read = revalidated(app, installation, repo, pull).await?;
+    let revert = reverts::read(installation, repo, pull, &read.files).await?;
+    Ok((read.files, revert))
+}
+
+/// The files as GitHub lists them; pages that were read before cost nothing of the rate limit if they are unchanged.
+async fn revalidated(
+    app: &App,
+    installation: &Installation,
+    repo: &RepoName,
+    pull: &PullRequest,
+) -> Result<Files, Outcome> {
+    let id = number(installation.id());
+    let mut cached = Vec::new();
+    for route in Installation::files_routes(repo, pull.number, pull.files_total) {
+        if let Some((etag, body)) = app.store.cached(id, &route).await? {
+            cached.push(CachedPage { route, etag, body });
+        }
+    }
+    let read = installation.files(repo, pull.number, Some(pull.files_total), &cached).await?;
+    for page in read.pages.iter().filter(|page| !cached.contains(page)) {
+        app.store.save_cached(id, &page.route, &page.etag, &page.body, app.clock.now_ms()).await?;
+    }
+    Ok(read)
+}
+
+fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {
+    let Some(file) = pull.codeowners.clone()? else {
+        return Ok(Ownership { file: None, owned: BTreeMap::new(), invalid_lines: Vec::new() });
+    };
+    let parsed = Codeowners::parse(&file.text);
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let rules = parsed.owner_rules(&paths).map_err(|_| Unknown {
+        source: Source::Codeowners,
+        reason: Reason::Unavailable("its patterns are too intertwined to be matched".to_owned()),
+    })?;
+    let owned = paths.iter().zip(rules).filter_map(|(path, rule)| {
+        let rule = rule?;
+        Some(((*path).to_owned(), OwnerRule { line: rule.line, pattern: rule.pattern, owners: rule.owners }))
+    });
+    Ok(Ownership {
+        file: Some(file.path),
+        owned: owned.collect(),
+        invalid_lines: parsed.mistakes().iter().map(|mistake| mistake.line).collect(),
+    })
+}
+
+/// The policy of the base branch; where its newest version has mistakes, the last good one with them listed.
+async fn policy(app: &App, pull: &PullRequest) -> Result<RepositoryPolicy, Outcome> {
+    let file = match &pull.policy {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(RepositoryPolicy::default()),
+        Err(_) => {
+            let message = "the file could not be read from GitHub".to_owned();
+            return last_good(app, pull, vec![PolicyError { line: None, message }]).await;
+        }
+    };
+    match parse_policy(&file.text) {
+        Ok(policy) => {
+            let row = PolicyRow {
+                repository_id: number(pull.repository_id),
+                repository: pull.repository.to_string(),
+                blob_sha: file.oid.clone(),
+                body: serde_json::to_string(&policy).expect("a policy is plain data"),
+                stored_at: app.clock.now_ms(),
+            };
+            app.store.save_policy(&row).await?;
+            Ok(policy)
+        }
+        Err(errors) => last_good(app, pull, errors).await,
+    }
+}
+
+async fn last_good(app: &App, pull: &PullRequest, errors: Vec<PolicyError>) -> Result<RepositoryPolicy, Outcome> {
+    let row = app.store.last_good_policy(number(pull.repository_id)).await?;
+    let good = row.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
+    let mut policy = good.unwrap_or_default();
+    policy.policy.origin.errors = errors;
+    Ok(policy)
+}

@@ -1,0 +1,65 @@
+//! Whether a pull request undoes an earlier change: what it claims is proven by comparing the patches, not the titles.
+
+use super::assess::Outcome;
+use crate::{
+    github::{Error, Files, Installation, PullRequest, RepoName},
+    risk::{
+        facts::{ChangeState, FileChange, Known, Reason, Revert, Source, Unknown},
+        patch::is_inverse,
+        revert::{Claim, claim},
+    },
+};
+
+/// The claim of `pull`, if it makes one, and whether `files` are the exact inverse of what it names.
+pub(super) async fn read(
+    installation: &Installation,
+    repo: &RepoName,
+    pull: &PullRequest,
+    files: &[FileChange],
+) -> Result<Known<Option<Revert>>, Outcome> {
+    let message = format!("{}\n{}", pull.body, pull.head_message);
+    let Some(claim) = claim(&pull.title, &message) else { return Ok(Ok(None)) };
+    let proven = match prove(installation, repo, pull, files, &claim).await {
+        Ok(proven) => proven,
+        Err(Error::NotFound | Error::Gone | Error::Invalid { .. }) => unavailable("what it names was not found"),
+        Err(Error::Forbidden { needs }) => Err(Unknown { source: Source::Diff, reason: Reason::Forbidden(needs) }),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Ok(Some(Revert { of: claim.to_string(), proven })))
+}
+
+/// A commit of a fork can be read through the base repository too, so only what was merged counts as undone: a commit
+/// must lie on the base branch, a pull request must have been merged into it.
+async fn prove(
+    installation: &Installation,
+    repo: &RepoName,
+    pull: &PullRequest,
+    files: &[FileChange],
+    claim: &Claim,
+) -> Result<Known<bool>, Error> {
+    let (undone, commit) = match claim {
+        Claim::Commit(sha) => {
+            let (sha, undone) = installation.commit_files(repo, sha).await?;
+            (undone, Some(sha))
+        }
+        Claim::PullRequest(number) => {
+            let named = installation.pull(repo, *number).await?;
+            if named.state != ChangeState::Merged || named.base_ref != pull.base_ref {
+                return Ok(Ok(false));
+            }
+            (installation.files(repo, *number, named.changed_files, &[]).await?, None)
+        }
+    };
+    match (inverse(&undone, files), commit) {
+        (Ok(true), Some(sha)) => installation.is_ancestor(repo, &sha, &pull.base_sha).await.map(Ok),
+        (inverse, _) => Ok(inverse),
+    }
+}
+
+fn inverse(undone: &Files, files: &[FileChange]) -> Known<bool> {
+    if undone.complete { is_inverse(&undone.files, files) } else { unavailable("GitHub did not give all of it") }
+}
+
+fn unavailable(what: &str) -> Known<bool> {
+    Err(Unknown { source: Source::Diff, reason: Reason::Unavailable(what.to_owned()) })
+}

@@ -1,0 +1,166 @@
+//! A stored delivery -> the jobs it asks for. Nothing is asked of GitHub here; most deliveries ask for nothing.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    App,
+    assess::{COMMIT, CommitJob, PULL_REQUEST, PullRequestJob},
+    number,
+};
+use crate::{
+    github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary},
+    report::check_run::{NAME, RESCORE},
+    store::{Delivery, DeliveryOutcome, JobRequest, StoreError},
+};
+
+/// What a delivery leads to.
+pub(super) struct Routed {
+    pub outcome: DeliveryOutcome,
+    pub jobs: Vec<JobRequest>,
+}
+
+/// Why a delivery could not be routed.
+pub(super) enum Error {
+    /// It is not what its event must hold; trying again will not mend it.
+    Unreadable(String),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A commit on which something happened, and the pull requests that the payload lists for it (none for forks).
+struct OnCommit<'a> {
+    origin: &'a Origin,
+    sha: &'a str,
+    pulls: &'a [u64],
+}
+
+pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Error> {
+    let event = Event::parse(&delivery.event, &delivery.body).map_err(|error| Error::Unreadable(error.to_string()))?;
+    if event.is_ours(app.app_id) {
+        return Ok(ignored());
+    }
+    let now = app.clock.now_ms();
+    let burst = now + app.timing.burst.as_millis() as i64;
+    match &event {
+        Event::PullRequest(event) => {
+            let run_at = match event.action {
+                PullRequestAction::Enqueued | PullRequestAction::Dequeued => return Ok(ignored()),
+                PullRequestAction::Edited { base: false, title: false, body: false } => return Ok(ignored()),
+                PullRequestAction::Labeled
+                | PullRequestAction::Unlabeled
+                | PullRequestAction::ReviewRequested
+                | PullRequestAction::ReviewRequestRemoved => burst,
+                _ => now,
+            };
+            Ok(wanted(pull_job(&event.origin, &event.pull), run_at))
+        }
+        Event::PullRequestReview(event) => Ok(wanted(pull_job(&event.origin, &event.pull), now)),
+        Event::CheckRun(event) => {
+            let on = OnCommit { origin: &event.origin, sha: &event.head_sha, pulls: &event.pulls };
+            match &event.action {
+                CheckRunAction::Created => Ok(ignored()),
+                CheckRunAction::Completed => seen_commit(app, &on, burst).await,
+                CheckRunAction::Rerequested => again(app, &on, now).await,
+                CheckRunAction::RequestedAction { identifier } if identifier == RESCORE => again(app, &on, now).await,
+                CheckRunAction::RequestedAction { .. } => Ok(ignored()),
+            }
+        }
+        Event::CheckSuite(event) => {
+            let on = OnCommit { origin: &event.origin, sha: &event.head_sha, pulls: &event.pulls };
+            match event.action {
+                CheckSuiteAction::Completed => seen_commit(app, &on, burst).await,
+                CheckSuiteAction::Rerequested => again(app, &on, now).await,
+                CheckSuiteAction::Requested => Ok(ignored()),
+            }
+        }
+        Event::Status(event) => {
+            seen_commit(app, &OnCommit { origin: &event.origin, sha: &event.sha, pulls: &[] }, burst).await
+        }
+        Event::WorkflowRun(event) => {
+            let on = OnCommit { origin: &event.origin, sha: &event.head_sha, pulls: &event.pulls };
+            seen_commit(app, &on, burst).await
+        }
+        Event::Ping
+        | Event::Push(_)
+        | Event::MergeGroup(_)
+        | Event::IssueComment(_)
+        | Event::Installation(_)
+        | Event::Ignored(_) => Ok(ignored()),
+    }
+}
+
+/// A check or status ended on a commit. Only heads that were scored matter: a head that was not gets its own event.
+async fn seen_commit(app: &App, on: &OnCommit<'_>, run_at: i64) -> Result<Routed, Error> {
+    let pull = app.store.pull_request_of_head(number(on.origin.repository.id), on.sha).await?;
+    Ok(pull.map_or_else(ignored, |pull| wanted(commit_job(on, pull.unsigned_abs()), run_at)))
+}
+
+/// Somebody wants our run on a commit again. What it says may not have changed, but it must be written.
+async fn again(app: &App, on: &OnCommit<'_>, now: i64) -> Result<Routed, Error> {
+    let id = number(on.origin.repository.id);
+    app.store.reopen_check_run(id, on.sha, NAME).await?;
+    let known = match app.store.pull_request_of_head(id, on.sha).await? {
+        Some(pull) => Some(pull.unsigned_abs()),
+        None => on.pulls.first().copied(),
+    };
+    if let Some(pull) = known {
+        return Ok(wanted(commit_job(on, pull), now));
+    }
+    // The database does not know this commit and a fork's payload lists no pull request: GitHub is asked by a job.
+    let Some(installation_id) = on.origin.installation_id else { return Ok(ignored()) };
+    let job = CommitJob {
+        installation_id,
+        repository_id: id,
+        repository: on.origin.repository.name.to_string(),
+        sha: on.sha.to_owned(),
+    };
+    Ok(Routed {
+        outcome: DeliveryOutcome::Done,
+        jobs: vec![JobRequest { key: job.key(), kind: COMMIT.to_owned(), payload: text(&job), run_at: now }],
+    })
+}
+
+fn pull_job(origin: &Origin, pull: &PullSummary) -> Option<PullRequestJob> {
+    Some(PullRequestJob {
+        installation_id: origin.installation_id?,
+        repository_id: number(origin.repository.id),
+        repository: origin.repository.name.to_string(),
+        number: pull.number,
+        head_sha: Some(pull.head_sha.clone()),
+        updated_at: pull.updated_at,
+    })
+}
+
+fn commit_job(on: &OnCommit<'_>, pull: u64) -> Option<PullRequestJob> {
+    Some(PullRequestJob {
+        installation_id: on.origin.installation_id?,
+        repository_id: number(on.origin.repository.id),
+        repository: on.origin.repository.name.to_string(),
+        number: pull,
+        head_sha: None,
+        updated_at: None::<DateTime<Utc>>,
+    })
+}
+
+/// The request for a score, due at `run_at` (unix ms).
+pub(super) fn request(job: &PullRequestJob, run_at: i64) -> JobRequest {
+    JobRequest { key: job.key(), kind: PULL_REQUEST.to_owned(), payload: text(job), run_at }
+}
+
+/// A delivery without an installation came through a repository's own hook; the App cannot act on it.
+fn wanted(job: Option<PullRequestJob>, run_at: i64) -> Routed {
+    job.map_or_else(ignored, |job| Routed { outcome: DeliveryOutcome::Done, jobs: vec![request(&job, run_at)] })
+}
+
+fn ignored() -> Routed {
+    Routed { outcome: DeliveryOutcome::Ignored, jobs: Vec::new() }
+}
+
+fn text(job: &impl serde::Serialize) -> String {
+    serde_json::to_string(job).expect("a job is plain data")
+}

@@ -1,0 +1,118 @@
+//! The HTTP side: routes, limits and time-outs, and a graceful end. It decides nothing.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::StatusCode,
+    routing::{get, post},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::sync::CancellationToken;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    limit::RequestBodyLimitLayer,
+    timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
+};
+
+use super::{App, health, pages, webhook};
+
+/// GitHub caps payloads at 25 MB and never sends a larger one.
+const WEBHOOK_BODY_LIMIT: usize = 25 * 1024 * 1024;
+/// No route but the webhook takes a body.
+const BODY_LIMIT: usize = 64 * 1024;
+/// A client that has not sent its whole header by then is cut off (slow-loris).
+const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// The longest pause within a body; GitHub itself gives up after 10 s.
+const BODY_PAUSE: Duration = Duration::from_secs(10);
+/// The longest time for a request from its header to its answer.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+/// Open connections; more wait in the kernel's queue. Each may hold one webhook body.
+const CONNECTIONS: usize = 512;
+/// How long open requests may take to end after the stop was asked for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+pub(super) fn router(app: Arc<App>) -> Router {
+    let webhooks = Router::new()
+        .route("/webhooks/github", post(webhook::github))
+        .layer(RequestBodyLimitLayer::new(WEBHOOK_BODY_LIMIT));
+    let rest = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/", get(pages::index))
+        .route("/assessments/{id}", get(pages::assessment))
+        .route("/assets/mergecast.css", get(pages::stylesheet))
+        .route("/api/v1/openapi.json", get(pages::openapi))
+        .route("/api/v1/assessments/{owner}/{repo}/{pull}", get(pages::by_pull_request))
+        .route("/api/v1/assessments/{owner}/{repo}/by-sha/{sha}", get(pages::by_sha))
+        .layer(RequestBodyLimitLayer::new(BODY_LIMIT));
+    webhooks
+        .merge(rest)
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_DEADLINE))
+        .layer(CatchPanicLayer::new())
+        .with_state(app)
+}
+
+/// Serves until `stop`; then takes no new connection, lets open requests end, and returns.
+pub(super) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let place = tokio::select! {
+            () = stop.cancelled() => break,
+            place = places.clone().acquire_owned() => place.expect("the semaphore is never closed"),
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection = graceful.watch(connection(stream, router.clone()));
+                tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%peer, %error, "connection ended early");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors: accepting again at once would only spin.
+                tracing::error!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were still open after {DRAIN:?} and were cut off");
+    }
+}
+
+fn connection(
+    stream: TcpStream,
+    router: Router,
+) -> hyper::server::conn::http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
+    // Answers are small and whole: waiting to fill a packet only adds delay.
+    let _ = stream.set_nodelay(true);
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_DEADLINE)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+}
+
+/// Binds the address, with a sentence that says what to do when it cannot be had.
+pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow::anyhow!("cannot listen on {address}: {error}\nhint: choose another address with MERGECAST_LISTEN")
+    })
+}

@@ -1,0 +1,69 @@
+//! A stored assessment, computed again from its facts, policy and model: for pages, the API and `replay`.
+
+use anyhow::Context;
+
+use super::Links;
+use crate::{
+    report::Subject,
+    risk::{Model, assess, assessment::Assessment, facts::Facts, policy::Policy},
+    store::{AssessmentRow, Store},
+};
+
+/// A stored assessment with all that a rendering of it needs.
+pub struct Stored {
+    row: AssessmentRow,
+    facts: Facts,
+    policy: Policy,
+    model: Model,
+    assessment: Assessment,
+    previous_score: Option<u8>,
+    links: Links,
+    repository_url: Option<String>,
+}
+
+impl Stored {
+    /// Computes the assessment of `row` again with the model version that made it.
+    ///
+    /// # Errors
+    /// When its facts, its policy or its model can not be read.
+    pub async fn load(store: &Store, row: AssessmentRow, links: Links) -> anyhow::Result<Self> {
+        let body = store.model(&row.model_version).await?;
+        let body = body.with_context(|| format!("model {} is not in the database", row.model_version))?;
+        let model = Model::parse(&body).with_context(|| format!("model {} cannot be read", row.model_version))?;
+        let previous_score = match row.pull_request {
+            Some(number) => store.previous_score(row.repository_id, number, &row.head_sha, row.at).await?,
+            None => None,
+        };
+        let facts: Facts = serde_json::from_str(&row.facts).context("the stored facts cannot be read")?;
+        let policy: Policy = serde_json::from_str(&row.policy).context("the stored policy cannot be read")?;
+        let assessment = assess(&facts, &model, &policy);
+        let repository_url = links.repository(&row.repository);
+        Ok(Self { row, facts, policy, model, assessment, previous_score, links, repository_url })
+    }
+
+    /// What a rendering needs.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            id: &self.row.id,
+            facts: &self.facts,
+            assessment: &self.assessment,
+            model_version: &self.model.version,
+            model_fitted_at: None,
+            facts_digest: &self.row.facts_digest,
+            previous_score: self.previous_score,
+            policy: &self.policy,
+            public_url: self.links.public_url.as_deref(),
+            repository_url: self.repository_url.as_deref(),
+        }
+    }
+
+    /// What it says.
+    pub fn assessment(&self) -> &Assessment {
+        &self.assessment
+    }
+
+    /// The row that it was computed from.
+    pub fn row(&self) -> &AssessmentRow {
+        &self.row
+    }
+}
