@@ -392,7 +392,11 @@ mod tests {
         let sql = super::super::sqlite::rewrite_placeholders(&format!("EXPLAIN QUERY PLAN {RECENT_SCORES}"));
         let mut plan = connection.prepare(&sql).unwrap();
         let plan = plan.query_map((1, 2, 500), |row| row.get::<_, String>(3)).unwrap().map(|step| step.unwrap());
-        insta::assert_snapshot!(plan.collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(plan.collect::<Vec<_>>().join("\n"), @r"
+        SEARCH a USING COVERING INDEX assessments_scores (repository_id=?)
+        CORRELATED SCALAR SUBQUERY 1
+        SEARCH b USING COVERING INDEX assessments_by_pull_request (repository_id=? AND pull_request=? AND at>?)
+        ");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

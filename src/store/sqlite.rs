@@ -395,3 +395,242 @@ fn from_sqlite(value: Value) -> Val {
         Value::Blob(bytes) => Val::Bytes(bytes),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+    use crate::store::{Accepted, DeliveryOutcome, NewDelivery, Store, StoreOptions, StorePath};
+    use std::process::Command as Program;
+
+    fn task() -> (Task, oneshot::Receiver<Result<Vec<Done>>>) {
+        let (answer, answered) = oneshot::channel();
+        (Task { statements: Vec::new(), answer, _room: None }, answered)
+    }
+
+    /// Queues of one place that nobody serves.
+    fn idle() -> (Sqlite, [mpsc::Receiver<Command>; 2]) {
+        let (writes, to_write) = mpsc::channel(1);
+        let (reads, to_read) = mpsc::channel(1);
+        let room = Arc::new(Semaphore::new(QUEUE_LIMIT_KB as usize));
+        (Sqlite { writes, room, reads, threads: Arc::default() }, [to_write, to_read])
+    }
+
+    #[test]
+    fn placeholders_are_numbers_and_quoted_text_is_left_alone() {
+        assert_eq!(rewrite_placeholders("SELECT '$1', $2 || '''$3' || $1"), "SELECT '$1', ?2 || '''$3' || ?1");
+    }
+
+    #[test]
+    fn what_queues_up_is_one_batch_and_a_stop_comes_after_it() {
+        let (queue, queued) = mpsc::channel(QUEUE_LIMIT);
+        let queue_up = |tasks: usize| (0..tasks).for_each(|_| queue.try_send(Command::Run(task().0)).unwrap());
+        queue_up(BATCH_LIMIT + 88);
+        queue.try_send(Command::Stop).unwrap();
+        queue_up(1);
+        let mut batches = Vec::new();
+        serve(queued, |batch| batches.push(batch.len()));
+        assert_eq!(batches, [BATCH_LIMIT, 89]);
+        assert!(queue.is_closed());
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_the_writer_leaves_nobody_waiting() {
+        let (sqlite, [to_write, _to_read]) = idle();
+        let waiting = tokio::spawn({
+            let sqlite = sqlite.clone();
+            async move { sqlite.tx(Vec::new()).await.map(drop) }
+        });
+        let writer = thread::spawn(move || serve(to_write, |_| panic!("on purpose")));
+        assert_eq!(waiting.await.unwrap(), Err(StoreError::Closed));
+        assert!(writer.join().is_err());
+        assert_eq!(sqlite.tx(Vec::new()).await.map(drop), Err(StoreError::Closed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_is_busy() {
+        let (sqlite, _unserved) = idle();
+        let large = || vec![("", vec![Val::Bytes(vec![0; 40 << 20])])];
+        let first = tokio::spawn({
+            let sqlite = sqlite.clone();
+            let statements = large();
+            async move { sqlite.tx(statements).await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(sqlite.tx(large()).await.map(drop), Err(StoreError::Busy), "no memory left");
+        assert_eq!(sqlite.tx(Vec::new()).await.map(drop), Err(StoreError::Busy), "no place left");
+        assert_eq!(sqlite.room.available_permits(), (QUEUE_LIMIT_KB as usize) - (40 << 10) - 1, "given back");
+        first.abort();
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_in_a_batch_fails_alone() {
+        let place = Place::new();
+        let store = place.open().await;
+        let insert = |n: i64| ("INSERT INTO readiness (id, writes) VALUES ($1, $2)", vec![Val::I64(n), Val::I64(1)]);
+        let (mut batch, mut answers) = (Vec::new(), Vec::new());
+        for n in 0..64 {
+            let (mut task, answered) = task();
+            // Every eighth comes back to an identifier that is taken, after one that is not.
+            task.statements = if n % 8 == 7 { vec![insert(100 + n), insert(n - 1)] } else { vec![insert(n)] };
+            batch.push(task);
+            answers.push(answered);
+        }
+        let mut session = Session::open(&place.file(), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        session.commit_together(batch);
+        for (n, mut answer) in answers.into_iter().enumerate() {
+            let answer = answer.try_recv().unwrap();
+            assert_eq!(matches!(answer, Err(StoreError::Sql(_))), n % 8 == 7, "{n}: {answer:?}");
+        }
+        let highest = store.db.query("SELECT COUNT(*), MAX(id) FROM readiness", Vec::new()).await.unwrap();
+        assert_eq!(highest[0].0, [Val::I64(56), Val::I64(62)], "the whole of a failed task is undone");
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_cannot_begin_fails_whole_and_the_next_one_works() {
+        let place = Place::new();
+        let store = place.open().await;
+        let mut session = Session::open(&place.file(), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        session.connection.busy_timeout(Duration::ZERO).unwrap();
+        let holder = Connection::open(place.file()).unwrap();
+        let mut attempt = || {
+            let (batch, answers): (Vec<_>, Vec<_>) = (0..3).map(|_| task()).unzip();
+            session.commit_together(batch);
+            answers.into_iter().map(|mut answer| answer.try_recv().unwrap().map(drop)).collect::<Vec<_>>()
+        };
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert_eq!(attempt(), vec![Err(StoreError::Busy); 3]);
+        holder.execute_batch("COMMIT").unwrap();
+        assert_eq!(attempt(), vec![Ok(()); 3]);
+        drop(store);
+    }
+
+    fn bulky(n: i64) -> NewDelivery {
+        NewDelivery { body: vec![b'x'; 25_000], ..delivery_at(n) }
+    }
+
+    /// Fills the store until it says that it is full, from many tasks at once; says how many it took.
+    async fn fill(store: &Store) -> usize {
+        let mut stored = 0;
+        loop {
+            let from = i64::try_from(stored).unwrap();
+            let answers = at_once(16, |n| {
+                let store = store.clone();
+                async move { store.accept(&bulky(from * 1_000 + n)).await }
+            })
+            .await;
+            stored += answers.iter().filter(|answer| **answer == Ok(Accepted::Stored)).count();
+            if answers.iter().any(Result::is_err) {
+                assert!(answers.iter().flat_map(|a| a.as_ref().err()).all(|e| *e == StoreError::Full), "{answers:?}");
+                return stored;
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_full_database_says_so_and_works_again_once_there_is_room() {
+        let place = Place::new();
+        let store = Store::open(StoreOptions { max_pages: Some(100), ..place.options() }).await.unwrap();
+        let stored = fill(&store).await;
+        assert!(stored > 50, "{stored}");
+        assert_eq!(store.accept(&bulky(-1)).await, Err(StoreError::Full));
+        assert_eq!(usize::try_from(store.inbox_counts().await.unwrap().queued), Ok(stored), "all that was promised");
+
+        let claimed = store.claim_deliveries(i64::MAX / 2, Duration::from_secs(1), 10).await.unwrap();
+        for delivery in &claimed {
+            store.finish_delivery(&delivery.delivery_id, 1, DeliveryOutcome::Done, &[]).await.unwrap();
+        }
+        assert_eq!(store.forget_deliveries(i64::MAX, 100).await, Ok(10));
+        assert_eq!(store.accept(&bulky(-1)).await, Ok(Accepted::Stored));
+    }
+
+    /// A small file system of its own, where the machine lets us have one.
+    struct SmallDisk(tempfile::TempDir);
+
+    impl SmallDisk {
+        fn mount() -> Option<Self> {
+            let folder = tempfile::tempdir().unwrap();
+            let mut mount = Program::new("mount");
+            mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(folder.path());
+            let mounted = mount.output().is_ok_and(|output| output.status.success());
+            mounted.then_some(Self(folder))
+        }
+    }
+
+    impl Drop for SmallDisk {
+        fn drop(&mut self) {
+            let _ = Program::new("umount").arg("-l").arg(self.0.path()).status();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_full_disk_says_so_and_works_again_once_there_is_room() {
+        let Some(disk) = SmallDisk::mount() else {
+            eprintln!("left out: a full disk, because this user may not mount a small one");
+            return;
+        };
+        let other = disk.0.path().join("other");
+        fs::write(&other, vec![0; 2 << 20]).unwrap();
+        let file = disk.0.path().join("mergecast.db");
+        let store = Store::open(StoreOptions::new(StorePath::File(file.clone()))).await.unwrap();
+        let mut stored = fill(&store).await;
+        assert!(stored > 50, "{stored}");
+        // One alone may still fit where sixteen did not.
+        while store.accept(&bulky(-2 - i64::try_from(stored).unwrap())).await == Ok(Accepted::Stored) {
+            stored += 1;
+        }
+        assert!(is_out_of_room(disk.0.path()), "the probe sees it too");
+        assert_eq!(store.accept(&bulky(-1)).await, Err(StoreError::Full));
+        assert_eq!(usize::try_from(store.inbox_counts().await.unwrap().queued), Ok(stored), "reading goes on");
+
+        fs::remove_file(other).unwrap();
+        assert!(!is_out_of_room(disk.0.path()));
+        assert_eq!(store.accept(&bulky(-1)).await, Ok(Accepted::Stored));
+        assert_eq!(store.ping_write().await, Ok(()));
+        store.close().await;
+        let connection = Connection::open(file).unwrap();
+        let sound: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(sound, "ok");
+        let queued: u32 = connection.query_row("SELECT COUNT(*) FROM inbox", [], |row| row.get(0)).unwrap();
+        assert_eq!(usize::try_from(queued), Ok(stored + 1));
+    }
+
+    #[tokio::test]
+    async fn settings_are_what_durability_needs() {
+        let place = Place::new();
+        place.open().await.close().await;
+        let mut session = Session::open(&place.file(), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        prepare_writer(&session.connection, None).unwrap();
+        for (pragma, expected) in [
+            ("PRAGMA synchronous", Val::I64(2)),
+            ("PRAGMA journal_mode", Val::Text("wal".to_owned())),
+            ("PRAGMA page_size", Val::I64(PAGE_BYTES)),
+            ("PRAGMA foreign_keys", Val::I64(1)),
+            ("PRAGMA busy_timeout", Val::I64(5_000)),
+        ] {
+            assert_eq!(session.run(pragma, &[]).unwrap().rows[0].0, [expected], "{pragma}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn files_are_private_and_errors_name_the_path() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = Place::new();
+        let store = place.open().await;
+        store.ping_write().await.unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            let metadata = fs::metadata(format!("{}{suffix}", place.file().display())).unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{suffix}");
+        }
+
+        let below_a_file = place.file().join("mergecast.db");
+        let error = Store::open(StoreOptions::new(StorePath::File(below_a_file))).await.err().unwrap().to_string();
+        let expected = format!("cannot open the database {}: ", place.file().display());
+        assert!(error.starts_with(&expected), "{error}");
+
+        let text = place.file().with_file_name("notes.txt");
+        fs::write(&text, "not a database at all, but long enough to look like a file".repeat(100)).unwrap();
+        let error = Store::open(StoreOptions::new(StorePath::File(text.clone()))).await.err().unwrap().to_string();
+        assert_eq!(error, format!("cannot open the database {}: file is not a database", text.display()));
+    }
+}
