@@ -214,7 +214,7 @@ fn ways_block(subject: &Subject<'_>, report: &Report, detail: Detail, out: &mut 
 fn table_block(report: &Report, detail: Detail, out: &mut String) {
     out.push_str("\n### How the score adds up\n\n| | Points | What was read |\n| :-- | --: | :-- |\n");
     for row in &report.rows {
-        let label = capitalised(&markdown::cell(&row.label.markdown(detail)));
+        let label = unbroken(&capitalised(&markdown::cell(&row.label.markdown(detail))));
         let reading = markdown::cell(&row.reading.markdown(detail));
         let (open, close) = if matches!(row.kind, RowKind::Sum | RowKind::Total) { ("**", "**") } else { ("", "") };
         out.push_str(&format!("| {open}{label}{close} | {open}{}{close} | {reading} |\n", row.points));
@@ -269,6 +269,12 @@ fn glossary(subject: &Subject<'_>) -> String {
         out.push_str(&format!("- **{}**: {}\n", one.signal.label, one.signal.why));
     }
     out
+}
+
+/// A short label on one line, however wide its neighbour is.
+fn unbroken(label: &str) -> String {
+    const SHORT: usize = 24;
+    if label.chars().count() <= SHORT { label.replace(' ', "\u{a0}") } else { label.to_owned() }
 }
 
 fn capitalised(text: &str) -> String {

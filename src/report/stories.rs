@@ -1,6 +1,6 @@
 //! Stories for tests: each file of `fixtures/facts` is one change, told as the check run would tell it.
 
-use super::{Subject, check_run, json, sarif, terminal};
+use super::{Report, Subject, check_run, json, page, sarif, sentences::Detail, terminal};
 use crate::risk::{
     self, Model,
     assessment::{Assessment, Mode},
@@ -58,16 +58,33 @@ fn mistakes(message: &str) -> Vec<PolicyError> {
     std::iter::once(first).chain((3..12).map(hostile)).collect()
 }
 
+macro_rules! facts {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../fixtures/facts/", $name, ".json")))),*]
+    };
+}
+
 /// All stories, by name.
 pub(super) fn all() -> Vec<Story> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/facts");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let story = |path: &std::path::PathBuf| {
-        let facts = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        Story::new(path.file_stem().unwrap().to_str().unwrap(), facts)
-    };
-    files.iter().map(story).collect()
+    let stories = facts![
+        "binary-only",
+        "changes-requested",
+        "dependency-major",
+        "dependency-patch",
+        "docs-only",
+        "draft",
+        "empty",
+        "everything-unknown",
+        "files-unreadable",
+        "friday-migration",
+        "hostile-text",
+        "large-and-entropic",
+        "open-incident",
+        "owners-not-asked",
+        "proven-revert",
+        "small-and-safe",
+    ];
+    stories.map(|(name, facts)| Story::new(name, serde_json::from_str(facts).unwrap())).into()
 }
 
 fn one(name: &str) -> Story {
@@ -111,21 +128,55 @@ fn some_stories_have_their_terminal_and_data() {
 }
 
 #[test]
-fn what_is_said_without_a_score() {
-    insta::assert_debug_snapshot!(check_run::in_progress());
-    insta::assert_snapshot!(check_run::failure("01J`@x", "no answer from https://x.example #1").summary);
+fn the_table_adds_up() {
+    for story in all() {
+        let rows = Report::of(&story.subject(), Detail::FULL).rows;
+        let (total, summands) = rows.split_last().unwrap();
+        let sum: i32 = summands.iter().map(|row| row.amount).sum();
+        let floors =
+            story.assessment.floors.iter().filter(|floor| floor.applied).map(|floor| i32::from(floor.at_least));
+        assert_eq!(floors.fold(sum, i32::max), total.amount, "{}", story.name);
+        let points = |row: &super::Row| row.points.to_string().replace('−', "-").parse::<i32>().ok();
+        assert!(summands.iter().all(|row| row.amount == 0 || points(row) == Some(row.amount)), "{}", story.name);
+    }
 }
 
-/// Pages for eyes: `PAGES=/some/folder cargo test --lib report::stories::pages`.
 #[test]
-fn pages_hold_the_score() {
-    for story in all() {
-        let html = super::page::assessment(&story.subject());
-        assert!(html.contains("<h1"), "{}", story.name);
-        if let Ok(folder) = std::env::var("PAGES") {
-            let html = html.replace(super::page::CSS_PATH, "mergecast.css");
-            std::fs::write(format!("{folder}/{}.html", story.name), html).unwrap();
-            std::fs::write(format!("{folder}/mergecast.css"), super::page::CSS).unwrap();
-        }
+fn what_is_said_without_a_score() {
+    let text = |run: check_run::CheckRunText| format!("{}\n\n{}", run.title, run.summary);
+    insta::assert_snapshot!(text(check_run::in_progress()), @r"
+    Reading the change
+
+    The change is being read; the score follows within seconds.
+    ");
+    insta::assert_snapshot!(text(check_run::failure("01J`@x", "no answer from https://x.example #1")), @r"
+    No score: Mergecast failed, not the change
+
+    **No score.** Something went wrong inside Mergecast: no answer from `https://x.example #1`
+
+    This says nothing about the change, and nothing is held against it. **Re-score** tries again; the server's log has the details under ``01J`@x``.
+    ");
+}
+
+#[test]
+fn the_list_leads_to_the_pages() {
+    let rows: Vec<_> = all().iter().map(index_row).collect();
+    let html = page::index(&rows);
+    assert_eq!(html.matches(&format!("href=\"{}\"", page::path(rows[0].id.as_str()))).count(), rows.len());
+    assert!(html.contains("Revert &#34;@acme/everyone") && !html.contains("<img"));
+    assert!(page::index(&[]).contains("No change has been assessed yet"));
+    assert_eq!(page::path("../x?y\"z"), "/assessments/xyz");
+}
+
+fn index_row(story: &Story) -> page::Row {
+    page::Row {
+        id: story.subject().id.to_owned(),
+        repository: story.facts.repository.clone(),
+        pull_request: story.facts.change.pull_request,
+        title: story.facts.change.title.clone(),
+        score: story.assessment.score,
+        level: story.assessment.level,
+        conclusion: story.assessment.verdict.conclusion,
+        at: story.facts.at,
     }
 }
