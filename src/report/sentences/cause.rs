@@ -17,10 +17,11 @@ const WORTH_NAMING: i32 = 3;
 pub(crate) fn causes(facts: &Facts, assessment: &Assessment) -> Vec<String> {
     let mut ordered: Vec<_> = assessment.contributions.iter().collect();
     ordered.sort_by_key(|contribution| std::cmp::Reverse(contribution.points));
-    let raising = ordered.iter().filter(|contribution| contribution.points >= WORTH_NAMING);
-    let floors = assessment.floors.iter().filter(|floor| floor.applied);
-    let mut causes: Vec<_> =
-        floors.map(floor).chain(raising.filter_map(|contribution| raised(facts, contribution))).collect();
+    let floors: Vec<_> = assessment.floors.iter().filter(|floor| floor.applied).collect();
+    let is_said = |contribution: &Contribution| floors.iter().any(|floor| behind(floor.rule, contribution).is_some());
+    let raising = ordered.iter().filter(|one| one.points >= WORTH_NAMING && !is_said(one));
+    let lifted = floors.iter().map(|floor| lifted(floor, assessment));
+    let mut causes: Vec<_> = lifted.chain(raising.filter_map(|contribution| raised(facts, contribution))).collect();
     if causes.is_empty() {
         let lowering = ordered.iter().rev().filter(|contribution| contribution.points <= -WORTH_NAMING);
         causes = lowering.map(|contribution| lowered(contribution)).collect();
@@ -30,8 +31,20 @@ pub(crate) fn causes(facts: &Facts, assessment: &Assessment) -> Vec<String> {
     causes
 }
 
-fn floor(floor: &Floor) -> String {
-    format!("{} (at least {})", floor_in_words(floor.rule), floor.at_least)
+/// `destructive migration (at least 70)`.
+fn lifted(floor: &Floor, assessment: &Assessment) -> String {
+    let known = assessment.contributions.iter().find_map(|contribution| behind(floor.rule, contribution));
+    format!("{} (at least {})", known.unwrap_or_else(|| floor_in_words(floor.rule)), floor.at_least)
+}
+
+/// What a contribution calls the cause of a floor; `None` where it is not the one behind it.
+fn behind(rule: FloorRule, contribution: &Contribution) -> Option<&'static str> {
+    let measure = contribution.reading.as_ref().ok()?;
+    match (rule, telling(measure)?) {
+        (FloorRule::DestructiveMigration, Evidence::Schema { .. }) => Some(schema(&measure.evidence)),
+        (FloorRule::ActiveIncident, Evidence::Incidents(_)) => Some(floor_in_words(rule)),
+        _ => None,
+    }
 }
 
 /// A floor's rule as a noun phrase.
