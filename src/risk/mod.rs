@@ -108,7 +108,14 @@ mod tests {
             format!("{name:22} {score:3} {range:7} {:15} {}", verdict.conclusion.word(), rows.join(", "))
         };
         let table: Vec<String> = stories().into_iter().map(line).collect();
-        insta::assert_snapshot!(table.join("\n"), @"");
+        insta::assert_snapshot!(table.join("\n"), @r#"
+        open incident           80 80-80   neutral         diffusion -1, entropy +2, test_churn -1, change_kind +1, pull_request_age +1, open_incidents +10
+        hot files, new author   65 65-65   success         diffusion -1, entropy +2, test_churn -1, change_kind +18, pull_request_age +1, prior_defects +6, experience +6, patch_coverage +4
+        frozen                  42 32-79   success         diffusion -1, entropy +2, test_churn -1, change_kind +1, pull_request_age +1, change_window +10
+        local range             33 24-91   success         diffusion -1, entropy +2, test_churn -1, change_kind +3
+        three thousand files    88 79-100  neutral         churn +30, diffusion +13, entropy +2, test_churn +10, change_kind +3
+        empty                   20 11-58   neutral         churn -7, diffusion -4, entropy -2, test_churn -1, change_kind +3, pull_request_age +1
+        "#);
     }
 
     proptest! {

@@ -75,6 +75,12 @@ pub(super) fn file(path: &str, added: u64, deleted: u64) -> FileChange {
     changed(path, added, deleted, format!("@@ -1,{deleted} +1,{added} @@\n{body}"))
 }
 
+/// One of very many changed files, whose patch the source does not give.
+fn withheld(number: u64) -> FileChange {
+    let path = format!("part{}/src/module_{number}.rs", number % 20);
+    FileChange { added: 100, deleted: 40, patch: nothing(Source::Diff), ..file(&path, 0, 0) }
+}
+
 /// A new file that holds `text`.
 pub(super) fn text_file(path: &str, text: &str) -> FileChange {
     let added = text.lines().count() as u64;
@@ -207,6 +213,7 @@ pub(super) fn stories() -> Vec<(&'static str, Facts)> {
                 f.checks = Err(Unknown { source: Source::Checks, reason: Reason::NotApplicable });
             }),
         ),
+        ("three thousand files", pull_request("Rework everything", (0..3_000).map(withheld).collect())),
         ("empty", pull_request("Nothing", Vec::new())),
     ]
 }

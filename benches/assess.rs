@@ -1,0 +1,86 @@
+//! How long one assessment takes, from facts in memory to the explained score, for changes of 6, 100 and 340 files.
+
+use std::{collections::BTreeMap, hint::black_box};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use mergecast::risk::{Model, assess, facts::*, patch::Patch, policy::Policy};
+
+fn assessments(criterion: &mut Criterion) {
+    let (model, policy) = (Model::baseline(), Policy::default());
+    let mut group = criterion.benchmark_group("assess");
+    for files in [6, 100, 340] {
+        let facts = facts(files);
+        group.throughput(Throughput::Elements(files));
+        group.bench_with_input(BenchmarkId::new("files", files), &facts, |bencher, facts| {
+            bencher.iter(|| assess(black_box(facts), model, &policy));
+        });
+    }
+    group.finish();
+}
+
+/// A pull request with 40 added and 12 deleted lines a file, one migration, nobody's approval and owners for all files.
+fn facts(files: u64) -> Facts {
+    let at = "2026-03-10T10:00:00Z".parse().expect("a valid time");
+    let files: Vec<FileChange> = (0..files).map(file).collect();
+    let rule = OwnerRule { line: 1, pattern: "*".into(), owners: vec!["@acme/shop".into(), "@grace".into()] };
+    let owned = files.iter().map(|file| (file.path.clone(), rule.clone())).collect();
+    Facts {
+        at,
+        repository: "acme/shop".into(),
+        change: Change {
+            pull_request: Some(7),
+            title: "feat: gift cards".into(),
+            author: Author { login: "ada".into(), kind: AuthorKind::Human },
+            head_sha: "a".repeat(40),
+            base_sha: "b".repeat(40),
+            base_ref: "main".into(),
+            from_fork: false,
+            draft: false,
+            state: ChangeState::Open,
+            created_at: Some(at),
+            labels: Vec::new(),
+            commits: Vec::new(),
+            commits_total: 3,
+            files_total: files.len() as u64,
+            files,
+            revert: Ok(None),
+        },
+        review: Ok(Review { opinions: Vec::new(), comments: 0, unresolved_threads: 0, requested: Vec::new() }),
+        ownership: Ok(Ownership { file: Some("CODEOWNERS".into()), owned, invalid_lines: Vec::new() }),
+        checks: Ok(Checks { failed: vec!["build".into()], pending: Vec::new(), passed: 9 }),
+        declared: Declared {
+            sensitive_paths: BTreeMap::from([("infra/**".into(), 6.0), ("**/auth/**".into(), 6.0)]),
+            ..Declared::default()
+        },
+        history: Err(Unknown::not_connected(Source::History)),
+        coverage: Err(Unknown::not_connected(Source::Coverage)),
+        runtime: Err(Unknown::not_connected(Source::Datadog)),
+        recent_scores: (0..500).map(|n| (n % 60) as u8 + 10).collect(),
+    }
+}
+
+fn file(number: u64) -> FileChange {
+    let (path, added, deleted) = match number {
+        0 => ("migrations/0042_gift_cards.sql".to_owned(), 3, 0),
+        _ => (format!("services/part_{}/src/module_{number}.rs", number % 9), 40, 12),
+    };
+    let old = (0..deleted).map(|line| format!("-    let before_{line} = compute(input, {line});\n"));
+    let new = (0..added).map(|line| match number {
+        0 => format!("+ALTER TABLE gift_cards ADD COLUMN note_{line} text;\n"),
+        _ => format!("+    let after_{line} = compute(input, {line} + {number});\n"),
+    });
+    let lines: String = old.chain(new).collect();
+    FileChange {
+        path,
+        previous_path: None,
+        status: FileStatus::Modified,
+        added,
+        deleted,
+        patch: Ok(Patch(format!("@@ -1,{deleted} +1,{added} @@\n{lines}"))),
+        binary: false,
+        submodule: false,
+    }
+}
+
+criterion_group!(benches, assessments);
+criterion_main!(benches);
