@@ -182,3 +182,90 @@ impl TokenSlot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use futures_util::future::join_all;
+    use serde_json::{Value, json};
+
+    use super::super::scripted::{KEY, Scripted, json, start_time};
+    use super::*;
+
+    fn credentials(client_id: Option<&str>) -> AppCredentials {
+        let private_key_pem = SecretString::from(KEY.as_str());
+        AppCredentials { app_id: 7, client_id: client_id.map(str::to_owned), private_key_pem }
+    }
+
+    #[test]
+    fn the_jwt_is_short_lived_and_names_its_issuer() {
+        let check = |client_id: Option<&str>, issuer: Value| {
+            let jwt = Signer::new(&credentials(client_id)).unwrap().jwt(start_time()).unwrap();
+            let claims = jwt.expose_secret().split('.').nth(1).unwrap().to_owned();
+            let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+            let now = start_time().timestamp();
+            assert_eq!(claims, json!({"iat": now - 60, "exp": now + 540, "iss": issuer}));
+        };
+        check(Some("Iv23liExample"), json!("Iv23liExample"));
+        check(None, json!(7));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_showing_it() {
+        for bad in ["", "SENTINEL", "-----BEGIN RSA PRIVATE KEY-----\nU0VOVElORUw=\n-----END RSA PRIVATE KEY-----\n"] {
+            let app = AppCredentials { private_key_pem: SecretString::from(bad), ..credentials(None) };
+            let error = Signer::new(&app).unwrap_err();
+            assert!(matches!(error, Error::Invalid { .. }));
+            assert!(!format!("{error} {error:?} {app:?}").contains("SENTINEL"));
+        }
+    }
+
+    #[tokio::test]
+    async fn fifty_calls_at_once_fetch_one_token() {
+        let s = Scripted::start(|a| a.target.contains("check-runs").then(|| json(200, &json!({"id": 1})))).await;
+        let i = s.installation();
+        let repo = super::super::scripted::repo();
+        let calls = join_all((0..50).map(|n| i.check_run(&repo, n))).await;
+        assert!(calls.iter().all(Result::is_ok), "{calls:?}");
+        assert_eq!((s.mints(), s.asked().len()), (1, 50));
+        // Renewed five minutes before its end, not earlier.
+        s.clock.advance(std::time::Duration::from_secs(54 * 60));
+        i.check_run(&repo, 1).await.unwrap();
+        assert_eq!(s.mints(), 1);
+        s.clock.advance(std::time::Duration::from_secs(61));
+        i.check_run(&repo, 1).await.unwrap();
+        assert_eq!(s.mints(), 2);
+        // A forgotten installation starts anew.
+        s.github.forget(1);
+        s.installation().check_run(&repo, 1).await.unwrap();
+        assert_eq!(s.mints(), 3);
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_share_a_failure() {
+        let s = Scripted::start(|a| a.target.ends_with("/access_tokens").then(|| json(500, &json!({})))).await;
+        let i = s.installation();
+        let results = join_all((0..50).map(|_| i.permissions())).await;
+        let distinct: std::collections::BTreeSet<_> = results.iter().map(|r| format!("{r:?}")).collect();
+        assert_eq!(distinct.len(), 1, "{distinct:?}");
+        assert!(matches!(results[0], Err(Error::Unavailable { status: Some(500), .. })));
+        let first = s.log_len();
+        assert_eq!(first, 1);
+        // Who comes later tries again.
+        assert!(i.permissions().await.is_err());
+        assert_eq!(s.log_len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_lost_installation_is_told_apart() {
+        for (status, message, expected) in [
+            (404, "Not Found", Error::NotFound),
+            (403, "This installation has been suspended", Error::Suspended),
+            (401, "Bad credentials", Error::Unauthorized),
+        ] {
+            let s = Scripted::start(move |_| Some(json(status, &json!({"message": message})))).await;
+            assert_eq!(s.installation().permissions().await, Err(expected));
+        }
+    }
+}

@@ -178,3 +178,42 @@ impl AppClient {
         Ok(Token::new(answer, self.clock.now()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::scripted::{Scripted, json, repo};
+    use super::*;
+
+    #[test]
+    fn graphql_stands_where_github_has_it() {
+        let check = |api: &str, expected: &str| {
+            let urls = Urls::new(Url::parse(api).unwrap()).unwrap();
+            assert_eq!(urls.graphql.as_str(), expected);
+        };
+        check("https://api.github.com", "https://api.github.com/graphql");
+        check("https://api.github.com/", "https://api.github.com/graphql");
+        check("https://ghe.test/api/v3", "https://ghe.test/api/graphql");
+        check("https://ghe.test/api/v3/", "https://ghe.test/api/graphql");
+        check("http://127.0.0.1:4020/gh", "http://127.0.0.1:4020/gh/graphql");
+        for bad in ["ftp://h", "https://u:p@h", "https://h/?q", "https://h/#f", "data:x"] {
+            assert!(Urls::new(Url::parse(bad).unwrap()).is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_app_tells_what_it_may() {
+        let s = Scripted::start(|a| match a.target.as_str() {
+            "/app" => Some(json(200, &json!({"id": 7, "slug": "mergecast", "permissions": {"checks": "write"}}))),
+            "/repos/acme/shop/installation" => Some(json(200, &json!({"id": 11}))),
+            _ => None,
+        })
+        .await;
+        let app = s.github.app().await.unwrap();
+        assert_eq!((app.id, app.slug.as_str()), (7, "mergecast"));
+        assert!(app.permissions.can_write("checks") && !app.permissions.can_read("issues"));
+        assert_eq!(s.github.installation_of(&repo()).await, Ok(11));
+        assert!(s.asked().iter().all(|a| a.headers["authorization"].starts_with("Bearer ey")));
+    }
+}

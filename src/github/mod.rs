@@ -19,6 +19,8 @@ mod payload;
 mod pull_refs;
 mod pull_request;
 mod rate;
+#[cfg(test)]
+mod scripted;
 mod transport;
 mod wire;
 

@@ -167,3 +167,112 @@ impl State {
 fn bounded(until: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
     until.min(now + MAX_WAIT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn headers(list: &[(&'static str, String)]) -> RateHeaders {
+        let map = list.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect();
+        RateHeaders::read(&map, now())
+    }
+
+    /// Seconds from `now` until the gate opens.
+    fn wait(error: &Error) -> i64 {
+        let Error::RateLimited { until, .. } = error else { panic!("{error:?}") };
+        (*until - now()).num_seconds()
+    }
+
+    #[test]
+    fn a_refusal_is_a_limit_or_a_permission() {
+        let check = |status, list: &[(&'static str, &str)], message: &str, expected| {
+            let list: Vec<_> = list.iter().map(|(n, v)| (*n, (*v).to_owned())).collect();
+            assert_eq!(headers(&list).is_limit(status, message), expected, "{status} {list:?} {message}");
+        };
+        check(429, &[], "", true);
+        check(403, &[("retry-after", "30")], "", true);
+        check(403, &[("x-ratelimit-remaining", "0")], "", true);
+        check(403, &[], "You have exceeded a secondary rate limit.", true);
+        check(403, &[("x-ratelimit-remaining", "4000")], "You have triggered an abuse detection mechanism", true);
+        check(403, &[("x-ratelimit-remaining", "4000")], "Resource not accessible by integration", false);
+        check(403, &[("x-ratelimit-remaining", "0")], "Resource not accessible by integration", false);
+        check(404, &[("x-ratelimit-remaining", "0")], "", false);
+    }
+
+    #[test]
+    fn waits_are_what_github_says_or_grow() {
+        let clock = Clock::manual(now());
+        let reset = ("x-ratelimit-reset", (now().timestamp() + 600).to_string());
+        let gate = Gate::default();
+        let refused = |list: &[(&'static str, String)]| wait(&gate.refused(Bucket::Core, &headers(list), &clock));
+        // A primary limit closes its own bucket until the reset.
+        assert_eq!(refused(&[("x-ratelimit-remaining", "0".into()), reset]), 601);
+        assert_eq!(wait(&gate.check(Bucket::Core, now()).unwrap_err()), 601);
+        assert_eq!(gate.check(Bucket::GraphQl, now()), Ok(()));
+        // A secondary limit closes all; what chance adds is at most a quarter.
+        let said = refused(&[("retry-after", "40".into())]);
+        assert!((40..=50).contains(&said), "{said}");
+        assert_eq!(wait(&gate.check(Bucket::GraphQl, now()).unwrap_err()), said);
+        // Further refusals of calls that were under way change nothing.
+        assert_eq!(refused(&[]), said);
+        assert_eq!(refused(&[("retry-after", "1".into())]), said);
+    }
+
+    #[test]
+    fn unsaid_waits_double_until_a_call_passes() {
+        let clock = Clock::manual(now());
+        let gate = Gate::default();
+        let none = RateHeaders::default();
+        for least in [60, 120, 240] {
+            let Error::RateLimited { until, secondary } = gate.refused(Bucket::GraphQl, &none, &clock) else { panic!() };
+            assert!(secondary);
+            let wait = (until - clock.now()).num_seconds();
+            assert!((least..=least + 15).contains(&wait), "{wait} for {least}");
+            // An answer to a call that was under way does not make it forget.
+            gate.passed(Bucket::GraphQl, &none, clock.now());
+            clock.advance(Duration::from_secs(wait as u64 + 1));
+            assert_eq!(gate.check(Bucket::Core, clock.now()), Ok(()));
+        }
+        gate.passed(Bucket::Core, &none, clock.now());
+        let Error::RateLimited { until, .. } = gate.refused(Bucket::Core, &none, &clock) else { panic!() };
+        assert!((until - clock.now()).num_seconds() <= 75);
+    }
+
+    #[test]
+    fn a_spent_budget_closes_before_it_is_refused() {
+        let gate = Gate::default();
+        let last = headers(&[
+            ("x-ratelimit-remaining", "0".into()),
+            ("x-ratelimit-reset", (now().timestamp() + 90).to_string()),
+        ]);
+        gate.passed(Bucket::GraphQl, &last, now());
+        assert_eq!(wait(&gate.check(Bucket::GraphQl, now()).unwrap_err()), 91);
+        assert_eq!(gate.check(Bucket::Core, now()), Ok(()));
+        assert_eq!(gate.check(Bucket::GraphQl, now() + TimeDelta::seconds(91)), Ok(()));
+    }
+
+    #[test]
+    fn writes_of_a_minute_are_bounded() {
+        let gate = Gate::default();
+        for second in 0..3 {
+            assert_eq!(gate.check_write(Some(3), now() + TimeDelta::seconds(second)), Ok(()));
+        }
+        assert_eq!(wait(&gate.check_write(Some(3), now() + TimeDelta::seconds(3)).unwrap_err()), 60);
+        assert_eq!(gate.check_write(Some(3), now() + TimeDelta::seconds(60)), Ok(()));
+        assert!(gate.check_write(Some(3), now() + TimeDelta::seconds(60)).is_err());
+        assert_eq!(gate.check_write(None, now()), Ok(()));
+    }
+
+    #[test]
+    fn a_retry_after_may_be_a_date() {
+        let list = headers(&[("retry-after", (now() + TimeDelta::seconds(20)).to_rfc2822())]);
+        assert_eq!(list.retry_after, Some(Duration::from_secs(20)));
+        let absurd = headers(&[("retry-after", "99999999999".into())]);
+        let until = wait(&Gate::default().refused(Bucket::Core, &absurd, &Clock::manual(now())));
+        assert!(until <= 7_215, "{until}");
+    }
+}

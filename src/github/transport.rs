@@ -266,3 +266,138 @@ impl Broken {
         Self { error, timeout }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::scripted::{self, Reply, SHA, Scripted, json, repo, token, with};
+    use super::super::{CheckRunDraft, Retry};
+    use super::*;
+
+    fn draft() -> CheckRunDraft {
+        CheckRunDraft { name: "mergecast/risk".to_owned(), head_sha: SHA.to_owned(), ..CheckRunDraft::default() }
+    }
+
+    #[tokio::test]
+    async fn every_call_says_who_and_which_version() {
+        let s = Scripted::start(|a| a.is("GET", "/repos/acme/shop/check-runs/5").then(|| json(200, &json!({"id": 5})))).await;
+        assert_eq!(s.installation().check_run(&repo(), 5).await.map(|r| r.id), Ok(5));
+        let asked = s.asked().remove(0);
+        assert_eq!(asked.headers["authorization"], format!("Bearer {}", token(1)));
+        assert_eq!(asked.headers["accept"], "application/vnd.github+json");
+        assert_eq!(asked.headers["x-github-api-version"], "2022-11-28");
+        assert_eq!(asked.headers["user-agent"], concat!("mergecast/", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[tokio::test]
+    async fn a_renamed_repository_is_followed_but_no_other_host() {
+        let s = Scripted::start(|a| match a.target.as_str() {
+            "/repos/acme/shop/check-runs/5" => Some(with(301, &[("location", "/repositories/9/check-runs/5")], &json!({}))),
+            "/repositories/9/check-runs/5" => Some(json(200, &json!({"id": 5}))),
+            "/repos/acme/shop/check-runs/6" => Some(with(302, &[("location", "http://127.0.0.1:9/x")], &json!({}))),
+            "/repos/acme/shop/check-runs/7" => {
+                Some(with(302, &[("location", "/repos/acme/shop/check-runs/7")], &json!({})))
+            }
+            "/repos/acme/shop/check-runs" => Some(with(307, &[("location", "/repositories/9/check-runs")], &json!({}))),
+            "/repositories/9/check-runs" => Some(json(201, &json!({"id": 8}))),
+            _ => None,
+        })
+        .await;
+        let i = s.installation();
+        assert_eq!(i.check_run(&repo(), 5).await.map(|r| r.id), Ok(5));
+        let elsewhere = i.check_run(&repo(), 6).await.unwrap_err();
+        assert_eq!(elsewhere, Error::contract("a redirect to another host"));
+        assert_eq!(i.check_run(&repo(), 7).await.unwrap_err(), Error::contract("too many redirects"));
+        s.asked();
+        assert_eq!(i.create_check_run(&repo(), &draft()).await.map(|r| r.id), Ok(8));
+        assert_eq!(s.asked().iter().filter(|a| a.method == "POST").count(), 2);
+    }
+
+    /// What becomes of a write and of a read when the answer is `reply`, and how often each was sent.
+    async fn fates(reply: Reply) -> (Error, usize, Error, usize) {
+        let s = Scripted::start(move |a| a.target.contains("/check-runs").then(|| reply.clone())).await;
+        let i = s.installation();
+        let write = i.create_check_run(&repo(), &draft()).await.unwrap_err();
+        let writes = s.asked().len();
+        let read = i.check_run(&repo(), 5).await.unwrap_err();
+        (write, writes, read, s.asked().len())
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_repeats_a_read_once_and_a_write_never() {
+        let lost = Error::AnswerLost { status: None };
+        assert_eq!(lost.retry(), Retry::LookFirst);
+        let broke = Error::unavailable("the connection broke");
+        assert_eq!(fates(Reply::Reset).await, (lost.clone(), 1, broke, 2));
+        let late = Error::unavailable("no answer in time");
+        assert_eq!(fates(Reply::Silence).await, (lost, 1, late, 1));
+        let status = Some(502);
+        let down = Error::Unavailable { status, what: "it answered with status 502".to_owned() };
+        assert_eq!(fates(json(502, &json!({}))).await, (Error::AnswerLost { status }, 1, down, 1));
+        let garbage = fates(Reply::Answer(200, Vec::new(), b"<html>".to_vec())).await;
+        assert_eq!(garbage.0, Error::AnswerLost { status: Some(200) });
+        assert!(matches!(garbage.2, Error::Contract { .. }), "{:?}", garbage.2);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_not_read() {
+        let (write, _, read, sent) = fates(Reply::Flood(MAX_BODY_BYTES + 1)).await;
+        assert_eq!((write, sent), (Error::AnswerLost { status: None }, 1));
+        assert_eq!(read, Error::contract("an answer of more than 32 MB"));
+    }
+
+    #[tokio::test]
+    async fn what_was_never_sent_is_not_lost() {
+        let s = Scripted::start(|_| None).await;
+        s.installation().permissions().await.unwrap();
+        // A port that was just given back: nobody listens.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let transport = Transport::new(Url::parse(&format!("http://{free}")).unwrap(), &Options::default()).unwrap();
+        let call = Call::write(Method::POST, transport.url(["x"], &[]), Vec::new());
+        let error = transport.exchange(&call, &SecretString::from("t")).await.err();
+        assert_eq!(error, Some(Error::unavailable("no connection")));
+    }
+
+    #[test]
+    fn links_become_paths_on_our_own_base() {
+        let check = |base: &str, link: &str, expected: &str| {
+            let transport = Transport::new(Url::parse(base).unwrap(), &Options::default()).unwrap();
+            assert_eq!(transport.on_base(link).unwrap().as_str(), expected, "{base} {link}");
+        };
+        let ghes = "http://ghe.test/api/v3";
+        check(ghes, "http://ghe.test/api/v3/repos/a/b?page=2", "http://ghe.test/api/v3/repos/a/b?page=2");
+        check(ghes, "https://evil.test/api/v3/repos/a/b?page=2", "http://ghe.test/api/v3/repos/a/b?page=2");
+        check(ghes, "https://evil.test/repositories/1?page=2", "http://ghe.test/api/v3/repositories/1?page=2");
+        check("http://api.test", "http://api.test/x?page=2", "http://api.test/x?page=2");
+        check("http://api.test", "//evil.test/x", "http://api.test/x");
+    }
+
+    #[test]
+    fn segments_cannot_leave_their_place() {
+        let transport = Transport::new(Url::parse("http://h/api/v3").unwrap(), &Options::default()).unwrap();
+        let url = transport.url(["repos", "a/../../b", "?x=1#y", "%2e"], &[("q", "a&b=c")]);
+        assert_eq!(url.as_str(), "http://h/api/v3/repos/a%2F..%2F..%2Fb/%3Fx=1%23y/%252e?q=a%26b%3Dc");
+    }
+
+    #[test]
+    fn next_is_found_among_links() {
+        let check = |link: &str, expected: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LINK, link.parse().unwrap());
+            let answer = Answer { status: 200, headers, body: Vec::new() };
+            assert_eq!(answer.next_link(), expected, "{link}");
+        };
+        check("<http://h/x?page=1>; rel=\"prev\", <http://h/x?page=3>; rel=\"next\"", Some("http://h/x?page=3"));
+        check("<http://h/x?page=3>; rel=\"last\"", None);
+        check("<http://h/x>; title=\"a\"; rel=next", Some("http://h/x"));
+        check("garbage", None);
+    }
+
+    #[test]
+    fn foreign_words_are_cut() {
+        assert_eq!(clip("a\nb\u{1b}[31mc"), "ab[31mc");
+        assert_eq!(clip(&"é".repeat(400)).chars().count(), MAX_MESSAGE);
+        assert_eq!(scripted::repo().to_string(), "acme/shop");
+    }
+}
