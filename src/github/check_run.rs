@@ -322,3 +322,109 @@ pub(super) fn full_sha(sha: &str) -> Result<&str, Error> {
     let whole = matches!(sha.len(), 40 | 64) && sha.bytes().all(|b| b.is_ascii_hexdigit());
     whole.then_some(sha).ok_or_else(|| Error::Invalid { message: "not a whole commit id".to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::scripted::{SHA, Scripted, json, look, repo, start_time};
+    use super::*;
+
+    fn draft() -> CheckRunDraft {
+        CheckRunDraft { name: "mergecast/risk".to_owned(), head_sha: SHA.to_owned(), ..CheckRunDraft::default() }
+    }
+
+    #[tokio::test]
+    async fn what_is_absent_is_not_sent() {
+        let answer = json!({"id": 5, "name": "mergecast/risk", "head_sha": SHA, "status": "completed", "external_id": "",
+            "conclusion": "neutral", "output": {"annotations_count": 2}});
+        let s = Scripted::start(move |a| a.target.contains("check-runs").then(|| json(201, &answer))).await;
+        let i = s.installation();
+        let status = Some(CheckRunStatus::InProgress);
+        let begun = CheckRunDraft { status, started_at: Some(start_time()), ..draft() };
+        let created = i.create_check_run(&repo(), &begun).await.unwrap();
+        assert_eq!((created.id, created.status, created.annotations), (5, CheckRunStatus::Completed, Some(2)));
+        assert_eq!((created.conclusion.as_deref(), created.external_id), (Some("neutral"), None));
+        let annotation = Annotation {
+            path: "a.rs".to_owned(),
+            start_line: 1,
+            end_line: 2,
+            annotation_level: AnnotationLevel::Warning,
+            message: "m".to_owned(),
+            title: None,
+            raw_details: None,
+        };
+        let output =
+            CheckRunOutput { title: "t".into(), summary: "s".into(), text: None, annotations: vec![annotation] };
+        let button = Button { label: "Re-score".into(), description: "d".into(), identifier: "rescore".into() };
+        let conclusion = Some(Conclusion::ActionRequired);
+        let ended = CheckRunDraft { conclusion, output: Some(output), actions: vec![button], ..draft() };
+        i.update_check_run(&repo(), 5, &ended).await.unwrap();
+        let sent: Vec<_> =
+            s.asked().into_iter().map(|a| (a.method, serde_json::from_str::<Value>(&a.body).unwrap())).collect();
+        let name = "mergecast/risk";
+        let first =
+            json!({"head_sha": SHA, "name": name, "status": "in_progress", "started_at": "2027-01-15T08:00:00Z"});
+        let annotation =
+            json!({"path": "a.rs", "start_line": 1, "end_line": 2, "annotation_level": "warning", "message": "m"});
+        let second = json!({"name": name, "conclusion": "action_required",
+            "output": {"title": "t", "summary": "s", "annotations": [annotation]},
+            "actions": [{"label": "Re-score", "description": "d", "identifier": "rescore"}]});
+        assert_eq!(sent, [("POST".to_owned(), first), ("PATCH".to_owned(), second)]);
+    }
+
+    #[tokio::test]
+    async fn what_github_would_refuse_is_not_sent() {
+        let s = Scripted::start(|_| None).await;
+        let i = s.installation();
+        let annotation = Annotation {
+            path: String::new(),
+            start_line: 1,
+            end_line: 1,
+            annotation_level: AnnotationLevel::Notice,
+            message: String::new(),
+            title: None,
+            raw_details: None,
+        };
+        let output = CheckRunOutput { annotations: vec![annotation; 51], ..CheckRunOutput::default() };
+        let check_run = |output, status, conclusion, head_sha: &str| CheckRunDraft {
+            output,
+            status,
+            conclusion,
+            head_sha: head_sha.to_owned(),
+            ..draft()
+        };
+        for bad in [
+            check_run(Some(output), None, None, SHA),
+            check_run(None, Some(CheckRunStatus::InProgress), Some(Conclusion::Success), SHA),
+            check_run(None, Some(CheckRunStatus::Other), None, SHA),
+            check_run(None, None, None, "main"),
+        ] {
+            assert!(matches!(i.create_check_run(&repo(), &bad).await, Err(Error::Invalid { .. })), "{bad:?}");
+        }
+        assert_eq!((s.asked().len(), s.mints()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn only_our_own_runs_are_found() {
+        let run =
+            |id: u64, name: &str, app: u64| json!({"id": id, "name": name, "app": {"id": app}, "status": "waiting"});
+        let runs = json!([
+            run(1, "mergecast/risk", 7),
+            run(4, "mergecast/risk", 8),
+            run(3, "x", 7),
+            run(2, "mergecast/risk", 7)
+        ]);
+        let s =
+            Scripted::start(move |a| a.target.contains("/commits/").then(|| json(200, &json!({"check_runs": runs}))))
+                .await;
+        let found = s.installation().find_check_runs(&repo(), SHA, &look()).await.unwrap();
+        assert_eq!(
+            found.iter().map(|r| (r.id, r.status)).collect::<Vec<_>>(),
+            [(2, CheckRunStatus::Other), (1, CheckRunStatus::Other)]
+        );
+        let target = s.asked().remove(0).target;
+        let query = "check_name=mergecast%2Frisk&app_id=7&filter=all&per_page=100";
+        assert_eq!(target, format!("/repos/acme/shop/commits/{SHA}/check-runs?{query}"));
+    }
+}

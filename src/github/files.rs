@@ -1,9 +1,7 @@
-//! Changed files with their hunks, over REST: GraphQL has no patches.
-//!
-//! What GitHub does not tell: why a patch is missing. Too many lines (the counts are there: the patch is unknown) and
-//! binary content (no counts) can be told apart, but an attribute that switches diffs off looks like binary content.
-//! So only a known kind of binary file counts as one; any other file without lines and counts is unknown. A binary
-//! file that is renamed and changed at once looks like a mere rename.
+//! Changed files with their hunks, over REST: GraphQL has no patches. Why a patch is missing GitHub does not tell: too
+//! many lines leave the counts (then the patch is unknown), binary content leaves none, and neither does an attribute
+//! that switches diffs off. So only a known kind of binary file counts as binary, and any other file without lines and
+//! counts is unknown. A binary file that is renamed and changed at once looks like a mere rename.
 
 use reqwest::header::ETAG;
 use serde::Deserialize;
@@ -235,4 +233,133 @@ fn is_submodule(patch: &str) -> bool {
     };
     let lines: Vec<_> = lines.collect();
     one_line && matches!(lines.len(), 1 | 2) && lines.into_iter().all(names_commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::scripted::{SHA, Scripted, json, repo, with};
+    use super::*;
+    use crate::risk::facts::Known;
+
+    fn entry(value: Value) -> FileChange {
+        serde_json::from_value::<Entry>(value).unwrap().into_file()
+    }
+
+    fn page(from: usize, count: usize) -> Value {
+        let file =
+            |n| json!({"filename": format!("f{n}"), "status": "added", "additions": 1, "patch": "@@ -0,0 +1 @@\n+x"});
+        (from..from + count).map(file).collect()
+    }
+
+    #[test]
+    fn what_github_leaves_out_is_unknown_and_not_nothing() {
+        let check = |value: Value, patch: Known<&str>, binary, submodule| {
+            let file = entry(value.clone());
+            let told = file.patch.as_ref().map(|p| p.0.as_str()).map_err(|u| u.clone());
+            assert_eq!((told, file.binary, file.submodule), (patch, binary, submodule), "{value}");
+        };
+        let unknown = |reason| Err(Unknown { source: Source::Diff, reason });
+        let silent = || unknown(Reason::Unavailable("GitHub shows neither its lines nor their number".to_owned()));
+        let hunk = "@@ -1 +1 @@\n-a\n+b";
+        check(json!({"filename": "a.rs", "additions": 1, "deletions": 1, "patch": hunk}), Ok(hunk), false, false);
+        // Too large to be shown.
+        let large = json!({"filename": "a.rs", "status": "modified", "additions": 3000, "deletions": 10});
+        check(large, unknown(Reason::Partial { seen: 0, total: 3010 }), false, false);
+        check(json!({"filename": "x/Logo.PNG", "status": "modified", "sha": SHA}), Ok(""), true, false);
+        check(json!({"filename": "logo.png", "status": "removed", "sha": SHA}), Ok(""), true, false);
+        // An attribute can switch the diff of source code off.
+        check(json!({"filename": "auth.rs", "status": "modified", "sha": SHA}), silent(), false, false);
+        check(json!({"filename": "png", "status": "added", "sha": SHA}), silent(), false, false);
+        check(json!({"filename": "empty.rs", "status": "added", "sha": EMPTY_BLOBS[0]}), Ok(""), false, false);
+        check(json!({"filename": "b", "status": "renamed", "previous_filename": "a"}), Ok(""), false, false);
+        check(json!({"filename": "logo.png", "status": "renamed", "previous_filename": "a.png"}), Ok(""), false, false);
+        check(json!({"filename": "run.sh", "status": "changed"}), Ok(""), false, false);
+        let moved = format!("@@ -1 +1 @@\n-Subproject commit {SHA}\n+Subproject commit {SHA}");
+        check(json!({"filename": "lib", "additions": 1, "deletions": 1, "patch": moved}), Ok(&moved), false, true);
+        let fake = format!("@@ -1 +1,2 @@\n-Subproject commit {SHA}\n+Subproject commit {SHA}\n+evil()");
+        check(json!({"filename": "lib", "additions": 2, "deletions": 1, "patch": fake}), Ok(&fake), false, false);
+    }
+
+    #[tokio::test]
+    async fn pages_are_followed_on_our_own_base() {
+        let s = Scripted::start_below("/api/v3", |a| {
+            let next = "<https://evil.test/api/v3/repositories/9/pulls/4/files?page=2>; rel=\"next\"";
+            match a.target.as_str() {
+                "/api/v3/repos/acme/shop/pulls/4/files?per_page=100&page=1" => {
+                    Some(with(200, &[("link", next)], &page(0, 100)))
+                }
+                "/api/v3/repositories/9/pulls/4/files?page=2" => Some(json(200, &page(100, 30))),
+                "/api/v3/app/installations/1/access_tokens" => None,
+                other => panic!("{other}"),
+            }
+        })
+        .await;
+        let i = s.installation();
+        let count = |files: &Files| (files.files.len(), files.complete);
+        assert_eq!(count(&i.files(&repo(), 4, Some(130), &[]).await.unwrap()), (130, true));
+        assert_eq!(count(&i.files(&repo(), 4, Some(131), &[]).await.unwrap()), (130, false));
+        assert_eq!(count(&i.files(&repo(), 4, None, &[]).await.unwrap()), (130, true));
+        s.asked();
+        assert_eq!(count(&i.files(&repo(), 4, Some(100), &[]).await.unwrap()), (100, true));
+        assert_eq!(count(&i.files(&repo(), 4, Some(0), &[]).await.unwrap()), (0, true));
+        assert_eq!(s.asked().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_list_ends_at_three_thousand() {
+        let s = Scripted::start(|a| {
+            let n: usize = a.target.split_once("&page=")?.1.parse().ok()?;
+            let next = format!("</repos/acme/shop/pulls/4/files?per_page=100&page={}>; rel=\"next\"", n + 1);
+            Some(with(200, &[("link", &next)], &page(n * 100, 100)))
+        })
+        .await;
+        let files = s.installation().files(&repo(), 4, None, &[]).await.unwrap();
+        assert_eq!((files.files.len(), files.complete, s.asked().len()), (3000, false, 30));
+        assert_eq!(Installation::files_routes(&repo(), 4, 9_999).len(), 30);
+    }
+
+    #[tokio::test]
+    async fn what_did_not_change_is_taken_from_the_cache() {
+        let s = Scripted::start(|a| {
+            let known = a.headers.get("if-none-match").map(String::as_str);
+            let n: usize = a.target.split_once("&page=")?.1.parse().ok()?;
+            let etag = format!("W/\"{n}\"");
+            if known == Some(&etag) {
+                return Some(with(304, &[], &json!(null)));
+            }
+            let next =
+                (n == 1).then_some(("link", "</repos/acme/shop/pulls/4/files?per_page=100&page=2>; rel=\"next\""));
+            let headers: Vec<_> = next.into_iter().chain([("etag", etag.as_str())]).collect();
+            Some(with(200, &headers, &page(n * 100, if n == 1 { 100 } else { 5 })))
+        })
+        .await;
+        let i = s.installation();
+        let first = i.files(&repo(), 4, Some(105), &[]).await.unwrap();
+        let routes: Vec<_> = first.pages.iter().map(|p| p.route.clone()).collect();
+        assert_eq!(routes, Installation::files_routes(&repo(), 4, 105));
+        let again = i.files(&repo(), 4, Some(105), &first.pages).await.unwrap();
+        assert_eq!(again, first);
+        assert_eq!(s.asked().iter().filter(|a| a.headers.contains_key("if-none-match")).count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_branch_named_like_a_commit_is_no_commit() {
+        let s = Scripted::start(|a| {
+            a.is("GET", "/repos/acme/shop/commits/deadbeef")
+                .then(|| json(200, &json!({"sha": SHA, "files": page(0, 1)})))
+                .or_else(|| {
+                    a.target.contains("/commits/0123456").then(|| json(200, &json!({"sha": SHA, "files": page(0, 2)})))
+                })
+        })
+        .await;
+        let i = s.installation();
+        assert_eq!(i.commit_files(&repo(), "deadbeef").await, Err(Error::NotFound));
+        let (sha, files) = i.commit_files(&repo(), "0123456").await.unwrap();
+        assert_eq!((sha.as_str(), files.files.len(), files.complete), (SHA, 2, true));
+        for bad in ["main", "../x", "abc", ""] {
+            assert!(matches!(i.commit_files(&repo(), bad).await, Err(Error::Invalid { .. })), "{bad}");
+        }
+    }
 }

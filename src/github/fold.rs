@@ -136,9 +136,9 @@ pub(super) fn checks(
     }
     for context in contexts.nodes.iter().flatten() {
         let (name, standing) = match context {
-            Context::CheckRun { check_suite, .. } if suite_app(check_suite.as_ref()) == Some(app_id) => continue,
-            Context::CheckRun { name, status, conclusion, .. } => (name, check_standing(status, conclusion.as_deref())),
-            Context::StatusContext { context, state } => (context, status_standing(state)),
+            Context::Run { check_suite, .. } if suite_app(check_suite.as_ref()) == Some(app_id) => continue,
+            Context::Run { name, status, conclusion, .. } => (name, check_standing(status, conclusion.as_deref())),
+            Context::Status { context, state } => (context, status_standing(state)),
             Context::Other => continue,
         };
         let list = match standing {

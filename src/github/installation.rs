@@ -159,3 +159,200 @@ pub(super) fn judge(answer: Answer, write: bool, bucket: Bucket, gate: &Gate, cl
         _ => Error::contract(format!("status {status}")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::super::scripted::{KEY, Reply, SHA, Scripted, json, look, repo, token, with};
+    use super::super::{CheckRunDraft, Retry};
+    use super::*;
+
+    fn draft() -> CheckRunDraft {
+        CheckRunDraft { name: "mergecast/risk".to_owned(), head_sha: SHA.to_owned(), ..CheckRunDraft::default() }
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_replaced_once() {
+        let s = Scripted::start(|a| {
+            let old = a.headers["authorization"].ends_with(&token(1));
+            let run = || json(200, &json!({"id": 5}));
+            let reply = if old { json(401, &json!({"message": "Bad credentials"})) } else { run() };
+            a.target.contains("check-runs").then_some(reply)
+        })
+        .await;
+        let i = s.installation();
+        assert_eq!(i.check_run(&repo(), 5).await.map(|r| r.id), Ok(5));
+        assert_eq!(i.create_check_run(&repo(), &draft()).await.map(|r| r.id), Ok(5));
+        assert_eq!((s.mints(), s.asked().len()), (2, 3));
+    }
+
+    #[tokio::test]
+    async fn always_refused_is_unauthorized() {
+        let s = Scripted::start(|a| a.target.contains("check-runs").then(|| json(401, &json!({})))).await;
+        let error = s.installation().check_run(&repo(), 5).await.unwrap_err();
+        assert_eq!((error, s.mints(), s.asked().len()), (Error::Unauthorized, 2, 2));
+    }
+
+    #[tokio::test]
+    async fn a_closed_gate_sends_nothing_until_it_opens() {
+        let s = Scripted::start(|a| {
+            let limited = || with(403, &[("retry-after", "30")], &json!({"message": "secondary rate limit"}));
+            match a.target.as_str() {
+                "/repos/acme/shop/check-runs/1" => Some(limited()),
+                "/repos/acme/shop/check-runs/2" => Some(json(200, &json!({"id": 2}))),
+                _ => None,
+            }
+        })
+        .await;
+        let i = s.installation();
+        let Error::RateLimited { until, secondary: true } = i.check_run(&repo(), 1).await.unwrap_err() else {
+            panic!()
+        };
+        s.asked();
+        let held = i.check_run(&repo(), 2).await.unwrap_err();
+        assert_eq!(held.retry(), Retry::At(until));
+        assert!(i.pull_request(&repo(), 1, &look()).await.is_err_and(|e| e == held));
+        assert!(i.create_check_run(&repo(), &draft()).await.is_err_and(|e| e == held));
+        assert_eq!(s.asked().len(), 0);
+        // Another installation has limits of its own.
+        assert_eq!(s.github.installation(2).check_run(&repo(), 2).await.map(|r| r.id), Ok(2));
+        s.clock.advance((until - s.clock.now()).to_std().unwrap());
+        assert_eq!(i.check_run(&repo(), 2).await.map(|r| r.id), Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_limit_hides_in_a_good_status_of_graphql() {
+        let s = Scripted::start(|a| {
+            let spent = json!({"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]});
+            let reset = (super::super::scripted::start_time().timestamp() + 900).to_string();
+            let headers = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", reset.as_str())];
+            a.is("POST", "/graphql").then(|| with(200, &headers, &spent))
+        })
+        .await;
+        let error = s.installation().pull_request(&repo(), 1, &look()).await.unwrap_err();
+        assert!(matches!(error, Error::RateLimited { secondary: false, .. }), "{error:?}");
+        let again = s.installation().pull_request(&repo(), 1, &look()).await.unwrap_err();
+        assert_eq!((again, s.asked().len()), (error, 1));
+        // REST has another budget.
+        assert_eq!(s.installation().check_run(&repo(), 1).await, Err(Error::NotFound));
+    }
+
+    #[tokio::test]
+    async fn refusals_are_told_apart() {
+        let s = Scripted::start(|a| {
+            let id: u16 = a.target.rsplit('/').next()?.parse().ok()?;
+            let message = json!({"message": "Resource not accessible by integration"});
+            Some(match id {
+                403 => with(403, &[("x-accepted-github-permissions", "checks=write")], &message),
+                422 => json(422, &json!({"message": "No commit found for SHA"})),
+                other => json(other, &json!({})),
+            })
+        })
+        .await;
+        let i = s.installation();
+        for (status, expected, retry) in [
+            (403, Error::Forbidden { needs: Some("checks=write".to_owned()) }, Retry::Never),
+            (404, Error::NotFound, Retry::Never),
+            (410, Error::Gone, Retry::Never),
+            (422, Error::Invalid { message: "No commit found for SHA".to_owned() }, Retry::Never),
+            (503, Error::Unavailable { status: Some(503), what: "it answered with status 503".into() }, Retry::Backoff),
+        ] {
+            let error = i.check_run(&repo(), status).await.unwrap_err();
+            assert_eq!((&error, error.retry()), (&expected, retry));
+        }
+    }
+
+    #[tokio::test]
+    async fn writes_go_one_by_one_and_reads_a_few_at_once() {
+        static NOW: AtomicUsize = AtomicUsize::new(0);
+        static MOST: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        let s = Scripted::start(|a| {
+            let kind = usize::from(a.method == "POST");
+            a.target.contains("check-runs").then(|| {
+                let now = NOW.fetch_add(1, Ordering::SeqCst) + 1;
+                MOST[kind].fetch_max(now, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(2));
+                NOW.fetch_sub(1, Ordering::SeqCst);
+                json(200, &json!({"id": 1}))
+            })
+        })
+        .await;
+        let (i, repo) = (s.installation(), repo());
+        let draft = draft();
+        let writes = join_all((0..20).map(|_| i.create_check_run(&repo, &draft))).await;
+        assert!(writes.iter().all(Result::is_ok));
+        let reads = join_all((0..20).map(|n| i.check_run(&repo, n))).await;
+        assert!(reads.iter().all(Result::is_ok));
+        assert_eq!(MOST[1].load(Ordering::SeqCst), 1);
+        assert!(MOST[0].load(Ordering::SeqCst) <= READS_AT_ONCE);
+    }
+
+    /// Keeps what is logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Log {
+        type Writer = Self;
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[tokio::test]
+    async fn no_secret_is_logged_or_shown_whatever_fails() {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone());
+        let _guard = tracing::subscriber::set_default(subscriber.finish());
+        tracing::trace!("the log is kept");
+        let s = Scripted::start(|a| {
+            // A server that throws what it was given back at the client.
+            let echo = json!({"message": a.headers["authorization"].split('.').next_back(), "errors": "x"});
+            match a.target.rsplit('/').next()? {
+                "1" => Some(Reply::Reset),
+                "2" => Some(Reply::Silence),
+                "3" => Some(json(500, &echo)),
+                "4" => Some(json(403, &json!({}))),
+                "5" => Some(with(302, &[("location", "http://127.0.0.1:9/")], &json!({}))),
+                "6" => Some(json(401, &json!({}))),
+                "graphql" => Some(Reply::Answer(200, Vec::new(), b"{".to_vec())),
+                "check-runs" => Some(Reply::Reset),
+                _ => None,
+            }
+        })
+        .await;
+        let i = s.installation();
+        let mut shown = format!("{:?} {:?} {:?}", s.github, i, i.permissions().await);
+        for id in 1..8 {
+            shown.push_str(&match i.check_run(&repo(), id).await {
+                Ok(run) => format!("{run:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            });
+        }
+        shown.push_str(&format!("{:?}", i.pull_request(&repo(), 1, &look()).await.map_err(|e| e.to_string())));
+        shown.push_str(&format!("{:?}", i.create_check_run(&repo(), &draft()).await));
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(log.contains("the log is kept"));
+        let key_line = KEY.lines().nth(1).unwrap();
+        for (place, text) in [("log", &log), ("output", &shown)] {
+            for secret in ["SECRETTOKEN", "Bearer", "eyJ", &key_line[..40]] {
+                assert!(!text.contains(secret), "{secret} in the {place}: {text}");
+            }
+        }
+    }
+}

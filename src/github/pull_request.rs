@@ -261,3 +261,258 @@ impl Installation {
         told.into_pull_request(&ask, granted, base)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::scripted::{Reply, SHA, Scripted, json, look, repo};
+    use super::*;
+    use crate::risk::facts::{AuthorKind, ReviewVerdict};
+
+    fn connection(nodes: Value) -> Value {
+        json!({"totalCount": nodes.as_array().map(Vec::len), "nodes": nodes, "pageInfo": {"hasNextPage": false}})
+    }
+
+    fn entry(path: &str, text: &str) -> Value {
+        let blob = json!({"isBinary": false, "isTruncated": false, "text": text});
+        json!({"path": path, "mode": 33188, "size": text.len(), "oid": SHA, "object": blob})
+    }
+
+    fn review(who: &str, state: &str, minute: u32) -> Value {
+        json!({"state": state, "submittedAt": format!("2027-01-15T08:{minute:02}:00Z"), "commit": {"oid": SHA},
+            "author": {"__typename": "User", "login": who, "id": format!("U_{who}")}, "authorCanPushToRepository": true,
+            "onBehalfOf": connection(json!([{"combinedSlug": "acme/core"}]))})
+    }
+
+    fn check(name: &str, status: &str, conclusion: Value, app: u64) -> Value {
+        json!({"__typename": "CheckRun", "name": name, "status": status, "conclusion": conclusion,
+            "checkSuite": {"app": {"databaseId": app}}})
+    }
+
+    fn body() -> Value {
+        let contexts = json!([
+            check("build", "COMPLETED", json!("SUCCESS"), 1),
+            check("test", "COMPLETED", json!("TIMED_OUT"), 1),
+            check("test", "COMPLETED", json!("STALE"), 1),
+            check("lint", "IN_PROGRESS", json!(null), 1),
+            check("new", "COMPLETED", json!("SHRUG"), 1),
+            check("mergecast/risk", "COMPLETED", json!("FAILURE"), 7),
+            {"__typename": "StatusContext", "context": "ci", "state": "ERROR"},
+            {"__typename": "StatusContext", "context": "cov", "state": "EXPECTED"},
+            {"__typename": "StatusContext", "context": "ok", "state": "SUCCESS"},
+        ]);
+        let own = json!({"databaseId": 3_000_000_000_u64, "name": "mergecast/risk", "status": "COMPLETED",
+            "conclusion": "NEUTRAL", "externalId": "a1"});
+        let head = json!({"oid": SHA, "message": "Fix\n\nThis reverts commit x.",
+            "statusCheckRollup": {"contexts": connection(contexts)},
+            "checkSuites": connection(json!([{"checkRuns": connection(json!([own]))}]))});
+        let plain = json!({"commit": {"oid": SHA, "messageHeadline": "Fix", "committedDate": "2027-01-15T07:00:00Z"}});
+        let pull = json!({
+            "number": 4, "title": "T", "body": null, "state": "OPEN", "isDraft": true, "isCrossRepository": true,
+            "createdAt": "2027-01-14T08:00:00Z", "updatedAt": "2027-01-15T08:00:00Z", "author": null,
+            "headRefName": "topic", "headRefOid": SHA, "baseRefName": "main", "baseRefOid": SHA, "changedFiles": 3,
+            "labels": connection(json!([{"name": "bug"}])),
+            "commits": connection(json!([plain])),
+            "headCommit": connection(json!([{"commit": head}])),
+            "opinions": connection(json!([
+                review("ann", "CHANGES_REQUESTED", 1),
+                review("bob", "APPROVED", 2),
+                review("ann", "APPROVED", 3),
+                review("bob", "DISMISSED", 4),
+            ])),
+            "comments": {"totalCount": 5},
+            "reviewRequests": connection(json!([
+                {"requestedReviewer": {"__typename": "User", "login": "cy"}},
+                {"requestedReviewer": {"__typename": "Bot", "login": "copilot"}},
+                {"requestedReviewer": {"__typename": "Team", "combinedSlug": "acme/core"}},
+                {"requestedReviewer": null},
+            ])),
+            "reviewThreads": connection(json!([{"isResolved": true}, {"isResolved": false}])),
+            "baseRef": {"target": {"codeowners1": null, "codeowners2": entry("CODEOWNERS", "* @ann"),
+                "codeowners3": entry("docs/CODEOWNERS", "* @bob"), "policy": null}},
+        });
+        json!({"data": {"repository": {"databaseId": 9, "nameWithOwner": "acme/shop2", "pullRequest": pull}}})
+    }
+
+    /// The pull request that GitHub tells with `body` after `change`.
+    async fn told(change: impl FnOnce(&mut Value)) -> Result<PullRequest, Error> {
+        let mut body = body();
+        change(&mut body);
+        let s = Scripted::start(move |a| a.is("POST", "/graphql").then(|| json(200, &body))).await;
+        s.installation().pull_request(&repo(), 4, &look()).await
+    }
+
+    fn pull(body: &mut Value) -> &mut Value {
+        &mut body["data"]["repository"]["pullRequest"]
+    }
+
+    fn refuse(body: &mut Value, kind: &str, path: Value) {
+        body["errors"] = json!([{"type": kind, "message": "no", "path": path}]);
+    }
+
+    #[tokio::test]
+    async fn a_pull_request_is_told_in_our_words() {
+        let p = told(|_| {}).await.unwrap();
+        assert_eq!((p.repository_id, p.repository.to_string(), p.number), (9, "acme/shop2".to_owned(), 4));
+        assert_eq!((p.state, p.draft, p.from_fork, p.files_total), (ChangeState::Open, true, true, 3));
+        assert_eq!(p.author, Author { login: "ghost".to_owned(), kind: AuthorKind::Ghost });
+        assert_eq!((p.body.as_str(), p.labels.as_slice()), ("", ["bug".to_owned()].as_slice()));
+        assert_eq!((p.commits.len(), p.commits_total, p.head_message.lines().count()), (1, 1, 3));
+        let checks = p.checks.unwrap();
+        assert_eq!((checks.failed, checks.passed), (vec!["test".to_owned(), "ci".to_owned()], 2));
+        assert_eq!(checks.pending, ["lint", "new", "cov"]);
+        let own = p.own_check_runs.unwrap();
+        assert_eq!((own.len(), own[0].id, own[0].conclusion.as_deref()), (1, 3_000_000_000, Some("neutral")));
+        let review = p.review.unwrap();
+        let opinions: Vec<_> = review.opinions.iter().map(|o| (o.reviewer.as_str(), o.verdict, o.can_write)).collect();
+        assert_eq!(opinions, [("ann", ReviewVerdict::Approved, true)]);
+        assert_eq!(review.opinions[0].on_behalf_of, Ok(vec!["acme/core".to_owned()]));
+        assert_eq!((review.comments, review.unresolved_threads), (5, 1));
+        assert_eq!(review.requested, ["cy", "copilot[bot]", "acme/core"]);
+        let owners = p.codeowners.unwrap().unwrap();
+        assert_eq!((owners.path.as_str(), owners.text.as_str()), ("CODEOWNERS", "* @ann"));
+        assert_eq!(p.policy, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_unknown_and_the_rest_is_used() {
+        let rollup = json!(["repository", "pullRequest", "headCommit", "nodes", 0, "commit", "statusCheckRollup"]);
+        let p = told(|b| {
+            pull(b)["headCommit"]["nodes"][0]["commit"]["statusCheckRollup"] = json!(null);
+            refuse(b, "FORBIDDEN", rollup);
+        })
+        .await
+        .unwrap();
+        let reason = Reason::Forbidden(Some("statuses=read".to_owned()));
+        assert_eq!(p.checks, Err(Unknown { source: Source::Checks, reason }));
+        assert!(p.review.is_ok() && p.own_check_runs.is_ok());
+
+        let p = told(|b| {
+            pull(b)["opinions"] = json!(null);
+            refuse(b, "SERVICE_UNAVAILABLE", json!(["repository", "pullRequest", "opinions"]));
+        })
+        .await
+        .unwrap();
+        assert!(matches!(p.review, Err(Unknown { reason: Reason::Unavailable(_), .. })));
+
+        let teams = json!(["repository", "pullRequest", "opinions", "nodes", 0, "onBehalfOf"]);
+        let p = told(|b| refuse(b, "FORBIDDEN", teams)).await.unwrap();
+        let review = p.review.unwrap();
+        let on_behalf_of = &review.opinions[0].on_behalf_of;
+        assert!(matches!(on_behalf_of, Err(Unknown { reason: Reason::Forbidden(None), .. })), "{on_behalf_of:?}");
+    }
+
+    #[tokio::test]
+    async fn files_of_the_base_that_cannot_be_read_say_why() {
+        let why = async |place: &'static str, change: fn(&mut Value)| {
+            let p = told(|b| change(&mut pull(b)["baseRef"]["target"][place])).await.unwrap();
+            let file = if place == "policy" { p.policy } else { p.codeowners };
+            file.map(|f| f.map(|f| f.path)).map_err(|u| format!("{:?}", u.reason))
+        };
+        let unavailable = |what: &str| Err(format!("Unavailable(\"CODEOWNERS {what}\")"));
+        let owners = "codeowners2";
+        assert_eq!(why(owners, |e| e["size"] = json!(3 * 1024 * 1024)).await, unavailable("is 3 MB or more"));
+        assert_eq!(why(owners, |e| e["mode"] = json!(0o120_000)).await, unavailable("is a symbolic link"));
+        assert_eq!(why(owners, |e| e["object"]["isBinary"] = json!(true)).await, unavailable("is no text"));
+        // A directory of that name: the next place counts.
+        assert_eq!(why(owners, |e| e["object"] = json!({})).await, Ok(Some("docs/CODEOWNERS".to_owned())));
+        let gone = told(|b| pull(b)["baseRef"] = json!(null)).await.unwrap();
+        assert!(gone.codeowners.is_err() && gone.policy.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_cut_text_is_fetched_whole() {
+        let mut body = body();
+        pull(&mut body)["baseRef"]["target"]["codeowners2"]["object"]["isTruncated"] = json!(true);
+        let s = Scripted::start(move |a| match a.target.as_str() {
+            "/graphql" => Some(json(200, &body)),
+            t if t.contains("/git/blobs/") => {
+                Some(json(200, &json!({"encoding": "base64", "content": "KiBA\nYW5u\n"})))
+            }
+            _ => None,
+        })
+        .await;
+        let p = s.installation().pull_request(&repo(), 4, &look()).await.unwrap();
+        assert_eq!(p.codeowners.unwrap().unwrap().text, "* @ann");
+    }
+
+    #[tokio::test]
+    async fn long_lists_are_read_page_by_page() {
+        let page = |after: &str| {
+            let opinions =
+                json!({"totalCount": 2, "nodes": [review("bob", "APPROVED", 9)], "pageInfo": {"hasNextPage": false}});
+            let contexts = json!({"totalCount": 10, "nodes": [check("late", "COMPLETED", json!("FAILURE"), 1)],
+                "pageInfo": {"hasNextPage": after == "c1", "endCursor": "c2"}});
+            let pull = json!({"headRefOid": SHA, "opinions": (after == "c1").then_some(opinions)});
+            let object = json!({"oid": SHA, "statusCheckRollup": {"contexts": contexts}});
+            json!({"data": {"repository": {"pullRequest": pull, "object": object}}})
+        };
+        let s = Scripted::start(move |a| {
+            if !a.is("POST", "/graphql") {
+                return None;
+            }
+            let asked: Value = serde_json::from_str(&a.body).unwrap();
+            let variables = &asked["variables"];
+            if let Some(after) = variables["contextsAfter"].as_str() {
+                assert_eq!((&variables["head"], &variables["commits"]), (&json!(SHA), &json!(false)));
+                assert_eq!(variables["opinions"], json!(after == "c1"));
+                return Some(json(200, &page(after)));
+            }
+            let mut first = body();
+            let more = |cursor: &str| json!({"hasNextPage": true, "endCursor": cursor});
+            pull(&mut first)["opinions"]["pageInfo"] = more("o1");
+            pull(&mut first)["headCommit"]["nodes"][0]["commit"]["statusCheckRollup"]["contexts"]["pageInfo"] =
+                more("c1");
+            Some(json(200, &first))
+        })
+        .await;
+        let p = s.installation().pull_request(&repo(), 4, &look()).await.unwrap();
+        assert_eq!(p.checks.unwrap().failed, ["test", "ci", "late"]);
+        let reviewers: Vec<_> = p.review.unwrap().opinions.into_iter().map(|o| o.reviewer).collect();
+        assert_eq!(reviewers, ["ann", "bob"]);
+        assert_eq!(s.asked().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_head_is_found_past_the_end_of_the_list_of_commits() {
+        let moved = "f".repeat(40);
+        for (head, expected) in [(SHA.to_owned(), Ok(2)), (moved, Err(()))] {
+            let s = Scripted::start(move |a| {
+                let asked: Value = serde_json::from_str(&a.body).ok()?;
+                let mut first = body();
+                let commit = pull(&mut first)["headCommit"]["nodes"][0]["commit"].take();
+                pull(&mut first)["headCommit"]["nodes"] = json!([{"commit": {"oid": "e".repeat(40)}}]);
+                if asked["variables"]["ownRuns"].is_null() {
+                    return Some(json(200, &first)).filter(|_| a.is("POST", "/graphql"));
+                }
+                let data = json!({"repository": {"pullRequest": {"headRefOid": head}, "object": commit}});
+                Some(json(200, &json!({"data": data})))
+            })
+            .await;
+            let p = s.installation().pull_request(&repo(), 4, &look()).await;
+            assert_eq!(p.map(|p| p.checks.unwrap().passed).map_err(|_| ()), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_at_all_is_an_error() {
+        let check = async |reply: Value, expected: Error| {
+            let s = Scripted::start(move |a| a.is("POST", "/graphql").then(|| json(200, &reply))).await;
+            assert_eq!(s.installation().pull_request(&repo(), 4, &look()).await.map(|_| ()), Err(expected));
+        };
+        let none = json!({"repository": null});
+        let errors = |kind: &str| json!([{"type": kind, "message": "m", "path": ["repository"]}]);
+        check(json!({"data": none, "errors": errors("NOT_FOUND")}), Error::NotFound).await;
+        check(json!({"data": none, "errors": errors("FORBIDDEN")}), Error::Forbidden { needs: None }).await;
+        check(json!({"data": null, "errors": errors("OOPS")}), Error::unavailable("GraphQL answered with an error"))
+            .await;
+        let fault = json!([{"message": "Field 'x' doesn't exist", "extensions": {"code": "undefinedField"}}]);
+        let refused = Error::contract("GraphQL refuses the query: Field 'x' doesn't exist");
+        check(json!({"errors": fault}), refused).await;
+        check(json!({}), Error::contract("GraphQL gave neither data nor errors")).await;
+        let s = Scripted::start(|a| a.is("POST", "/graphql").then_some(Reply::Reset)).await;
+        let broke = s.installation().pull_request(&repo(), 4, &look()).await.map(|_| ());
+        assert_eq!((broke, s.asked().len()), (Err(Error::unavailable("the connection broke")), 2));
+    }
+}

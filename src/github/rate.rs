@@ -228,7 +228,9 @@ mod tests {
         let gate = Gate::default();
         let none = RateHeaders::default();
         for least in [60, 120, 240] {
-            let Error::RateLimited { until, secondary } = gate.refused(Bucket::GraphQl, &none, &clock) else { panic!() };
+            let Error::RateLimited { until, secondary } = gate.refused(Bucket::GraphQl, &none, &clock) else {
+                panic!()
+            };
             assert!(secondary);
             let wait = (until - clock.now()).num_seconds();
             assert!((least..=least + 15).contains(&wait), "{wait} for {least}");

@@ -58,11 +58,11 @@ pub(super) fn with(status: u16, headers: &[(&'static str, &str)], body: &Value) 
 
 /// The instant at which the scripted tests happen.
 pub(super) fn start_time() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    DateTime::from_timestamp(1_800_000_000, 0).expect("an instant")
 }
 
 pub(super) fn repo() -> RepoName {
-    RepoName::parse("acme/shop").unwrap()
+    RepoName::parse("acme/shop").expect("a name")
 }
 
 pub(super) fn look() -> CheckRunLook {
@@ -73,15 +73,14 @@ pub(super) const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// A private key of its own for each test run; none stands in the repository.
 pub(super) static KEY: LazyLock<String> = LazyLock::new(|| {
-    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-    let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
+    let der: Pkcs8V1Der<'_> = pair.as_der().expect("a key");
     format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()))
 });
 
 pub(super) struct Scripted {
     pub(super) clock: Clock,
     pub(super) github: GitHub,
-    pub(super) base: Url,
     log: Arc<Mutex<Vec<Asked>>>,
     mints: Arc<AtomicUsize>,
 }
@@ -97,8 +96,9 @@ impl Scripted {
         prefix: &str,
         script: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = Url::parse(&format!("http://{}{prefix}", listener.local_addr().unwrap())).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let base = Url::parse(&format!("http://{address}{prefix}")).expect("an address");
         let (log, mints) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
         let (log_too, mints_too, script) = (Arc::clone(&log), Arc::clone(&mints), Arc::new(script));
         tokio::spawn(async move {
@@ -107,7 +107,7 @@ impl Scripted {
                 tokio::spawn(async move {
                     let mut stream = stream;
                     let asked = read(&mut stream).await?;
-                    log.lock().unwrap().push(asked.clone());
+                    log.lock().expect("no script panics while it holds the log").push(asked.clone());
                     let reply = script(&asked).unwrap_or_else(|| unscripted(&asked, &mints));
                     write(&mut stream, reply).await
                 });
@@ -120,9 +120,9 @@ impl Scripted {
             private_key_pem: SecretString::from(KEY.as_str()),
         };
         let options = Options { deadline: Duration::from_millis(700), ..Options::default() };
-        let urls = Urls::new(base.clone()).unwrap();
-        let github = GitHub::new(credentials, urls, clock.clone(), options).unwrap();
-        Self { clock, github, base, log, mints }
+        let urls = Urls::new(base).expect("an http address");
+        let github = GitHub::new(credentials, urls, clock.clone(), options).expect("good credentials");
+        Self { clock, github, log, mints }
     }
 
     pub(super) fn installation(&self) -> Installation {
@@ -136,12 +136,12 @@ impl Scripted {
 
     /// How many requests came, tokens included, since [`Scripted::asked`].
     pub(super) fn log_len(&self) -> usize {
-        self.log.lock().unwrap().len()
+        self.log.lock().expect("no script panics while it holds the log").len()
     }
 
     /// What was asked, tokens apart, and forgets it.
     pub(super) fn asked(&self) -> Vec<Asked> {
-        let mut log = std::mem::take(&mut *self.log.lock().unwrap());
+        let mut log = std::mem::take(&mut *self.log.lock().expect("no script panics while it holds the log"));
         log.retain(|a| !a.target.contains("/access_tokens"));
         log
     }

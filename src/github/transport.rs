@@ -281,7 +281,8 @@ mod tests {
 
     #[tokio::test]
     async fn every_call_says_who_and_which_version() {
-        let s = Scripted::start(|a| a.is("GET", "/repos/acme/shop/check-runs/5").then(|| json(200, &json!({"id": 5})))).await;
+        let s = Scripted::start(|a| a.is("GET", "/repos/acme/shop/check-runs/5").then(|| json(200, &json!({"id": 5}))))
+            .await;
         assert_eq!(s.installation().check_run(&repo(), 5).await.map(|r| r.id), Ok(5));
         let asked = s.asked().remove(0);
         assert_eq!(asked.headers["authorization"], format!("Bearer {}", token(1)));
@@ -293,7 +294,9 @@ mod tests {
     #[tokio::test]
     async fn a_renamed_repository_is_followed_but_no_other_host() {
         let s = Scripted::start(|a| match a.target.as_str() {
-            "/repos/acme/shop/check-runs/5" => Some(with(301, &[("location", "/repositories/9/check-runs/5")], &json!({}))),
+            "/repos/acme/shop/check-runs/5" => {
+                Some(with(301, &[("location", "/repositories/9/check-runs/5")], &json!({})))
+            }
             "/repositories/9/check-runs/5" => Some(json(200, &json!({"id": 5}))),
             "/repos/acme/shop/check-runs/6" => Some(with(302, &[("location", "http://127.0.0.1:9/x")], &json!({}))),
             "/repos/acme/shop/check-runs/7" => {

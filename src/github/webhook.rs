@@ -251,3 +251,161 @@ impl<'a> Delivery<'a> {
         Malformed { event: self.event.chars().take(64).collect(), what: what.to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn secrets(list: &[&str]) -> Vec<SecretString> {
+        list.iter().map(|s| SecretString::from(*s)).collect()
+    }
+
+    #[test]
+    fn the_published_signature_fits_and_nothing_else() {
+        let secret = "It's a Secret to Everybody";
+        let good = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        let check = |list: &[&str], header: &str, body: &str, expected| {
+            assert_eq!(verify(&secrets(list), header, body.as_bytes()), expected, "{list:?} {header} {body}");
+        };
+        check(&[secret], good, "Hello, World!", true);
+        check(&["old", secret], good, "Hello, World!", true);
+        check(&[secret, "new"], good, "Hello, World!", true);
+        check(&["old", "new"], good, "Hello, World!", false);
+        check(&[], good, "Hello, World!", false);
+        check(&[secret], good, "Hello, World", false);
+        check(&[secret], &good[7..], "Hello, World!", false);
+        check(&[secret], &good[..good.len() - 2], "Hello, World!", false);
+        check(&[secret], &format!("{good}00"), "Hello, World!", false);
+        check(&[secret], &good.replace("sha256", "sha1"), "Hello, World!", false);
+        check(&[secret], &format!("{good} "), "Hello, World!", false);
+        check(&[secret], "sha256=", "Hello, World!", false);
+        check(&[secret], "", "Hello, World!", false);
+        check(&[secret], &format!("sha256={}", "é".repeat(32)), "Hello, World!", false);
+        // The HMAC under an empty key is anybody's to make.
+        let empty = "sha256=b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad";
+        check(&[""], empty, "", false);
+    }
+
+    #[test]
+    fn a_form_gives_its_payload() {
+        let check = |body: &str, expected: Option<&str>| {
+            assert_eq!(form_payload(body.as_bytes()).as_deref(), expected.map(str::as_bytes), "{body}");
+        };
+        check("payload=%7B%22a%22%3A+1%7D", Some("{\"a\": 1}"));
+        check("x=1&payload=y", Some("y"));
+        check("{\"payload\": 1}", None);
+        check("", None);
+    }
+
+    fn pull(action: &str) -> Value {
+        json!({
+            "action": action,
+            "number": 4,
+            "pull_request": {
+                "number": 4,
+                "head": {"sha": SHA, "ref": "topic", "repo": null},
+                "base": {"sha": SHA, "ref": "main"},
+                "user": null,
+                "merged": null,
+                "updated_at": 1_800_000_000,
+            },
+            "repository": {"id": 9, "full_name": "acme/shop"},
+            "sender": {"id": 3, "login": "mona", "type": "User", "new_field": {}},
+        })
+    }
+
+    fn parse(event: &str, payload: &Value) -> Result<Event, Malformed> {
+        Event::parse(event, payload.to_string().as_bytes())
+    }
+
+    #[test]
+    fn little_is_enough_and_deleted_accounts_are_nobody() {
+        let Ok(Event::PullRequest(event)) = parse("pull_request", &pull("synchronize")) else { panic!() };
+        assert_eq!(event.action, PullRequestAction::Synchronize);
+        assert_eq!(event.origin.installation_id, None);
+        assert_eq!(event.origin.repository.name.to_string(), "acme/shop");
+        assert_eq!(event.origin.sender.map(|s| (s.login, s.bot)), Some(("mona".to_owned(), false)));
+        assert_eq!((event.pull.head_repository_id, event.pull.author), (None, None));
+        assert_eq!(event.pull.updated_at.map(|t| t.timestamp()), Some(1_800_000_000));
+        assert!(event.pull.open && !event.pull.draft);
+    }
+
+    #[test]
+    fn an_edit_says_what_was_edited() {
+        let mut payload = pull("edited");
+        payload["changes"] = json!({"base": {"ref": {"from": "old"}}});
+        let Ok(Event::PullRequest(event)) = parse("pull_request", &payload) else { panic!() };
+        assert_eq!(event.action, PullRequestAction::Edited { base: true, title: false, body: false });
+    }
+
+    #[test]
+    fn unknown_is_ignored_and_broken_is_refused() {
+        let ignored = |why| Ok(Event::Ignored(why));
+        assert_eq!(parse("pull_request", &pull("turned_blue")), ignored(Ignored::Action));
+        assert_eq!(Event::parse("telepathy", b"not even JSON"), ignored(Ignored::Event));
+        let comment = json!({"action": "created", "issue": {"number": 1}, "comment": {"id": 2},
+            "repository": {"id": 9, "full_name": "acme/shop"}});
+        assert_eq!(parse("issue_comment", &comment), ignored(Ignored::NotAPullRequest));
+        let check = |payload: &[u8], what: &str| {
+            let error = Event::parse("pull_request", payload).unwrap_err();
+            assert_eq!(error.what, what, "{}", String::from_utf8_lossy(payload));
+        };
+        check(b"", "no JSON");
+        check(b"{\"action\": \"opened\"", "no JSON");
+        check(b"[]", "a field of another kind than documented");
+        check(b"{\"action\": \"opened\"}", "missing field `pull_request`");
+        check("[".repeat(100_000).as_bytes(), "a field of another kind than documented");
+        check("{\"a\":".repeat(100_000).as_bytes(), "no JSON");
+        let mut odd = pull("opened");
+        odd["pull_request"]["number"] = json!("SENTINEL");
+        check(odd.to_string().as_bytes(), "a field of another kind than documented");
+        let mut nowhere = pull("opened");
+        nowhere["repository"]["full_name"] = json!("acme/../etc");
+        check(nowhere.to_string().as_bytes(), "no repository that could be one");
+    }
+
+    #[test]
+    fn our_own_checks_come_back_and_cause_nothing() {
+        let check = |event: &str, body: Value, ours: bool| {
+            let mut payload = body;
+            payload["repository"] = json!({"id": 9, "full_name": "acme/shop"});
+            let parsed = parse(event, &payload).unwrap();
+            assert_eq!(parsed.is_ours(7), ours, "{payload}");
+            assert_eq!(parsed.origin().map(|o| o.repository.id), Some(9));
+        };
+        let run = |action: &str, app: u64| {
+            let run = json!({"id": 1, "head_sha": SHA, "app": {"id": app}, "pull_requests": null});
+            json!({"action": action, "check_run": run, "requested_action": {"identifier": "rescore"}})
+        };
+        check("check_run", run("created", 7), true);
+        check("check_run", run("completed", 7), true);
+        check("check_run", run("completed", 8), false);
+        check("check_run", run("rerequested", 7), false);
+        check("check_run", run("requested_action", 7), false);
+        let suite = |action: &str, app: Value| json!({"action": action, "check_suite": {"head_sha": SHA, "app": app}});
+        check("check_suite", suite("completed", json!({"id": 7})), true);
+        check("check_suite", suite("requested", json!({"id": 7})), true);
+        check("check_suite", suite("rerequested", json!({"id": 7})), false);
+        check("check_suite", suite("completed", json!(null)), false);
+        let comment = |app: Value| {
+            let comment = json!({"id": 2, "body": null, "performed_via_github_app": app});
+            json!({"action": "created", "issue": {"number": 1, "pull_request": {}}, "comment": comment})
+        };
+        check("issue_comment", comment(json!({"id": 7})), true);
+        check("issue_comment", comment(json!(null)), false);
+    }
+
+    #[test]
+    fn pull_requests_of_other_repositories_are_left_out() {
+        let pulls =
+            json!([{"number": 1, "base": {"repo": {"id": 9}}}, {"number": 2, "base": {"repo": {"id": 10}}}, null]);
+        let payload = json!({"action": "completed", "repository": {"id": 9, "full_name": "acme/shop"},
+            "check_suite": {"head_sha": SHA, "pull_requests": pulls}});
+        let Ok(Event::CheckSuite(event)) = parse("check_suite", &payload) else { panic!() };
+        assert_eq!(event.pulls, [1]);
+    }
+}

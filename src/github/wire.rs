@@ -146,17 +146,10 @@ pub(super) struct Rollup {
 #[derive(Deserialize)]
 #[serde(tag = "__typename")]
 pub(super) enum Context {
-    #[serde(rename_all = "camelCase")]
-    CheckRun {
-        name: String,
-        status: String,
-        conclusion: Option<String>,
-        check_suite: Option<SuiteApp>,
-    },
-    StatusContext {
-        context: String,
-        state: String,
-    },
+    #[serde(rename = "CheckRun", rename_all = "camelCase")]
+    Run { name: String, status: String, conclusion: Option<String>, check_suite: Option<SuiteApp> },
+    #[serde(rename = "StatusContext")]
+    Status { context: String, state: String },
     #[serde(other)]
     Other,
 }
