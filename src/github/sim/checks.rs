@@ -197,7 +197,8 @@ impl State {
     pub(super) fn settle_suite(&mut self, suite: u64) -> bool {
         let now = self.now();
         let Some(old) = self.suites.get(&suite) else { return false };
-        let runs: Vec<&Run> = self.latest_runs(old.repo, &old.head_sha).into_iter().filter(|r| r.suite == suite).collect();
+        let runs: Vec<&Run> =
+            self.latest_runs(old.repo, &old.head_sha).into_iter().filter(|r| r.suite == suite).collect();
         let done = !runs.is_empty() && runs.iter().all(|r| r.status == "completed");
         let concluded = done.then(|| conclusion_of(&runs));
         let was_done = old.status == "completed";

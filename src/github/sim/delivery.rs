@@ -88,7 +88,16 @@ impl State {
         let (id, at) = (self.new_id(), self.now());
         let action = out.payload["action"].as_str().map(str::to_owned);
         let (guid, event, redelivery) = (out.guid.clone(), out.event.clone(), out.redelivery);
-        self.attempts.push_back(Attempt { id, guid, event, action, at, redelivery, outcome, payload: out.payload.clone() });
+        self.attempts.push_back(Attempt {
+            id,
+            guid,
+            event,
+            action,
+            at,
+            redelivery,
+            outcome,
+            payload: out.payload.clone(),
+        });
         if self.attempts.len() > ATTEMPTS_MAX {
             self.attempts.pop_front();
         }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-
 use super::Sim;
 
 /// Which requests a fault hits.
@@ -151,7 +150,12 @@ fn count(times: Times) -> u32 {
     if let Times::Next(n) = times { n } else { 1 }
 }
 
-pub(super) fn strike(faults: &mut Vec<ArmedFault>, rng: &mut fastrand::Rng, method: &str, path: &str) -> Option<FaultKind> {
+pub(super) fn strike(
+    faults: &mut Vec<ArmedFault>,
+    rng: &mut fastrand::Rng,
+    method: &str,
+    path: &str,
+) -> Option<FaultKind> {
     let hit = first(faults, rng, |f| f.on.matches(method, path), |f| f.times)?;
     Some(hit.kind)
 }

@@ -358,7 +358,15 @@ impl State {
             pull.requests.retain(|r| !met(&r.reviewer));
         }
         let author = login.to_owned();
-        pull.reviews.push(Review { id, author, state: verdict, body: body.to_owned(), commit, submitted_at, on_behalf_of });
+        pull.reviews.push(Review {
+            id,
+            author,
+            state: verdict,
+            body: body.to_owned(),
+            commit,
+            submitted_at,
+            on_behalf_of,
+        });
         pull.updated_at = submitted_at;
         self.send_review("submitted", full_name, number, id, login);
         id
