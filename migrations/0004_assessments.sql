@@ -14,6 +14,7 @@ CREATE TABLE assessments (
     unknowns BIGINT NOT NULL,
     model_version TEXT NOT NULL,
     facts_digest TEXT NOT NULL,
+    document_digest TEXT NOT NULL,
     policy TEXT NOT NULL,
     facts BYTEA NOT NULL
 );

@@ -5,12 +5,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use sha2::{Digest, Sha256};
-
 use super::{
     App,
     check_run::{Head, Writer},
     gather, number,
+    stored::{digest, document, facts_text},
 };
 use crate::{
     github::{self, PullRequest, RepoName},
@@ -198,7 +197,7 @@ impl Scored {
 
     fn row(&self, id: &str, pull: &PullRequest) -> AssessmentRow {
         let (change, assessment) = (&self.facts.change, &self.assessment);
-        let facts = text(&self.facts);
+        let facts = facts_text(&self.facts);
         AssessmentRow {
             id: id.to_owned(),
             repository_id: number(pull.repository_id),
@@ -213,9 +212,10 @@ impl Scored {
             conclusion: assessment.verdict.conclusion.word().to_owned(),
             unknowns: assessment.contributions.iter().filter(|each| each.reading.is_err()).count() as i64,
             model_version: self.model.version.clone(),
-            facts_digest: hex::encode(Sha256::digest(&facts)),
+            facts_digest: digest(&facts),
+            document_digest: String::new(),
             facts,
-            policy: text(&self.policy),
+            policy: serde_json::to_string(&self.policy).expect("a policy is plain data"),
         }
     }
 
@@ -233,10 +233,6 @@ impl Scored {
             repository_url: self.repository_url.as_deref(),
         }
     }
-}
-
-fn text(data: &impl Serialize) -> String {
-    serde_json::to_string(data).expect("facts and policies are plain data with text keys")
 }
 
 /// Looks for the open pull requests of a commit and asks for a score of each.

@@ -1,13 +1,29 @@
 //! A stored assessment, computed again from its facts, policy and model: for pages, the API and `replay`.
 
 use anyhow::Context;
+use sha2::{Digest, Sha256};
 
 use super::Links;
 use crate::{
-    report::Subject,
+    report::{self, Subject},
     risk::{Model, assess, assessment::Assessment, facts::Facts, policy::Policy},
     store::{AssessmentRow, Store},
 };
+
+/// Facts as they are stored.
+pub(super) fn facts_text(facts: &Facts) -> String {
+    serde_json::to_string(facts).expect("facts are plain data with text keys")
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+/// The assessment's JSON, byte for byte.
+pub(super) fn document(subject: &Subject<'_>) -> String {
+    serde_json::to_string(&report::json::render(subject)).expect("the document is plain data with text keys")
+}
 
 /// A stored assessment with all that a rendering of it needs.
 pub struct Stored {
@@ -60,6 +76,11 @@ impl Stored {
     /// What it says.
     pub fn assessment(&self) -> &Assessment {
         &self.assessment
+    }
+
+    /// Whether the same bytes come out as when it was scored.
+    pub fn is_same(&self) -> bool {
+        digest(&document(&self.subject())) == self.row.document_digest
     }
 
     /// The row that it was computed from.

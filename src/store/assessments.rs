@@ -40,6 +40,8 @@ pub struct AssessmentRow {
     pub model_version: String,
     /// Digest of `facts`.
     pub facts_digest: String,
+    /// Digest of the assessment's JSON as it was when it was scored.
+    pub document_digest: String,
     /// The facts as JSON; the store deflates and inflates them.
     pub facts: String,
     /// The policy in force as JSON.
@@ -97,6 +99,7 @@ impl Store {
             row.unknowns.into(),
             Val::from(&row.model_version),
             Val::from(&row.facts_digest),
+            Val::from(&row.document_digest),
             facts.into(),
             Val::from(&row.policy),
         ];
@@ -198,7 +201,7 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 }
 
 fn assessment(mut row: Row) -> Result<AssessmentRow> {
-    let facts = decompress(&row.take::<Vec<u8>>(14)?)?;
+    let facts = decompress(&row.take::<Vec<u8>>(15)?)?;
     Ok(AssessmentRow {
         id: row.take(0)?,
         repository_id: row.take(1)?,
@@ -214,8 +217,9 @@ fn assessment(mut row: Row) -> Result<AssessmentRow> {
         unknowns: row.take(11)?,
         model_version: row.take(12)?,
         facts_digest: row.take(13)?,
+        document_digest: row.take(14)?,
         facts: String::from_utf8(facts).map_err(|_| StoreError::Unreadable("facts"))?,
-        policy: row.take(15)?,
+        policy: row.take(16)?,
     })
 }
 
@@ -256,7 +260,7 @@ macro_rules! columns {
     () => {
         "\
 id, repository_id, repository, pull_request, title, head_sha, base_sha, at, score, level, conclusion, unknowns, \
-model_version, facts_digest, facts, policy"
+model_version, facts_digest, document_digest, facts, policy"
     };
 }
 
@@ -271,7 +275,7 @@ macro_rules! named {
 const SAVE: &str = concat!(
     "INSERT INTO assessments (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING"
 );
 
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM assessments WHERE id = $1");
@@ -343,6 +347,7 @@ mod tests {
             unknowns: 9,
             model_version: "baseline-1".to_owned(),
             facts_digest: "c0ffee".to_owned(),
+            document_digest: "decade".to_owned(),
             facts: "{\"at\":\"2025-10-09T08:53:20Z\"}".to_owned(),
             policy: "{}".to_owned(),
         }

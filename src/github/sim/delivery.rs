@@ -120,6 +120,12 @@ impl Sim {
         self.act(|state| state.held = false);
     }
 
+    /// Whether no webhook is waiting to be sent or under way (held ones do not count).
+    pub fn is_settled(&self) -> bool {
+        let state = self.shared.state();
+        state.in_flight == 0 && (state.outbox.is_empty() || state.held)
+    }
+
     /// Waits until every webhook that is to be sent has been attempted (held ones are not waited for).
     pub async fn settle(&self) {
         loop {

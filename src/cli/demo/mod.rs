@@ -1,0 +1,144 @@
+//! `mergecast demo`: the whole App against a simulated GitHub in this process, with nothing to set up.
+//!
+//! Only GitHub is simulated. Webhooks are signed and arrive over HTTP, the database is a file, and the check runs that
+//! are shown were read back from the simulated GitHub.
+
+mod story;
+
+use std::{io::Write, net::Ipv4Addr, time::Duration};
+
+use anyhow::Context;
+
+use super::output::Terminal;
+use crate::{
+    clock::Clock,
+    github::{
+        AppCredentials, GitHub, Options, RepoName, Urls,
+        sim::{PullHandle, Sim, SimCheckRun, SimOptions},
+    },
+    report::{check_run::NAME, terminal},
+    service::{Links, Service, Settings, Stored, Timing},
+    store::{Store, StoreOptions, StorePath},
+};
+
+/// Between two looks at whether everything is done.
+const SETTLE: Duration = Duration::from_millis(10);
+
+/// The App with its simulated GitHub, for as long as the demo lasts.
+struct Stage {
+    sim: Sim,
+    service: Service,
+    store: Store,
+    links: Links,
+    terminal: Terminal,
+    /// Holds the database; deleted at the end.
+    _directory: tempfile::TempDir,
+}
+
+/// Plays the story; stays up afterwards so that people can look, unless `once`.
+///
+/// # Errors
+/// When no port or temporary directory can be had, or a pull request of the story ends without its check run.
+pub async fn run(once: bool, terminal: Terminal) -> anyhow::Result<()> {
+    let mut stage = Stage::set(terminal).await?;
+    story::play(&mut stage).await?;
+    stage.closing(once)?;
+    if !once {
+        super::serve::interrupted().await?;
+    }
+    stage.service.stop().await;
+    stage.sim.stop();
+    Ok(())
+}
+
+impl Stage {
+    async fn set(terminal: Terminal) -> anyhow::Result<Self> {
+        let clock = Clock::system();
+        let sim_clock = clock.clone();
+        let sim = Sim::start(SimOptions::new(move || sim_clock.now())).await.context("the simulated GitHub")?;
+        let directory = tempfile::tempdir().context("no temporary directory can be made")?;
+        let path = StorePath::File(directory.path().join("mergecast.db"));
+        let store = Store::open(StoreOptions::new(path)).await?;
+        let app = sim.app();
+        let credentials = AppCredentials {
+            app_id: app.app_id,
+            client_id: Some(app.client_id),
+            private_key_pem: app.private_key_pem,
+        };
+        let urls = Urls::new(sim.api_url().parse()?)?;
+        let listen = super::serve::free_port(Ipv4Addr::LOCALHOST.into()).await?;
+        let links = Links { public_url: Some(format!("http://{listen}")), github_url: Some(sim.api_url()) };
+        let service = Service::start(Settings {
+            listen,
+            store: store.clone(),
+            github: GitHub::new(credentials, urls, clock.clone(), Options::default())?,
+            app_id: app.app_id,
+            webhook_secrets: vec![app.webhook_secret],
+            links: links.clone(),
+            workers: 4,
+            clock,
+            timing: Timing { burst: Duration::from_millis(300), ..Timing::default() },
+        })
+        .await?;
+        sim.deliver_to(&format!("http://{}/webhooks/github", service.address()));
+        Ok(Self { sim, service, store, links, terminal, _directory: directory })
+    }
+
+    /// Waits until every webhook is delivered and everything that followed from it is done.
+    async fn settle(&self) -> anyhow::Result<()> {
+        loop {
+            self.sim.settle().await;
+            // Our own check runs come back as webhooks; they lead to nothing, but they have to arrive.
+            if self.service.is_idle().await? && self.sim.is_settled() {
+                return Ok(());
+            }
+            tokio::time::sleep(SETTLE).await;
+        }
+    }
+
+    /// A heading and what happens, in a sentence or two.
+    fn tell(&mut self, heading: &str, what: &str) -> anyhow::Result<()> {
+        let rule = "─".repeat(self.terminal.style().width.min(100));
+        writeln!(self.terminal.out(), "\n{rule}\n{heading}\n{what}\n")?;
+        Ok(())
+    }
+
+    /// Shows the check run that stands on the head of a pull request, as GitHub has it.
+    async fn show(&mut self, pull: &PullHandle) -> anyhow::Result<u8> {
+        self.settle().await?;
+        let head = pull.head_sha();
+        let runs = self.sim.check_runs(pull.repository(), &head);
+        let ours: Vec<&SimCheckRun> = runs.iter().filter(|run| run.name == NAME).collect();
+        let [run] = ours.as_slice() else {
+            anyhow::bail!("{} check runs named {NAME} stand on #{} instead of one", ours.len(), pull.number());
+        };
+        let repo = RepoName::parse(pull.repository()).context("the story's repository has a name")?;
+        let row = self.store.by_repository_sha(&repo.to_string(), &head).await?;
+        let row = row.context("the check run stands, but no assessment is stored")?;
+        let stored = Stored::load(&self.store, row, self.links.clone()).await?;
+        let text = terminal::render(&stored.subject(), self.terminal.style());
+        let out = self.terminal.out();
+        writeln!(out, "#{} at {}: {NAME} is {}", pull.number(), &head[..7], state(run))?;
+        writeln!(out, "{text}")?;
+        Ok(stored.assessment().score)
+    }
+
+    fn closing(&mut self, once: bool) -> anyhow::Result<()> {
+        let pages = format!("http://{}/", self.service.address());
+        if once {
+            return Ok(());
+        }
+        let github = self.sim.api_url();
+        anstream::eprintln!("\nThe story is over; everything stays up until you press Ctrl-C");
+        anstream::eprintln!("GitHub's side of it: {github}/{}/pulls", story::REPOSITORY);
+        anstream::eprintln!("pages: {pages}");
+        Ok(())
+    }
+}
+
+fn state(run: &SimCheckRun) -> String {
+    match &run.conclusion {
+        Some(conclusion) => format!("{} ({conclusion}), {} annotations", run.status, run.annotations.len()),
+        None => run.status.clone(),
+    }
+}
