@@ -138,9 +138,10 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
         tracing::debug!("nothing that the check run says has changed");
         return Ok(());
     }
-    let row = scored.row(&id, &pull);
-    app.store.save_assessment(&row).await?;
+    let mut row = scored.row(&id, &pull);
     let previous = app.store.previous_score(row.repository_id, number(pull.number), &row.head_sha, row.at).await?;
+    row.document_digest = digest(&document(&scored.subject(app, &row, previous)));
+    app.store.save_assessment(&row).await?;
     let text = report::check_run::render(&scored.subject(app, &row, previous));
     run.complete(&text, scored.assessment.verdict.conclusion).await?;
     tracing::info!(
