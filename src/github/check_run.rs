@@ -1,8 +1,8 @@
 //! Check runs: what is written, what is read back, and the calls for both.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::error::Error;
 use super::installation::Installation;
@@ -115,11 +115,11 @@ pub struct CheckRunDraft {
     /// Page with the details.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details_url: Option<String>,
-    /// When it began.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// When it began; sent in whole seconds.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
     pub started_at: Option<DateTime<Utc>>,
-    /// When it was completed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// When it was completed; sent in whole seconds.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
     pub completed_at: Option<DateTime<Utc>>,
     /// Title, summary, text, annotations.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,6 +186,11 @@ pub struct Button {
     pub description: String,
     /// What comes back when it is pressed, at most 20 characters.
     pub identifier: String,
+}
+
+/// GitHub documents times without fractions.
+fn seconds<S: Serializer>(at: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
+    at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).serialize(to)
 }
 
 /// A check run as REST tells it.
@@ -325,6 +330,7 @@ pub(super) fn full_sha(sha: &str) -> Result<&str, Error> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
     use serde_json::{Value, json};
 
     use super::super::scripted::{SHA, Scripted, json, look, repo, start_time};
@@ -341,7 +347,7 @@ mod tests {
         let s = Scripted::start(move |a| a.target.contains("check-runs").then(|| json(201, &answer))).await;
         let i = s.installation();
         let status = Some(CheckRunStatus::InProgress);
-        let begun = CheckRunDraft { status, started_at: Some(start_time()), ..draft() };
+        let begun = CheckRunDraft { status, started_at: Some(start_time() + TimeDelta::milliseconds(7)), ..draft() };
         let created = i.create_check_run(&repo(), &begun).await.unwrap();
         assert_eq!((created.id, created.status, created.annotations), (5, CheckRunStatus::Completed, Some(2)));
         assert_eq!((created.conclusion.as_deref(), created.external_id), (Some("neutral"), None));

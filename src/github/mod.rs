@@ -172,11 +172,5 @@ pub const EVENTS: &[EventRow] = &[
         subscribed: false,
         purpose: "repositories came or went",
     },
-    EventRow {
-        name: "ping",
-        actions: &[],
-        permission: None,
-        subscribed: false,
-        purpose: "GitHub tries the hook",
-    },
+    EventRow { name: "ping", actions: &[], permission: None, subscribed: false, purpose: "GitHub tries the hook" },
 ];
