@@ -7,6 +7,8 @@ mod contents;
 mod issues;
 mod pulls;
 
+pub(super) use pulls::COMMITS_MAX;
+
 use super::Shared;
 use super::answer::{Answer, Outcome, Paging, Request};
 use super::auth::Caller;
