@@ -109,6 +109,18 @@ mod tests {
         };
         let table: Vec<String> = stories().into_iter().map(line).collect();
         insta::assert_snapshot!(table.join("\n"), @r#"
+        documentation            4 0-42    success         churn -7, diffusion -1, entropy -2, test_churn -1, change_kind -16, pull_request_age +1
+        small tested fix        32 22-69   success         diffusion -1, entropy +2, test_churn -1, change_kind +1, pull_request_age +1
+        small, nobody asked     40 31-78   success         diffusion -1, entropy +2, test_churn -1, change_kind +3, review +6, pull_request_age +1
+        feature without tests   40 31-78   success         churn +6, diffusion -1, entropy -2, test_churn +4, change_kind +2, pull_request_age +1
+        large and spread        60 51-98   success         churn +14, diffusion +5, entropy +2, test_churn +5, change_kind +3, pull_request_age +1
+        destructive migration   70 70-86   neutral         churn +3, diffusion +1, entropy +1, test_churn -1, change_kind +3, schema_change +11, pull_request_age +1
+        dependency patch        20 11-58   success         churn -7, diffusion -4, entropy -2, test_churn -1, change_kind +3, pull_request_age +1
+        dependency major        20 11-58   success         churn -7, diffusion -4, entropy -2, test_churn -1, change_kind +3, pull_request_age +1
+        proven revert           34 24-71   success         churn +3, diffusion +1, entropy +1, test_churn -1, change_kind +3, schema_change +11, pull_request_age +1, revert -15
+        owners not asked        48 38-85   success         diffusion -1, entropy +2, test_churn -1, change_kind +2, review +6, owner_review +9, pull_request_age +1
+        failing checks          41 31-78   success         diffusion -1, entropy -2, test_churn -1, change_kind -1, sensitive_paths +5, checks +10, pull_request_age +1
+        burning service         47 37-62   success         diffusion -1, entropy +2, test_churn -1, change_kind +1, pull_request_age +1, burn_rate +15
         open incident           80 80-80   neutral         diffusion -1, entropy +2, test_churn -1, change_kind +1, pull_request_age +1, open_incidents +10
         hot files, new author   65 65-65   success         diffusion -1, entropy +2, test_churn -1, change_kind +18, pull_request_age +1, prior_defects +6, experience +6, patch_coverage +4
         frozen                  42 32-79   success         diffusion -1, entropy +2, test_churn -1, change_kind +1, pull_request_age +1, change_window +10
