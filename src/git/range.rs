@@ -1,0 +1,232 @@
+//! A range of commits -> the change that merging it would make.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{Error, Repository, diff, revert};
+use crate::risk::facts::{Author, AuthorKind, Change, ChangeState, Commit};
+
+/// GitHub gives no more commits of a pull request.
+pub(super) const COMMITS_MAX: usize = 250;
+/// More of a commit message than anybody writes.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Which commits to look at; what is left out is the default branch and HEAD.
+#[derive(Clone, Debug, Default)]
+pub struct Range {
+    /// Where the change would be merged into. What counts is its common ancestor with the head.
+    pub base: Option<String>,
+    /// Newest commit of the change.
+    pub head: Option<String>,
+}
+
+/// A change found in a local repository.
+#[derive(Clone, Debug)]
+pub struct LocalChange {
+    /// The change.
+    pub change: Change,
+    /// Commit at the tip of the base; CODEOWNERS and the policy are read there.
+    pub base_tip: String,
+    /// What a person should know besides.
+    pub notes: Vec<Note>,
+}
+
+/// Something about a local repository that bears on what was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The history is cut off, so that commits may be missing.
+    Shallow,
+    /// Objects are fetched on demand elsewhere; here, what is missing stays missing.
+    Partial,
+    /// Files differ from the head commit and are not part of what is scored.
+    Uncommitted {
+        /// How many files.
+        files: u64,
+    },
+}
+
+/// One commit, as far as it is looked at here.
+pub(super) struct Entry {
+    pub(super) sha: String,
+    pub(super) merge: bool,
+    pub(super) message: String,
+    committed_at: DateTime<Utc>,
+    author: String,
+    email: String,
+}
+
+impl Entry {
+    /// First line of the message.
+    pub(super) fn headline(&self) -> &str {
+        self.message.lines().next().unwrap_or_default()
+    }
+}
+
+impl Repository {
+    /// Reads the change that merging `range.head` into `range.base` would make.
+    ///
+    /// # Errors
+    /// A revision is unknown, the two have no common ancestor, or objects are missing.
+    pub fn change(&self, range: &Range) -> Result<LocalChange, Error> {
+        let head = self.head(range.head.as_deref())?;
+        let base_name = match &range.base {
+            Some(base) => base.clone(),
+            None => self.default_branch()?,
+        };
+        let base_tip = self.commit(&base_name)?;
+        let base = self.merge_base(&base_tip, &head).map_err(|error| match error {
+            Error::NoMergeBase { shallow, .. } => Error::NoMergeBase {
+                base: short_name(&base_name).to_owned(),
+                head: range.head.clone().unwrap_or_else(|| "HEAD".to_owned()),
+                shallow,
+            },
+            other => other,
+        })?;
+        let (commits, commits_total) = self.commits(&base, &head)?;
+        let found = diff::files(&self.git, &base, &head)?;
+        let revert = revert::revert(self, &commits, commits_total, &found.files);
+        // A merge commit says where a branch came from, not what it is for.
+        let newest = commits.iter().rev().find(|commit| !commit.merge).or(commits.last());
+        let change = Change {
+            pull_request: None,
+            title: newest.map(|commit| commit.headline().to_owned()).unwrap_or_default(),
+            author: newest.map_or(Author { login: String::new(), kind: AuthorKind::Ghost }, author),
+            head_sha: head,
+            base_sha: base,
+            base_ref: short_name(&base_name).to_owned(),
+            from_fork: false,
+            draft: false,
+            state: ChangeState::Open,
+            created_at: None,
+            labels: Vec::new(),
+            commits: commits.iter().map(commit).collect(),
+            commits_total,
+            files: found.files,
+            files_total: found.total,
+            revert,
+        };
+        Ok(LocalChange { change, base_tip, notes: self.notes(range)? })
+    }
+
+    fn head(&self, head: Option<&str>) -> Result<String, Error> {
+        match self.commit(head.unwrap_or("HEAD")) {
+            Err(Error::UnknownRevision(_)) if head.is_none() => Err(Error::NoCommits),
+            answer => answer,
+        }
+    }
+
+    fn merge_base(&self, base: &str, head: &str) -> Result<String, Error> {
+        let none = || Error::NoMergeBase { base: base.to_owned(), head: head.to_owned(), shallow: self.shallow };
+        match self.git.run(&["merge-base", "--end-of-options", base, head]) {
+            Ok(output) => {
+                let output = String::from_utf8_lossy(&output);
+                output.lines().next().map(str::to_owned).ok_or_else(none)
+            }
+            // Without a common ancestor git fails and says nothing.
+            Err(Error::Failed { complaint, .. }) if complaint.is_empty() => Err(none()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The newest commits of the range, oldest first, and how many there are in all.
+    fn commits(&self, base: &str, head: &str) -> Result<(Vec<Entry>, u64), Error> {
+        let range = format!("{base}..{head}");
+        let counted = self.git.run(&["rev-list", "--count", "--end-of-options", &range])?;
+        let total = String::from_utf8_lossy(&counted).trim().parse().map_err(|_| Error::Answer("rev-list"))?;
+        let most = format!("--max-count={COMMITS_MAX}");
+        let format = "--format=tformat:%H%x00%P%x00%ct%x00%an%x00%ae%x00%B";
+        let listed = self.git.run(&[
+            "log",
+            "-z",
+            "--no-color",
+            "--no-show-signature",
+            &most,
+            format,
+            "--end-of-options",
+            &range,
+        ])?;
+        let mut commits = parse_log(&listed)?;
+        commits.reverse();
+        Ok((commits, total))
+    }
+
+    fn notes(&self, range: &Range) -> Result<Vec<Note>, Error> {
+        let mut notes = Vec::new();
+        if self.shallow {
+            notes.push(Note::Shallow);
+        }
+        if self.partial {
+            notes.push(Note::Partial);
+        }
+        let files = if self.bare || range.head.is_some() { 0 } else { self.uncommitted()? };
+        if files > 0 {
+            notes.push(Note::Uncommitted { files });
+        }
+        Ok(notes)
+    }
+
+    /// Files that are staged, changed or untracked. By their size and times only: `git status` would read contents
+    /// through filters, which are programs that the configuration names.
+    fn uncommitted(&self) -> Result<u64, Error> {
+        let asked: [&[&str]; 3] = [
+            &["diff-index", "--cached", "--name-only", "-z", "--ignore-submodules=all", "HEAD"],
+            &["diff-files", "--name-only", "-z", "--ignore-submodules=all"],
+            &["ls-files", "--others", "--exclude-standard", "-z"],
+        ];
+        let mut names = BTreeSet::new();
+        for arguments in asked {
+            // A git directory without its worktree has none of these.
+            let Ok(output) = self.git.run(arguments) else { continue };
+            names.extend(output.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec));
+        }
+        Ok(names.len() as u64)
+    }
+}
+
+fn parse_log(listed: &[u8]) -> Result<Vec<Entry>, Error> {
+    const UNREADABLE: Error = Error::Answer("log");
+    let listed = listed.strip_suffix(b"\0").unwrap_or(listed);
+    if listed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fields: Vec<&[u8]> = listed.split(|byte| *byte == 0).collect();
+    fields
+        .chunks(6)
+        .map(|commit| {
+            let &[sha, parents, time, author, email, message] = commit else { return Err(UNREADABLE) };
+            let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
+            let seconds = text(time).parse::<i64>().map_err(|_| UNREADABLE)?;
+            Ok(Entry {
+                sha: text(sha),
+                merge: parents.contains(&b' '),
+                message: text(&message[..message.len().min(MESSAGE_BYTES_MAX)]),
+                // A date that no calendar has is the beginning of time.
+                committed_at: DateTime::from_timestamp(seconds, 0).unwrap_or_default(),
+                author: text(author),
+                email: text(email),
+            })
+        })
+        .collect()
+}
+
+fn commit(entry: &Entry) -> Commit {
+    Commit { sha: entry.sha.clone(), headline: entry.headline().to_owned(), committed_at: entry.committed_at }
+}
+
+fn author(entry: &Entry) -> Author {
+    /// Machines that commit under a name without `[bot]`.
+    const BOTS: [&str; 6] =
+        ["dependabot", "renovate", "renovate bot", "github-actions", "pre-commit-ci", "greenkeeper"];
+    let name = entry.author.to_lowercase();
+    let account = entry.email.to_lowercase();
+    let account = account.split('@').next().unwrap_or_default();
+    let bot = name.ends_with("[bot]") || account.ends_with("[bot]") || BOTS.contains(&name.as_str());
+    Author { login: entry.author.clone(), kind: if bot { AuthorKind::Bot } else { AuthorKind::Human } }
+}
+
+/// A reference without `refs/heads/` or `refs/remotes/origin/`.
+fn short_name(reference: &str) -> &str {
+    let short = reference.strip_prefix("refs/heads/");
+    short.or_else(|| reference.strip_prefix("refs/remotes/origin/")).unwrap_or(reference)
+}
