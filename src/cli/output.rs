@@ -8,14 +8,14 @@ use crate::report::terminal::Style;
 const WIDTH: usize = 100;
 
 /// Standard output: colours are taken out where they are not wanted (`NO_COLOR`, pipes).
-pub(crate) struct Terminal {
+pub struct Terminal {
     out: anstream::AutoStream<std::io::Stdout>,
     style: Style,
 }
 
 impl Terminal {
     /// Standard output of this process.
-    pub(crate) fn stdout() -> Self {
+    pub fn stdout() -> Self {
         let out = anstream::stdout();
         let color = out.current_choice() != anstream::ColorChoice::Never;
         let unicode = ["LC_ALL", "LC_CTYPE", "LANG"]

@@ -12,7 +12,12 @@ mod stored;
 mod webhook;
 mod worker;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use secrecy::SecretString;
 use tokio::sync::Notify;
@@ -95,10 +100,17 @@ pub(crate) struct App {
     deliveries: Notify,
     /// A job was asked for.
     jobs: Notify,
+    /// Keys of the jobs that this process runs now. A lease can lapse while its holder still works (a machine that was
+    /// suspended): then this, not the lease, keeps a second worker from the same pull request.
+    running: Mutex<HashSet<String>>,
     credentials: health::Credentials,
 }
 
 impl App {
+    fn running(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn look(&self) -> CheckRunLook {
         CheckRunLook { app_id: self.app_id, name: report::check_run::NAME.to_owned() }
     }
@@ -137,6 +149,7 @@ impl Service {
             timing,
             deliveries: Notify::new(),
             jobs: Notify::new(),
+            running: Mutex::default(),
             credentials: health::Credentials::default(),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -161,6 +174,9 @@ impl Service {
     pub async fn is_waiting(&self) -> Result<bool, StoreError> {
         let due = self.app.store.next_due().await?;
         let now = self.app.clock.now_ms();
+        if !self.app.running().is_empty() {
+            return Ok(false);
+        }
         Ok(self.app.store.inbox_counts().await?.queued == 0 && due.is_none_or(|due| due > now))
     }
 

@@ -95,7 +95,7 @@ async fn jobs(app: Arc<App>, stop: CancellationToken) {
         match app.store.claim_job(app.clock.now_ms(), LEASE, &token).await {
             Ok(Some(job)) => {
                 let span = tracing::info_span!("job", job.key = %job.key, attempt = job.attempts);
-                run(&app, job).instrument(span).await;
+                alone(&app, job).instrument(span).await;
                 continue;
             }
             Ok(None) => {}
@@ -114,6 +114,21 @@ async fn wait(app: &App) -> Duration {
     let due = app.store.next_due().await.ok().flatten();
     let wait = due.map_or(POLL.as_millis() as i64, |at| at - app.clock.now_ms());
     Duration::from_millis(wait.clamp(1, POLL.as_millis() as i64) as u64)
+}
+
+/// Runs a job unless this process still works on the same key under a claim that has lapsed.
+async fn alone(app: &Arc<App>, job: Job) {
+    let key = job.key.clone();
+    if app.running().insert(key.clone()) {
+        run(app, job).await;
+        app.running().remove(&key);
+        return;
+    }
+    tracing::warn!("the claim on the job lapsed while it was still worked on");
+    let again = app.clock.now_ms() + POLL.as_millis() as i64;
+    if let Err(error) = app.store.postpone_job(&job, again, "still being worked on", false).await {
+        tracing::error!(%error, "the job could not be put back");
+    }
 }
 
 /// Runs one job in a task of its own, so that a panic in it is one failed job and not a dead worker.

@@ -7,9 +7,9 @@ use std::{future::Future, net::Ipv4Addr, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeZone, Utc};
 use mergecast::{
     clock::Clock,
-    github::{AppCredentials, GitHub, Options, Urls, sim::{PullHandle, Sim, SimCheckRun, SimOptions, SimRepository}},
+    github::{AppCredentials, GitHub, Options, Urls, sim::{Exchange, PullHandle, Sim, SimCheckRun, SimOptions, SimRepository}},
     report::check_run::NAME,
-    service::{Service, Settings, Timing},
+    service::{Links, Service, Settings, Timing},
     store::{Store, StoreOptions, StorePath},
 };
 
@@ -104,8 +104,10 @@ impl Ctx {
             github: GitHub::new(credentials, urls, self.clock.clone(), options).expect("good credentials"),
             app_id: app.app_id,
             webhook_secrets: vec![app.webhook_secret.clone()],
-            public_url: Some("https://mergecast.example".to_owned()),
-            repository_url: Some("https://github.example".to_owned()),
+            links: Links {
+                public_url: Some("https://mergecast.example".to_owned()),
+                github_url: Some("https://github.example".to_owned()),
+            },
             workers: 4,
             clock: self.clock.clone(),
             timing: Timing::default(),
@@ -199,17 +201,33 @@ impl Ctx {
         let Some(contracts) = Contracts::load() else { return };
         let mut wrong = Vec::new();
         for exchange in self.sim.exchanges() {
-            wrong.extend(crate::contracts::violations(&contracts, &exchange));
+            wrong.extend(violations(&contracts, &exchange));
         }
         for delivery in self.sim.deliveries() {
-            if let (Some(payload), false) = (&delivery.payload, delivery.by_hand)
-                && let Err(errors) = contracts.check_webhook(&delivery.event, payload)
-            {
+            if let Err(errors) = contracts.check_webhook(&delivery.event, &delivery.payload) {
                 wrong.push(format!("webhook {}: {}", delivery.event, errors.join("; ")));
             }
         }
         assert!(wrong.is_empty(), "not as GitHub documents it:\n{}", wrong.join("\n"));
     }
+}
+
+/// How an exchange differs from GitHub's documents. Faults that were ordered are no exchanges of GitHub's.
+fn violations(contracts: &Contracts, exchange: &Exchange) -> Vec<String> {
+    let Some(status) = exchange.status else { return Vec::new() };
+    let body = |value: &serde_json::Value| if value.is_null() { None } else { Some(value.clone()) };
+    let request = body(&exchange.request_body);
+    let response = body(&exchange.response_body);
+    let checked = contracts.check_exchange(
+        &exchange.method,
+        &exchange.path,
+        &exchange.query,
+        request.as_ref(),
+        status,
+        response.as_ref(),
+    );
+    let name = format!("{} {} -> {status}", exchange.method, exchange.path);
+    checked.err().into_iter().flatten().map(|error| format!("{name}: {error}")).collect()
 }
 
 async fn open(directory: &tempfile::TempDir, setup: &Setup) -> Store {
