@@ -75,7 +75,7 @@ pub enum DeliveryOutcome {
 
 /// How many deliveries there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InboxCounts {
+pub struct Counts {
     /// Waiting, or being worked on.
     pub queued: i64,
     /// Finished.
@@ -168,8 +168,8 @@ impl Store {
     ///
     /// # Errors
     /// Whatever the database fails with.
-    pub async fn inbox_counts(&self) -> Result<InboxCounts> {
-        let mut counts = InboxCounts::default();
+    pub async fn inbox_counts(&self) -> Result<Counts> {
+        let mut counts = Counts::default();
         for mut row in self.db.query(COUNTS, Vec::new()).await? {
             let count = row.take(1)?;
             match row.take::<String>(0)?.as_str() {
@@ -329,7 +329,7 @@ mod tests {
         store.bury_delivery(&id(1), 60_020, "no such event").await.unwrap();
         assert!(claimed_ids(&store, 69_999, 9).await.is_empty());
         assert_eq!(claimed_ids(&store, 70_000, 9).await, [id(3)]);
-        let expected = InboxCounts { queued: 1, done: 1, buried: 1, oldest_queued_at: Some(3), ..Default::default() };
+        let expected = Counts { queued: 1, done: 1, buried: 1, oldest_queued_at: Some(3), ..Default::default() };
         assert_eq!(store.inbox_counts().await, Ok(expected));
     }
 
@@ -342,11 +342,11 @@ mod tests {
         assert_eq!(claimed_ids(&store, 10, 9).await, [id(2)]);
         store.finish_delivery(&id(2), 10, DeliveryOutcome::Ignored, &[]).await.unwrap();
         assert_eq!(store.next_delivery_due().await, Ok(None));
-        assert_eq!(store.inbox_counts().await, Ok(InboxCounts { ignored: 2, ..Default::default() }));
+        assert_eq!(store.inbox_counts().await, Ok(Counts { ignored: 2, ..Default::default() }));
         assert_eq!(store.accept(&delivery_at(1)).await, Ok(Accepted::Duplicate));
         assert_eq!(store.forget_deliveries(2, 9).await, Ok(1));
         assert_eq!(store.forget_deliveries(3, 9).await, Ok(1));
-        assert_eq!(store.inbox_counts().await, Ok(InboxCounts::default()));
+        assert_eq!(store.inbox_counts().await, Ok(Counts::default()));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -377,6 +377,6 @@ mod tests {
         let claimed = claims.await.concat();
         assert_eq!(claimed.len(), 5_000);
         assert_eq!(claimed.into_iter().collect::<BTreeSet<_>>().len(), 5_000);
-        assert_eq!(store.inbox_counts().await, Ok(InboxCounts { done: 5_000, ..Default::default() }));
+        assert_eq!(store.inbox_counts().await, Ok(Counts { done: 5_000, ..Default::default() }));
     }
 }

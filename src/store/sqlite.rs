@@ -2,8 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -22,6 +20,7 @@ use tokio::{
 use super::{
     Result, STATEMENTS, StoreError,
     db::{Done, Row, Statement, Val},
+    file::{create_private, folder_of, is_out_of_room},
     migrate,
 };
 
@@ -39,10 +38,11 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 const PAGE_BYTES: i64 = 32_768;
 /// Enough for a whole batch, so that nothing is written before its commit.
 const WRITER_CACHE_KB: i64 = 32_768;
+/// Pages in the write-ahead log that make the writer move them to the file. Often and little (8 MB): with 1,000 pages the
+/// 99th percentile of waiting rose by half to three times, at no gain in throughput.
+const CHECKPOINT_PAGES: i64 = 256;
 /// What the write-ahead log shrinks back to after a burst.
 const LOG_BYTES: i64 = 64 << 20;
-/// Enough to see whether a disk has room.
-const PROBE_BYTES: usize = 64 << 10;
 
 /// An open file and its threads. Clones share them; the last one to go ends them.
 #[derive(Clone)]
@@ -317,38 +317,11 @@ fn prepare_writer(connection: &Connection, max_pages: Option<u32>) -> rusqlite::
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KB)?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     if let Some(pages) = max_pages {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
     Ok(())
-}
-
-/// Creates the directory and the file, readable to nobody else; what exists keeps its mode.
-fn create_private(file: &Path) -> Result<()> {
-    let failed = |path: &Path| {
-        let path = path.display().to_string();
-        move |error: std::io::Error| StoreError::Open { path, why: error.to_string() }
-    };
-    let folder = folder_of(file);
-    fs::create_dir_all(folder).map_err(failed(folder))?;
-    let mut options = fs::OpenOptions::new();
-    options.read(true).append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file).map(drop).map_err(failed(file))
-}
-
-fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn is_out_of_room(folder: &Path) -> bool {
-    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    let path = folder.join(".mergecast-room");
-    let tried = fs::File::create(&path).and_then(|mut file| file.write_all(&[0; PROBE_BYTES]));
-    // A probe that cannot be removed is as good as one that was never there.
-    let _ = fs::remove_file(&path);
-    tried.is_err_and(|error| matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
 }
 
 /// What an error of SQLite means to a caller.
@@ -400,7 +373,7 @@ fn from_sqlite(value: Value) -> Val {
 mod tests {
     use super::{super::testing::*, *};
     use crate::store::{Accepted, DeliveryOutcome, NewDelivery, Store, StoreOptions, StorePath};
-    use std::process::Command as Program;
+    use std::{fs, process::Command as Program};
 
     fn task() -> (Task, oneshot::Receiver<Result<Vec<Done>>>) {
         let (answer, answered) = oneshot::channel();
@@ -609,28 +582,5 @@ mod tests {
         ] {
             assert_eq!(session.run(pragma, &[]).unwrap().rows[0].0, [expected], "{pragma}");
         }
-    }
-
-    #[cfg(unix)]
-    #[tokio::test]
-    async fn files_are_private_and_errors_name_the_path() {
-        use std::os::unix::fs::PermissionsExt;
-        let place = Place::new();
-        let store = place.open().await;
-        store.ping_write().await.unwrap();
-        for suffix in ["", "-wal", "-shm"] {
-            let metadata = fs::metadata(format!("{}{suffix}", place.file().display())).unwrap();
-            assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{suffix}");
-        }
-
-        let below_a_file = place.file().join("mergecast.db");
-        let error = Store::open(StoreOptions::new(StorePath::File(below_a_file))).await.err().unwrap().to_string();
-        let expected = format!("cannot open the database {}: ", place.file().display());
-        assert!(error.starts_with(&expected), "{error}");
-
-        let text = place.file().with_file_name("notes.txt");
-        fs::write(&text, "not a database at all, but long enough to look like a file".repeat(100)).unwrap();
-        let error = Store::open(StoreOptions::new(StorePath::File(text.clone()))).await.err().unwrap().to_string();
-        assert_eq!(error, format!("cannot open the database {}: file is not a database", text.display()));
     }
 }
