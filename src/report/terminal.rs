@@ -94,12 +94,16 @@ fn ways_down(report: &Report, screen: &mut Screen) {
 }
 
 fn table(report: &Report, screen: &mut Screen) {
+    /// Two spaces before the label, and seven columns with two spaces between for the points.
+    const BESIDE: usize = 11;
     screen.heading("How the score adds up");
+    let width = screen.style.width - BESIDE;
     let labels: Vec<_> = report.rows.iter().map(|row| row.label.plain(Detail::FULL)).collect();
-    let widest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+    let widest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0).min(width);
     for (row, label) in report.rows.iter().zip(&labels) {
+        let label = outside::shorten(label, widest);
         let points = row.points.to_string();
-        let columns = format!("  {label:<widest$}  {points:>5}  {}", bar(row, screen.style));
+        let columns = format!("  {label:<widest$}  {points:>5}  {}", bar(row, width - widest, screen.style));
         screen.line(columns.trim_end(), paint_of(row));
         if !row.reading.is_empty() {
             screen.wrapped(&row.reading.plain(Detail::FULL), 6, Paint::new().dimmed());
@@ -111,9 +115,9 @@ fn table(report: &Report, screen: &mut Screen) {
     }
 }
 
-fn bar(row: &Row, style: Style) -> String {
-    const POINTS_PER_CELL: u32 = 2;
-    let cells = row.amount.unsigned_abs().div_ceil(POINTS_PER_CELL).min(30) as usize;
+/// A bar of which 100 points take half as many cells, or as many as there are.
+fn bar(row: &Row, room: usize, style: Style) -> String {
+    let cells = (row.amount.unsigned_abs() as usize * room.min(50)).div_ceil(100).min(room);
     let (raises, lowers) = if style.unicode { ("█", "▒") } else { ("#", "=") };
     if row.amount >= 0 { raises.repeat(cells) } else { lowers.repeat(cells) }
 }

@@ -5,7 +5,7 @@ use super::{
     figures::{Figure, age_in_days, count, counted, decimal},
 };
 use crate::risk::{
-    assessment::{Assessment, Contribution, Exemption, Floor, FloorRule},
+    assessment::{Assessment, Contribution, Exemption, Floor, FloorRule, Level},
     facts::Facts,
     signal::{Evidence, Measure, SchemaEffect},
 };
@@ -13,19 +13,20 @@ use crate::risk::{
 /// Least points that make a cause worth a place in the title.
 const WORTH_NAMING: i32 = 3;
 
-/// The causes of a score: the floor that set it, then what raised it most; what lowered it most where nothing raised it.
+/// The causes of a score: the floor that set it, then what raised it most. For a low score what moved it most, either way.
 pub(crate) fn causes(facts: &Facts, assessment: &Assessment) -> Vec<String> {
-    let mut ordered: Vec<_> = assessment.contributions.iter().collect();
-    ordered.sort_by_key(|contribution| std::cmp::Reverse(contribution.points));
+    let is_low = assessment.level == Level::Low;
     let floors: Vec<_> = assessment.floors.iter().filter(|floor| floor.applied).collect();
     let is_said = |contribution: &Contribution| floors.iter().any(|floor| behind(floor.rule, contribution).is_some());
-    let raising = ordered.iter().filter(|one| one.points >= WORTH_NAMING && !is_said(one));
-    let lifted = floors.iter().map(|floor| lifted(floor, assessment));
-    let mut causes: Vec<_> = lifted.chain(raising.filter_map(|contribution| raised(facts, contribution))).collect();
-    if causes.is_empty() {
-        let lowering = ordered.iter().rev().filter(|contribution| contribution.points <= -WORTH_NAMING);
-        causes = lowering.map(|contribution| lowered(contribution)).collect();
-    }
+    let weight = |points: i32| if is_low { points.abs() } else { points };
+    let mut moving: Vec<_> = assessment.contributions.iter().filter(|one| weight(one.points) >= WORTH_NAMING).collect();
+    moving.retain(|contribution| !is_said(contribution));
+    moving.sort_by_key(|contribution| std::cmp::Reverse(weight(contribution.points)));
+    let moved = moving.into_iter().filter_map(|contribution| match contribution.points {
+        1.. => raised(facts, contribution),
+        _ => Some(lowered(contribution)),
+    });
+    let mut causes: Vec<_> = floors.iter().map(|floor| lifted(floor, assessment)).chain(moved).collect();
     let mut seen = std::collections::BTreeSet::new();
     causes.retain(|cause| seen.insert(cause.clone()));
     causes

@@ -71,6 +71,7 @@ fn sentence(first: &Evidence, all: &[&Evidence], value: f64, items: usize) -> Ve
 fn single(evidence: &Evidence, items: usize) -> Sentence {
     match evidence {
         Evidence::Lines { added, deleted, discounted } => lines(*added, *deleted, *discounted),
+        Evidence::Spread { files: 0, .. } => say!["no file that counts"],
         Evidence::Spread { files, directories, subsystems } => say![
             counted(*files, "file", "files"),
             " in ",

@@ -109,7 +109,7 @@ pub(crate) fn weekday(at: &str) -> Figure {
 /// A measured value with its unit.
 pub(crate) fn value(value: f64, unit: Unit) -> Figure {
     if value == 0.0 && matches!(unit, Unit::Lines | Unit::Count | Unit::Flag) {
-        return Figure("none".to_owned());
+        return Figure("none found".to_owned());
     }
     let whole = count(value.max(0.0).round() as u64).0;
     Figure(match unit {
