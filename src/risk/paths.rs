@@ -1,6 +1,8 @@
 //! What kind of file a path names, judged by the path alone, and which sensitive areas it belongs to.
 //! A change may not become small by moving code: only names that tools write count as generated or vendored.
 
+mod names;
+
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PathKind {
@@ -118,8 +120,8 @@ pub fn areas_of(path: &str, kind: PathKind) -> Vec<Area> {
     }
     let (mut auth, mut payments, mut git) = (false, false, false);
     each_word(path, |word| {
-        auth |= is_auth_word(word);
-        payments |= is_payment_word(word);
+        auth |= names::AUTH.contains(word);
+        payments |= names::PAYMENT.contains(word);
         git |= word == "git" || word == "vcs";
     });
     let mut areas = Vec::new();
@@ -134,74 +136,6 @@ pub fn areas_of(path: &str, kind: PathKind) -> Vec<Area> {
         areas.push(Area::Payments);
     }
     areas
-}
-
-/// "token", "session" and "policy" are left out: tokenizers, debug sessions and retry policies far outnumber the others.
-fn is_auth_word(word: &str) -> bool {
-    matches!(
-        word,
-        "auth"
-            | "authn"
-            | "authz"
-            | "authentication"
-            | "authenticator"
-            | "authorization"
-            | "authorisation"
-            | "authorizer"
-            | "oauth"
-            | "oauth2"
-            | "oidc"
-            | "saml"
-            | "sso"
-            | "login"
-            | "signin"
-            | "logout"
-            | "password"
-            | "passwords"
-            | "passwd"
-            | "credential"
-            | "credentials"
-            | "jwt"
-            | "permission"
-            | "permissions"
-            | "rbac"
-            | "acl"
-            | "iam"
-            | "secret"
-            | "secrets"
-            | "crypto"
-            | "encryption"
-            | "security"
-            | "mfa"
-            | "2fa"
-            | "totp"
-            | "webauthn"
-            | "csrf"
-            | "impersonation"
-    )
-}
-
-/// "subscription" and "transaction" are left out: message queues and databases have more of them than shops.
-fn is_payment_word(word: &str) -> bool {
-    matches!(
-        word,
-        "payment"
-            | "payments"
-            | "billing"
-            | "invoice"
-            | "invoices"
-            | "invoicing"
-            | "checkout"
-            | "stripe"
-            | "paypal"
-            | "braintree"
-            | "adyen"
-            | "refund"
-            | "refunds"
-            | "payout"
-            | "payouts"
-            | "wallet"
-    )
 }
 
 /// Calls `each` with the lower-case words of a path: runs of letters and digits, parted where camel case starts a new one.
@@ -253,164 +187,57 @@ impl<'a> Place<'a> {
         Self { path: lower, directory, name, extension, stem_as_written }
     }
 
-    fn below(&self, names: &[&str]) -> bool {
-        self.directory.split('/').any(|part| names.contains(&part))
+    fn below(&self, named: impl Fn(&str) -> bool) -> bool {
+        self.directory.split('/').any(named)
     }
 
     fn top(&self) -> &'a str {
         self.directory.split('/').next().unwrap_or_default()
     }
 
-    /// Whether one of `names` is a directory that no directory of program code encloses: `vendor/x`, `web/vendor/x`,
+    /// Whether a directory is so `named` and no directory of program code encloses it: `vendor/x`, `web/vendor/x`,
     /// not `src/vendor/x`, where it is a word of the business.
-    fn outside_code_below(&self, names: &[&str]) -> bool {
+    fn outside_code_below(&self, named: impl Fn(&str) -> bool) -> bool {
         self.directory
             .split('/')
             .take_while(|part| !matches!(*part, "src" | "app" | "lib" | "internal" | "pkg" | "cmd"))
-            .any(|part| names.contains(&part))
+            .any(named)
     }
 }
 
 fn is_vendored(at: &Place<'_>) -> bool {
-    at.below(&["node_modules", "bower_components", "third_party", "third-party", "jspm_packages"])
-        || at.outside_code_below(&["vendor", "pods", "carthage", "thirdparty"])
+    at.below(|part| {
+        matches!(part, "node_modules" | "bower_components" | "third_party" | "third-party" | "jspm_packages")
+    }) || at.outside_code_below(|part| matches!(part, "vendor" | "pods" | "carthage" | "thirdparty"))
         || at.path.starts_with(".yarn/")
 }
 
 fn is_lock(at: &Place<'_>) -> bool {
-    matches!(
-        at.name,
-        "cargo.lock"
-            | "package-lock.json"
-            | "npm-shrinkwrap.json"
-            | "yarn.lock"
-            | "pnpm-lock.yaml"
-            | "bun.lock"
-            | "bun.lockb"
-            | "deno.lock"
-            | "poetry.lock"
-            | "pipfile.lock"
-            | "uv.lock"
-            | "pdm.lock"
-            | "pixi.lock"
-            | "conda-lock.yml"
-            | "gemfile.lock"
-            | "composer.lock"
-            | "symfony.lock"
-            | "go.sum"
-            | "go.work.sum"
-            | "mix.lock"
-            | "rebar.lock"
-            | "pubspec.lock"
-            | "packages.lock.json"
-            | "paket.lock"
-            | "podfile.lock"
-            | "package.resolved"
-            | "cartfile.resolved"
-            | "gradle.lockfile"
-            | "buildscript-gradle.lockfile"
-            | "flake.lock"
-            | "conan.lock"
-            | "chart.lock"
-            | ".terraform.lock.hcl"
-            | "module.bazel.lock"
-            | "stack.yaml.lock"
-            | "shard.lock"
-    )
+    names::LOCK_FILES.contains(at.name)
 }
 
 fn is_generated(at: &Place<'_>) -> bool {
-    const ENDINGS: [&str; 24] = [
-        ".pb.go",
-        ".pb.gw.go",
-        "_pb2.py",
-        "_pb2.pyi",
-        "_pb2_grpc.py",
-        ".pb.cc",
-        ".pb.h",
-        ".pb.swift",
-        "_pb.js",
-        "_pb.d.ts",
-        "_pb.ts",
-        ".pbobjc.h",
-        ".pbobjc.m",
-        ".g.dart",
-        ".freezed.dart",
-        ".gen.go",
-        ".gen.ts",
-        "_generated.go",
-        ".designer.cs",
-        ".g.cs",
-        ".min.js",
-        ".min.css",
-        ".js.map",
-        ".css.map",
-    ];
-    ENDINGS.iter().any(|ending| at.name.ends_with(ending))
+    names::GENERATED_ENDINGS.iter().any(|ending| at.name.ends_with(*ending))
         || at.name.contains(".generated.")
         || at.name.starts_with("zz_generated")
         || at.extension == "snap"
         || matches!(at.path, "db/schema.rb" | "db/structure.sql")
-        || at.below(&["__generated__", "generated"]) && !at.below(&["migrations"])
-        || at.outside_code_below(&["dist"]) && matches!(at.extension, "js" | "mjs" | "cjs" | "css" | "map")
+        || at.below(|part| matches!(part, "__generated__" | "generated")) && !at.below(|part| part == "migrations")
+        || at.outside_code_below(|part| part == "dist") && matches!(at.extension, "js" | "mjs" | "cjs" | "css" | "map")
 }
 
 fn is_ci(at: &Place<'_>) -> bool {
-    const FILES: [&str; 13] = [
-        ".gitlab-ci.yml",
-        ".travis.yml",
-        "azure-pipelines.yml",
-        "azure-pipelines.yaml",
-        "bitbucket-pipelines.yml",
-        "appveyor.yml",
-        ".appveyor.yml",
-        ".drone.yml",
-        ".cirrus.yml",
-        "cloudbuild.yaml",
-        "cloudbuild.yml",
-        "buildspec.yml",
-        "codemagic.yaml",
-    ];
-    const FOLDERS: [&str; 9] = [
-        ".github/workflows/",
-        ".github/actions/",
-        ".circleci/",
-        ".buildkite/",
-        ".gitlab/",
-        ".woodpecker/",
-        ".tekton/",
-        ".ci/",
-        ".teamcity/",
-    ];
-    FILES.contains(&at.name)
-        || FOLDERS.iter().any(|folder| at.path.starts_with(folder))
+    names::CI_FILES.contains(at.name)
+        || names::CI_FOLDERS.iter().any(|folder| at.path.starts_with(*folder))
         || at.name.starts_with("jenkinsfile")
         || at.name == "action.yml"
         || at.name == "action.yaml"
 }
 
 fn is_test(at: &Place<'_>) -> bool {
-    const FOLDERS: [&str; 16] = [
-        "test",
-        "tests",
-        "__tests__",
-        "spec",
-        "specs",
-        "testdata",
-        "test-data",
-        "test_data",
-        "e2e",
-        "__mocks__",
-        "__fixtures__",
-        "fixtures",
-        "cypress",
-        "integration-tests",
-        "integration_tests",
-        "__snapshots__",
-    ];
     const STEM_ENDINGS: [&str; 7] = ["_test", "_tests", "_spec", "_unittest", ".test", ".spec", "-test"];
     const WRITTEN_ENDINGS: [&str; 6] = ["Test", "Tests", "TestCase", "Spec", "IT", "Fixture"];
-    if at.below(&FOLDERS) {
+    if at.below(|part| names::TEST_FOLDERS.contains(part)) {
         return true;
     }
     let stem = at.name.rsplit_once('.').map_or(at.name, |(stem, _)| stem);
@@ -427,46 +254,8 @@ fn is_test(at: &Place<'_>) -> bool {
 }
 
 fn is_manifest(at: &Place<'_>) -> bool {
-    matches!(
-        at.name,
-        "cargo.toml"
-            | "package.json"
-            | "pnpm-workspace.yaml"
-            | "bower.json"
-            | "deno.json"
-            | "deno.jsonc"
-            | "go.mod"
-            | "go.work"
-            | "pyproject.toml"
-            | "setup.py"
-            | "setup.cfg"
-            | "pipfile"
-            | "environment.yml"
-            | "environment.yaml"
-            | "gemfile"
-            | "pom.xml"
-            | "build.gradle"
-            | "build.gradle.kts"
-            | "settings.gradle"
-            | "settings.gradle.kts"
-            | "libs.versions.toml"
-            | "build.sbt"
-            | "composer.json"
-            | "mix.exs"
-            | "rebar.config"
-            | "pubspec.yaml"
-            | "packages.config"
-            | "directory.packages.props"
-            | "package.swift"
-            | "podfile"
-            | "cartfile"
-            | "conanfile.txt"
-            | "conanfile.py"
-            | "vcpkg.json"
-            | "module.bazel"
-            | "chart.yaml"
-            | "shard.yml"
-    ) || matches!(at.extension, "gemspec" | "csproj" | "fsproj" | "vbproj")
+    names::MANIFEST_FILES.contains(at.name)
+        || matches!(at.extension, "gemspec" | "csproj" | "fsproj" | "vbproj")
         || is_requirements(at)
 }
 
@@ -480,36 +269,11 @@ fn is_requirements(at: &Place<'_>) -> bool {
 }
 
 fn is_migration(at: &Place<'_>) -> bool {
-    let readable = matches!(
-        at.extension,
-        "sql"
-            | "rb"
-            | "py"
-            | "php"
-            | "js"
-            | "ts"
-            | "mjs"
-            | "cjs"
-            | "mts"
-            | "cts"
-            | "xml"
-            | "yaml"
-            | "yml"
-            | "json"
-            | "ex"
-            | "exs"
-            | "cs"
-            | "go"
-            | "java"
-            | "kt"
-            | "groovy"
-            | "rs"
-    );
-    if !readable {
+    if !names::MIGRATION_EXTENSIONS.contains(at.extension) {
         return false;
     }
     let folder = at.directory.rsplit('/').next().unwrap_or_default();
-    at.below(&["migrations", "db_migrations", "flyway"])
+    at.below(|part| matches!(part, "migrations" | "db_migrations" | "flyway"))
         || at.path.contains("db/migrate/")
         || at.path.contains("db/migration/")
         || at.path.contains("alembic/versions/")
@@ -517,7 +281,7 @@ fn is_migration(at: &Place<'_>) -> bool {
         || at.name.ends_with(".up.sql")
         || at.name.ends_with(".down.sql")
         || at.extension == "sql" && (is_flyway(at.name) || matches!(folder, "migration" | "migrate"))
-        || at.name.contains("changelog") && matches!(at.extension, "xml" | "yaml" | "yml" | "json" | "sql")
+        || at.name.contains("changelog") && at.below(|part| matches!(part, "db" | "database" | "liquibase"))
 }
 
 /// `V12__add_x.sql`, `R__views.sql`, `U12__undo.sql`.
@@ -530,124 +294,28 @@ fn is_flyway(name: &str) -> bool {
 }
 
 fn is_docs(at: &Place<'_>) -> bool {
-    const NAMES: [&str; 10] = [
-        "readme",
-        "changelog",
-        "changes",
-        "license",
-        "licence",
-        "notice",
-        "authors",
-        "contributing",
-        "code_of_conduct",
-        "security",
-    ];
     let stem = at.name.split('.').next().unwrap_or_default();
     matches!(at.extension, "md" | "mdx" | "markdown" | "rst" | "adoc" | "asciidoc" | "textile" | "rdoc")
         || matches!(at.top(), "docs" | "doc" | "documentation")
-        || matches!(at.extension, "" | "txt") && NAMES.contains(&stem)
-        || at.extension == "txt" && at.below(&["docs", "doc"])
+        || matches!(at.extension, "" | "txt") && names::DOCS_NAMES.contains(stem)
+        || at.extension == "txt" && at.below(|part| matches!(part, "docs" | "doc"))
 }
 
 fn is_infrastructure(at: &Place<'_>) -> bool {
-    const FOLDERS: [&str; 14] = [
-        "k8s",
-        "kubernetes",
-        "helm",
-        "charts",
-        "terraform",
-        "ansible",
-        "deploy",
-        "deployment",
-        "infra",
-        "infrastructure",
-        "kustomize",
-        "argocd",
-        "pulumi",
-        ".ebextensions",
-    ];
-    const FILES: [&str; 16] = [
-        "compose.yml",
-        "compose.yaml",
-        "procfile",
-        "serverless.yml",
-        "serverless.yaml",
-        "fly.toml",
-        "app.yaml",
-        "cdk.json",
-        "pulumi.yaml",
-        "skaffold.yaml",
-        "nginx.conf",
-        "vagrantfile",
-        "wrangler.toml",
-        "vercel.json",
-        "netlify.toml",
-        "render.yaml",
-    ];
     matches!(at.extension, "tf" | "tfvars" | "hcl" | "bicep" | "dockerfile")
         || at.name.starts_with("dockerfile")
         || at.name.starts_with("docker-compose")
-        || FILES.contains(&at.name)
+        || names::INFRASTRUCTURE_FILES.contains(at.name)
         // Below "src/deploy" lies code that deals with deployments, which is not a deployment's own description.
-        || at.outside_code_below(&FOLDERS)
+        || at.outside_code_below(|part| names::INFRASTRUCTURE_FOLDERS.contains(part))
 }
 
 fn is_asset(at: &Place<'_>) -> bool {
-    matches!(
-        at.extension,
-        "png"
-            | "jpg"
-            | "jpeg"
-            | "gif"
-            | "webp"
-            | "svg"
-            | "ico"
-            | "bmp"
-            | "avif"
-            | "woff"
-            | "woff2"
-            | "ttf"
-            | "otf"
-            | "eot"
-            | "mp3"
-            | "mp4"
-            | "webm"
-            | "wav"
-            | "ogg"
-            | "mov"
-            | "pdf"
-            | "zip"
-            | "gz"
-            | "tar"
-            | "jar"
-    )
+    names::ASSET_EXTENSIONS.contains(at.extension)
 }
 
 fn is_config(at: &Place<'_>) -> bool {
-    matches!(
-        at.extension,
-        "yml"
-            | "yaml"
-            | "toml"
-            | "ini"
-            | "json"
-            | "jsonc"
-            | "json5"
-            | "cfg"
-            | "conf"
-            | "env"
-            | "properties"
-            | "lock"
-            | "cmake"
-            | "mk"
-            | "bazel"
-            | "bzl"
-            | "editorconfig"
-            | "plist"
-    ) || matches!(
-        at.name,
-        "makefile" | "cmakelists.txt" | "build" | "workspace" | "codeowners" | "justfile" | "rakefile"
-    ) || at.name.starts_with('.')
+    names::CONFIG_EXTENSIONS.contains(at.extension) || names::CONFIG_FILES.contains(at.name) || at.name.starts_with('.')
 }
 
 #[cfg(test)]

@@ -317,7 +317,7 @@ pub enum Evidence {
 }
 
 /// What a schema statement does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SchemaEffect {
     /// Destroys data or breaks code that runs against the old schema: DROP, TRUNCATE, RENAME.
     Destructive,
