@@ -1,6 +1,13 @@
 //! temp
-pub mod demo; mod serve; mod replay; pub mod output;
+pub mod demo;
+pub mod output;
+mod replay;
+mod serve;
 /// x
-#[derive(PartialEq,Eq,Clone,Copy,Debug)] pub enum ExitCode { /// a
-Done, /// b
-Failed }
+#[derive(PartialEq, Eq, Clone, Copy, Debug)]
+pub enum ExitCode {
+    /// a
+    Done,
+    /// b
+    Failed,
+}

@@ -33,7 +33,9 @@ pub(super) async fn run(config: &Config, id: Option<&str>) -> anyhow::Result<Exi
 
 async fn one(config: &Config, store: &Store, id: &str) -> anyhow::Result<ExitCode> {
     let row = store.assessment(id).await?;
-    let row = row.with_context(|| format!("no assessment has the id {id:?}\nhint: `mergecast replay --all` goes through all of them"))?;
+    let row = row.with_context(|| {
+        format!("no assessment has the id {id:?}\nhint: `mergecast replay --all` goes through all of them")
+    })?;
     let stored = Stored::load(store, row, serve::links(config)).await?;
     let json = serde_json::to_string_pretty(&report::json::render(&stored.subject()))?;
     writeln!(anstream::stdout(), "{json}")?;

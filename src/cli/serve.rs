@@ -34,8 +34,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
 async fn settings(config: &Config) -> anyhow::Result<Settings> {
     let app = config.github_app()?;
     let clock = Clock::system();
-    let credentials =
-        AppCredentials { app_id: app.app_id, client_id: app.client_id, private_key_pem: app.private_key };
+    let credentials = AppCredentials { app_id: app.app_id, client_id: app.client_id, private_key_pem: app.private_key };
     let urls = Urls { api: config.github.api_url.clone(), graphql: config.github.graphql_url.clone() };
     let github = GitHub::new(credentials, urls, clock.clone(), Options::default())
         .context("the GitHub App's credentials cannot be used")?;

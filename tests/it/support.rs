@@ -7,7 +7,10 @@ use std::{future::Future, net::Ipv4Addr, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeZone, Utc};
 use mergecast::{
     clock::Clock,
-    github::{AppCredentials, GitHub, Options, Urls, sim::{Exchange, PullHandle, Sim, SimCheckRun, SimOptions, SimRepository}},
+    github::{
+        AppCredentials, GitHub, Options, Urls,
+        sim::{Exchange, PullHandle, Sim, SimCheckRun, SimOptions, SimRepository},
+    },
     report::check_run::NAME,
     service::{Links, Service, Settings, Timing},
     store::{Store, StoreOptions, StorePath},
@@ -97,7 +100,7 @@ impl Ctx {
             private_key_pem: app.private_key_pem.clone(),
         };
         let urls = Urls::new(self.sim.api_url().parse().expect("an address")).expect("a usable address");
-        let options = Options { deadline: self.setup.deadline, ..Options::default() };
+        let options = Options { deadline: self.setup.deadline, writes_per_minute: None, ..Options::default() };
         let service = Service::start(Settings {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             store: self.store.clone(),

@@ -46,7 +46,10 @@ fn base() -> Edits {
         .write(".github/CODEOWNERS", CODEOWNERS)
         .write(".github/mergecast.yml", POLICY)
         .write("package.json", manifest("4.17.20"))
-        .write("db/migrations/0001_orders.sql", "CREATE TABLE orders (id BIGINT PRIMARY KEY, coupon TEXT, total BIGINT);\n")
+        .write(
+            "db/migrations/0001_orders.sql",
+            "CREATE TABLE orders (id BIGINT PRIMARY KEY, coupon TEXT, total BIGINT);\n",
+        )
         .message("Import the shop");
     for (app, modules) in APPS {
         for module in *modules {
@@ -66,7 +69,9 @@ const APPS: &[(&str, &[&str])] = &[
 ];
 
 fn manifest(lodash: &str) -> String {
-    format!("{{\n  \"name\": \"shop\",\n  \"dependencies\": {{\n    \"lodash\": \"^{lodash}\",\n    \"pg\": \"^8.11.3\"\n  }}\n}}\n")
+    format!(
+        "{{\n  \"name\": \"shop\",\n  \"dependencies\": {{\n    \"lodash\": \"^{lodash}\",\n    \"pg\": \"^8.11.3\"\n  }}\n}}\n"
+    )
 }
 
 /// A module that looks like one: functions whose lines differ, so that diffs of it are real diffs.
@@ -82,7 +87,9 @@ fn module_text(app: &str, module: &str, lines: usize) -> String {
 fn test_text(module: &str, cases: usize) -> String {
     let mut text = format!("import * as subject from \"../src/{module}\";\n\n");
     for case in 0..cases {
-        text.push_str(&format!("test(\"{module} {case}\", () => expect(subject.{module}{case}({case})).toBeDefined());\n"));
+        text.push_str(&format!(
+            "test(\"{module} {case}\", () => expect(subject.{module}{case}({case})).toBeDefined());\n"
+        ));
     }
     text
 }
@@ -105,7 +112,8 @@ async fn large_and_entropic(stage: &mut Stage, shop: &SimRepository) -> anyhow::
     let mut edits = Edits::new().message("Switch every module to the new logger");
     for (app, modules) in APPS {
         for module in *modules {
-            edits = edits.write(format!("apps/{app}/src/{module}.ts"), module_text(app, module, 75).replace("log(", "trace("));
+            edits = edits
+                .write(format!("apps/{app}/src/{module}.ts"), module_text(app, module, 75).replace("log(", "trace("));
         }
     }
     let pull = shop.open(PullSpec::new("Switch every module to the new logger", "lin", edits));
@@ -115,7 +123,10 @@ async fn large_and_entropic(stage: &mut Stage, shop: &SimRepository) -> anyhow::
 }
 
 async fn destructive_migration(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()> {
-    stage.tell("3. A migration that destroys data", "Few lines, but one of them drops a column. A floor lifts the score to 70.")?;
+    stage.tell(
+        "3. A migration that destroys data",
+        "Few lines, but one of them drops a column. A floor lifts the score to 70.",
+    )?;
     let edits = Edits::new()
         .write("db/migrations/0002_coupons.sql", "-- coupons moved to their own service\nALTER TABLE orders DROP COLUMN coupon;\nCREATE INDEX orders_total ON orders (total);\n")
         .message("Drop the coupon column");
@@ -126,7 +137,10 @@ async fn destructive_migration(stage: &mut Stage, shop: &SimRepository) -> anyho
 }
 
 async fn dependency_bump(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()> {
-    stage.tell("4. A dependency bump", "A bot moves a patch version; it is judged by the step, not by who knows the files.")?;
+    stage.tell(
+        "4. A dependency bump",
+        "A bot moves a patch version; it is judged by the step, not by who knows the files.",
+    )?;
     let edits = Edits::new().write("package.json", manifest("4.17.21")).message("Bump lodash from 4.17.20 to 4.17.21");
     let mut spec = PullSpec::new("Bump lodash from 4.17.20 to 4.17.21", "dependabot[bot]", edits);
     spec.branch = Some("dependabot/npm_and_yarn/lodash-4.17.21".to_owned());
@@ -137,7 +151,10 @@ async fn dependency_bump(stage: &mut Stage, shop: &SimRepository) -> anyhow::Res
 }
 
 async fn proven_revert(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()> {
-    stage.tell("5. A proven revert", "A merged change is undone. Its patch is compared, not its title: the exact inverse lowers the risk.")?;
+    stage.tell(
+        "5. A proven revert",
+        "A merged change is undone. Its patch is compared, not its title: the exact inverse lowers the risk.",
+    )?;
     let before = module_text("catalog", "prices", 40);
     let after = before.replace("prices3 = (value: number) => log(", "prices3 = (value: number) => cached(");
     let edits = Edits::new().write("apps/catalog/src/prices.ts", after).message("Cache prices");
@@ -160,7 +177,10 @@ async fn owner_approval(stage: &mut Stage, shop: &SimRepository) -> anyhow::Resu
     let edits = Edits::new().write("apps/payments/src/charge.ts", text).message("Charge in instalments");
     let pull = shop.open(PullSpec::new("Charge in instalments", "ada", edits));
     let before = stage.show(&pull).await?;
-    stage.tell("6. Owners are asked, continued", "… and the same change after @mia, an owner of /apps/payments/, approved it.")?;
+    stage.tell(
+        "6. Owners are asked, continued",
+        "… and the same change after @mia, an owner of /apps/payments/, approved it.",
+    )?;
     pull.approve("mia");
     let after = stage.show(&pull).await?;
     anyhow::ensure!(after < before, "an owner's approval must lower the score ({before} to {after})");
@@ -168,7 +188,10 @@ async fn owner_approval(stage: &mut Stage, shop: &SimRepository) -> anyhow::Resu
 }
 
 async fn pushed_twice(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()> {
-    stage.tell("7. Pushed twice in a second", "The newest head wins; each head that was looked at has exactly one completed check run.")?;
+    stage.tell(
+        "7. Pushed twice in a second",
+        "The newest head wins; each head that was looked at has exactly one completed check run.",
+    )?;
     let first = Edits::new().write("apps/web/src/cart.ts", module_text("web", "cart", 44)).message("Remember the cart");
     let pull = shop.open(PullSpec::new("Remember the cart", "lin", first));
     pull.push(Edits::new().write("apps/web/src/cart.ts", module_text("web", "cart", 46)).message("Fix a typo"));

@@ -24,9 +24,9 @@ pub(super) fn serve(state: &State, segments: &[String]) -> Response<Body> {
         [owner, name, "runs", id] => {
             let repo = state.repo(&format!("{owner}/{name}"));
             let run = id.parse().ok().and_then(|id: u64| state.runs.get(&id));
-            repo.zip(run).filter(|(repo, run)| run.repo == repo.id).map(|(_, run)| {
-                document(&run.name, &format!("<main>{}</main>", check_run(state, run)))
-            })
+            repo.zip(run)
+                .filter(|(repo, run)| run.repo == repo.id)
+                .map(|(_, run)| document(&run.name, &format!("<main>{}</main>", check_run(state, run))))
         }
         _ => None,
     };
@@ -94,7 +94,10 @@ fn checks(state: &State, repo: &Repo, pull: &Pull) -> String {
         body.push_str("<h2>Other checks</h2><ul class=\"pulls\">");
         for run in others {
             let (kind, icon, word) = outcome(run);
-            body.push_str(&format!("<li><span class=\"icon {kind}\">{icon}</span> {} <small>{word}</small></li>", escape(&run.name)));
+            body.push_str(&format!(
+                "<li><span class=\"icon {kind}\">{icon}</span> {} <small>{word}</small></li>",
+                escape(&run.name)
+            ));
         }
         body.push_str("</ul>");
     }

@@ -35,7 +35,9 @@ impl<'s> Run<'s> {
             }
             "signature" => scalar(Value::Null),
             "author" | "committer" => Ok(self.git_actor_of(commit).into()),
-            "authors" => Connection::page("GitActorConnection", self.git_actor_of(commit).into_iter().collect(), arguments),
+            "authors" => {
+                Connection::page("GitActorConnection", self.git_actor_of(commit).into_iter().collect(), arguments)
+            }
             "parents" => Connection::page("CommitConnection", self.commits(repo, &commit.parents), arguments),
             "history" => self.history(repo, commit, arguments),
             "file" => {

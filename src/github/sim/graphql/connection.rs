@@ -27,7 +27,12 @@ impl<'s> Connection<'s> {
     }
 
     /// The page of a list of which only the beginning is given, and how many items it counts.
-    pub(super) fn part(type_name: &'static str, counted: usize, all: Vec<Node<'s>>, arguments: &Arguments) -> Found<'s> {
+    pub(super) fn part(
+        type_name: &'static str,
+        counted: usize,
+        all: Vec<Node<'s>>,
+        arguments: &Arguments,
+    ) -> Found<'s> {
         let total = all.len();
         let after = arguments.text("after").map(place).transpose()?.unwrap_or(0);
         let before = arguments.text("before").map(place).transpose()?.map_or(total, |p| p.saturating_sub(1));
@@ -37,7 +42,8 @@ impl<'s> Connection<'s> {
             (Some(first), _) => end = end.min(start + first as usize),
             (None, Some(last)) => start = start.max(end.saturating_sub(last as usize)),
             (None, None) => {
-                let message = format!("You must provide a `first` or `last` value to properly paginate the `{type_name}`.");
+                let message =
+                    format!("You must provide a `first` or `last` value to properly paginate the `{type_name}`.");
                 return Err(Refused::Argument("MISSING_PAGINATION_BOUNDARIES", message));
             }
         }
@@ -50,9 +56,11 @@ impl<'s> Connection<'s> {
             "totalCount" => scalar(self.counted),
             "nodes" => Ok(Resolved::List(self.page.clone())),
             "edges" => {
-                let edges = self.page.iter().enumerate().map(|(at, node)| {
-                    Node::Edge(Box::new(node.clone()), cursor(self.start + at + 1))
-                });
+                let edges = self
+                    .page
+                    .iter()
+                    .enumerate()
+                    .map(|(at, node)| Node::Edge(Box::new(node.clone()), cursor(self.start + at + 1)));
                 Ok(Resolved::List(edges.collect()))
             }
             "pageInfo" => {

@@ -88,7 +88,8 @@ pub(super) fn execute(shared: &Shared, caller: &Caller, request: &Request) -> (A
         "used": used,
         "resetAt": time(budget.resets_at),
     });
-    let mut run = Run { state: &state, caller, document: &document, variables, rate, errors: Vec::new(), broken: false };
+    let mut run =
+        Run { state: &state, caller, document: &document, variables, rate, errors: Vec::new(), broken: false };
     let data = run.operation(request.body["operationName"].as_str());
     let (broken, problems) = (run.broken, run.errors);
     let answer = if broken {
@@ -172,7 +173,12 @@ impl<'s> Run<'s> {
                 }
                 Selection::FragmentSpread(spread) if self.included(&spread.directives) => {
                     let Some(fragment) = self.fragment(&spread.fragment_name) else {
-                        self.mistake(spread.position, &[], format!("Fragment {} was used, but not defined", spread.fragment_name), json!({}));
+                        self.mistake(
+                            spread.position,
+                            &[],
+                            format!("Fragment {} was used, but not defined", spread.fragment_name),
+                            json!({}),
+                        );
                         continue;
                     };
                     let TypeCondition::On(wanted) = &fragment.type_condition;

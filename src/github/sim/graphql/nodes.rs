@@ -155,7 +155,8 @@ impl<'s> Run<'s> {
         match name {
             "rateLimit" => Ok(Resolved::Node(Node::RateLimit)),
             "repository" => {
-                let (owner, repo) = (arguments.text("owner").unwrap_or_default(), arguments.text("name").unwrap_or_default());
+                let (owner, repo) =
+                    (arguments.text("owner").unwrap_or_default(), arguments.text("name").unwrap_or_default());
                 let found = self.state.visible(self.caller, owner, repo);
                 let missing = || not_found("Repository", &format!("name '{owner}/{repo}'"));
                 found.map(|r| Resolved::Node(Node::Repository(r))).ok_or_else(missing)

@@ -31,7 +31,8 @@ pub(super) fn of(document: &Query<'_>, variables: &Map<String, Value>) -> Result
         add(&mut price, document, set, variables, 1, 0)?;
     }
     if price.nodes > NODES_MAX {
-        let message = format!("This query requests up to {} possible nodes which exceeds the maximum limit", price.nodes);
+        let message =
+            format!("This query requests up to {} possible nodes which exceeds the maximum limit", price.nodes);
         return Err(json!({"type": "MAX_NODE_LIMIT_EXCEEDED", "message": message}));
     }
     price.points = ((price.connections + 50) / 100).max(1);
@@ -74,12 +75,20 @@ fn add(
 }
 
 /// Counts a field that is a connection; returns how often what is below it is asked for.
-fn counted(price: &mut Price, field: &Field<'_, Text>, variables: &Map<String, Value>, times: u64) -> Result<u64, Value> {
+fn counted(
+    price: &mut Price,
+    field: &Field<'_, Text>,
+    variables: &Map<String, Value>,
+    times: u64,
+) -> Result<u64, Value> {
     let arguments = Arguments::of(field, variables);
     let Some(size) = arguments.number("first").or(arguments.number("last")) else { return Ok(times) };
     if !(1..=100).contains(&size) {
-        let message = format!("Requesting {size} records on the `{}` connection exceeds the limit of 100 records.", field.name);
-        return Err(json!({"type": "EXCESSIVE_PAGINATION", "locations": [super::place(field.position)], "message": message}));
+        let message =
+            format!("Requesting {size} records on the `{}` connection exceeds the limit of 100 records.", field.name);
+        return Err(
+            json!({"type": "EXCESSIVE_PAGINATION", "locations": [super::place(field.position)], "message": message}),
+        );
     }
     price.connections += times;
     price.nodes += times * size;
