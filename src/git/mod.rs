@@ -127,7 +127,11 @@ impl Repository {
         else {
             return Ok(None);
         };
-        let text = self.git.run(&["cat-file", "blob", object])?;
+        let text = self.git.run(&["cat-file", "blob", object]).map_err(|error| match error {
+            // The tree says that it exists.
+            Error::Failed { .. } if self.partial => Error::MissingObjects,
+            other => other,
+        })?;
         Ok(Some(String::from_utf8_lossy(&text).into_owned()))
     }
 
