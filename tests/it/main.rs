@@ -1,5 +1,6 @@
 //! The one integration-test binary: rules about the code, GitHub's contracts, and behaviour through the front door.
 
+mod cli;
 mod assess;
 mod contracts;
 mod support;

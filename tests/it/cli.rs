@@ -1,0 +1,217 @@
+//! `mergecast score` and the command line from outside: the real binary on real repositories.
+
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path, process::Command as Process};
+
+use assert_cmd::Command;
+
+/// A repository with a base on `main` and a change on `topic`, which is checked out.
+fn repository() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, &["init", "-q", "-b", "main", "."]);
+    write(path, ".github/CODEOWNERS", "* @acme/all\n/db/ @acme/data\nbad[line @x\n");
+    write(path, "src/orders.rs", &"fn order() {}\n".repeat(30));
+    commit(path, "Start");
+    git(path, &["switch", "-q", "-c", "topic"]);
+    write(path, "src/orders.rs", &"fn order(id: u64) {}\n".repeat(45));
+    write(path, "db/migrations/0002_orders.sql", "ALTER TABLE orders DROP COLUMN note;\n");
+    commit(path, "Drop the order's note");
+    directory
+}
+
+fn write(directory: &Path, name: &str, text: &str) {
+    let path = directory.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn commit(directory: &Path, message: &str) {
+    git(directory, &["add", "-A"]);
+    git(directory, &["commit", "-q", "-m", message]);
+}
+
+fn git(directory: &Path, arguments: &[&str]) {
+    let output = Process::new("git")
+        .current_dir(directory)
+        .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"])
+        .args(arguments)
+        .env("GIT_AUTHOR_DATE", "2026-01-05T10:00:00Z")
+        .env("GIT_COMMITTER_DATE", "2026-01-05T10:00:00Z")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The program with an environment of its own.
+fn mergecast(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mergecast"));
+    command.current_dir(directory).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("LANG", "C.UTF-8").env("HOME", directory).args(arguments);
+    command
+}
+
+/// Exit code, standard output and standard error.
+fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = mergecast(directory, arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// The text without what differs from run to run: directory name, dates, ids.
+fn steady(text: &str, directory: &Path) -> String {
+    let name = directory.file_name().unwrap().to_str().unwrap();
+    let text = text.replace(name, "REPOSITORY");
+    let patterns = [
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "DATE"),
+        (r"[A-Z][a-z]+day\s+\d\d:\d\d\s+UTC", "WEEKDAY"),
+        (r"assessment\s+[0-9a-f-]{36}", "assessment ID"),
+        (r"facts\s+[0-9a-f]{12}", "facts DIGEST"),
+    ];
+    patterns
+        .iter()
+        .fold(text, |text, (pattern, name)| regex::Regex::new(pattern).unwrap().replace_all(&text, *name).into_owned())
+}
+
+#[test]
+fn a_score_reads_like_this() {
+    let directory = repository();
+    let (code, out, err) = run(directory.path(), &["score"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    insta::assert_snapshot!(steady(&out, directory.path()), @"");
+}
+
+#[test]
+fn each_format_is_data_alone() {
+    let directory = repository();
+    write(directory.path(), "untracked", "x");
+    let score = |format: &str| {
+        let (code, out, err) = run(directory.path(), &["score", "--format", format]);
+        assert_eq!((code, err.as_str()), (0, "note: 1 file is not committed and not scored\n"));
+        out
+    };
+    let json: serde_json::Value = serde_json::from_str(&score("json")).unwrap();
+    assert_eq!(json["schema"], "mergecast.assessment/1");
+    assert_eq!(json["pull_request"], serde_json::Value::Null);
+    let points = |entry: &serde_json::Value| entry["points"].as_i64().unwrap();
+    let sum: i64 = json["contributions"].as_array().unwrap().iter().map(points).sum();
+    let below_floors = json["base"].as_i64().unwrap() + sum + json["clamped"].as_i64().unwrap();
+    assert!(below_floors <= 70 && json["score"] == 70, "a dropped column lifts the score to 70: {json:#}");
+    let sarif: serde_json::Value = serde_json::from_str(&score("sarif")).unwrap();
+    assert_eq!(
+        (&sarif["version"], &sarif["runs"][0]["tool"]["driver"]["name"]),
+        (&"2.1.0".into(), &"Mergecast".into())
+    );
+    assert!(score("markdown").starts_with("# 70 high"));
+}
+
+#[test]
+fn the_exit_code_says_how_it_ended() {
+    let directory = repository();
+    let check = |arguments: &[&str], code: i32, told: &str| {
+        let (found, out, err) = run(directory.path(), arguments);
+        assert_eq!((found, err.as_str()), (code, told), "{arguments:?}");
+        // Failures leave standard output to those who can use it.
+        assert_eq!(out.is_empty(), code == 1 || code == 2, "{arguments:?}");
+    };
+    check(&["score", "--fail-at", "71"], 0, "");
+    check(&["score", "--fail-at", "70"], 3, "The score 70 is at or above --fail-at 70\n");
+    check(
+        &["score", "--base", "mian"],
+        1,
+        "error: \"mian\" names no commit in this repository\nhint: did you mean main?\n",
+    );
+    check(
+        &["score", "--base=--output=x"],
+        1,
+        "error: \"--output=x\" names no commit in this repository\nhint: git branch --all lists the branches\n",
+    );
+    check(
+        &["score", "--repo", "/nonexistent"],
+        1,
+        "error: /nonexistent is not in a git repository\nhint: go into a repository, or name one with --repo\n",
+    );
+    check(
+        &["score", "--base", "HEAD"],
+        0,
+        "note: there is no commit that HEAD does not have already\nhint: name an earlier commit, for example --base HEAD~1\n",
+    );
+    for wrong in [&["score", "--fail-at", "101"][..], &["score", "--format", "xml"], &["scoer"], &["replay"], &[]] {
+        assert_eq!(run(directory.path(), wrong).0, 2, "{wrong:?}");
+    }
+    assert!(!directory.path().join("x").exists());
+    let no_git = mergecast(directory.path(), &["score"]).env("PATH", "/nonexistent").output().unwrap();
+    assert_eq!(no_git.status.code(), Some(1));
+    let told = String::from_utf8(no_git.stderr).unwrap();
+    assert_eq!(told, "error: Git is not installed, or not in PATH\nhint: install git 2.31 or newer\n");
+}
+
+#[test]
+fn names_from_outside_reach_no_terminal_raw() {
+    let directory = repository();
+    let path = directory.path();
+    for name in [&b"src/\x1b[31mred.rs"[..], b"src/b\xffd.rs", b"src/new\nline.rs", b"--output=x", b"src/|`@acme`.rs"] {
+        fs::write(path.join(OsStr::from_bytes(name)), "fn f() {}\n".repeat(50)).unwrap();
+    }
+    commit(path, "\u{1b}]0;title\u{7}<img src=x> @acme/all\u{202e}");
+    for format in ["text", "markdown", "json", "sarif"] {
+        let (code, out, err) = run(path, &["score", "--format", format]);
+        assert_eq!((code, err.as_str()), (0, ""), "{format}");
+        let raw = out.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        assert!(raw.is_none() || format == "json" || format == "sarif", "{format}: {raw:?}");
+    }
+    assert!(!path.join("x").exists());
+}
+
+#[test]
+fn the_base_and_not_the_change_sets_the_policy() {
+    let directory = repository();
+    let path = directory.path();
+    write(path, ".github/mergecast.yml", "floors: { destructive_migration: off }\n");
+    commit(path, "Switch the floor off");
+    let score = |arguments: &[&str]| -> serde_json::Value {
+        let (_, out, _) = run(path, &[&["score", "--format", "json"], arguments].concat());
+        serde_json::from_str(&out).unwrap()
+    };
+    assert_eq!(score(&[])["score"], 70);
+    git(path, &["switch", "-q", "main"]);
+    write(path, ".github/mergecast.yml", "floors: { destructive_migration: 95 }\nmode: enforce\nthreshold: 90\n");
+    commit(path, "Raise the floor");
+    let raised = score(&["--head", "topic"]);
+    assert_eq!((&raised["score"], &raised["verdict"]["conclusion"]), (&95.into(), &"action_required".into()));
+    write(path, ".github/mergecast.yml", "flors: {}\n");
+    commit(path, "Mistype");
+    let mistaken = score(&["--head", "topic"]);
+    assert_eq!(mistaken["score"], 70);
+    assert_eq!(mistaken["policy"]["errors"][0]["line"], 1);
+}
+
+#[test]
+fn settings_that_are_wrong_stop_the_server_before_it_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = |env: &[(&str, &str)], arguments: &[&str], told: &str| {
+        let output = mergecast(directory.path(), arguments).envs(env.iter().copied()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), told);
+    };
+    check(
+        &[("GITHUB_APP_ID", "7"), ("GITHUB_WEBHOOK_SECRET", "hunter2")],
+        &["serve"],
+        "error: The GitHub App's credentials are incomplete: GITHUB_PRIVATE_KEY not set\n\
+         hint: set them in the environment or in mergecast.toml; a secret can also be given as a file, \
+         for example GITHUB_PRIVATE_KEY_FILE=key.pem\n",
+    );
+    check(
+        &[],
+        &["serve", "--listen", "nowhere"],
+        "error: --listen is \"nowhere\", which is not usable\n\
+         hint: MERGECAST_LISTEN must be an address with a port, such as 127.0.0.1:8080 or [::]:8080\n",
+    );
+    write(directory.path(), "mergecast.toml", "databse = 'x'\n");
+    check(
+        &[],
+        &["serve"],
+        "error: mergecast.toml line 1 has the unknown key \"databse\"\nhint: did you mean database?\n",
+    );
+}
