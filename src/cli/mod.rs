@@ -134,9 +134,7 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
             let config = args.settings(serve.flags())?;
             runtime()?.block_on(serve::run(&config)).map(|()| ExitCode::Done)
         }
-        Command::Demo(demo) => {
-            runtime()?.block_on(demo::run(demo.once, Terminal::stdout())).map(|()| ExitCode::Done)
-        }
+        Command::Demo(demo) => runtime()?.block_on(demo::run(demo.once, Terminal::stdout())).map(|()| ExitCode::Done),
         Command::Replay(replay) => {
             let database = replay.database.clone().map(|url| ("MERGECAST_DATABASE", url));
             let config = args.settings(database.into_iter().collect())?;
@@ -196,9 +194,9 @@ fn start_log(args: &Args) {
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
 }
 
 /// Text for a terminal: without the control characters that outside names may hold.

@@ -8,14 +8,14 @@ use crate::report::terminal::Style;
 const WIDTH: usize = 100;
 
 /// Standard output: colours are taken out where they are not wanted (`NO_COLOR`, pipes).
-pub struct Terminal {
+pub(super) struct Terminal {
     out: anstream::AutoStream<std::io::Stdout>,
     style: Style,
 }
 
 impl Terminal {
     /// Standard output of this process.
-    pub fn stdout() -> Self {
+    pub(super) fn stdout() -> Self {
         let out = anstream::stdout();
         let color = out.current_choice() != anstream::ColorChoice::Never;
         let unicode = ["LC_ALL", "LC_CTYPE", "LANG"]
@@ -26,12 +26,12 @@ impl Terminal {
     }
 
     /// What it can show.
-    pub(crate) fn style(&self) -> Style {
+    pub(super) fn style(&self) -> Style {
         self.style
     }
 
     /// Where to write.
-    pub(crate) fn out(&mut self) -> &mut impl Write {
+    pub(super) fn out(&mut self) -> &mut impl Write {
         &mut self.out
     }
 }

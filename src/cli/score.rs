@@ -69,7 +69,7 @@ pub(super) fn run(args: &ScoreArgs, now: DateTime<Utc>, terminal: &mut Terminal)
         facts: &facts,
         assessment: &assessment,
         model_version: &model.version,
-        model_fitted_at: None,
+        model_fitted_at: model.fitted_at,
         facts_digest: &facts_digest,
         previous_score: None,
         policy: &policy.policy,

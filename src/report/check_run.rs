@@ -83,10 +83,8 @@ pub struct Button {
 /// Identifier of the button that scores again.
 pub const RESCORE: &str = "rescore";
 
-const BUTTONS: [Button; 2] = [
-    Button { label: "Re-score", description: "Read everything anew and score again", identifier: "rescore" },
-    Button { label: "Acknowledge", description: "Note that somebody has read this", identifier: "acknowledge" },
-];
+const BUTTONS: [Button; 1] =
+    [Button { label: "Re-score", description: "Read everything anew and score again", identifier: RESCORE }];
 
 /// The buttons, at most three.
 pub fn actions() -> &'static [Button] {

@@ -118,7 +118,7 @@ struct SourceEntry {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct ModelEntry {
     version: String,
-    fitted_at: Option<DateTime<Utc>>,
+    fitted_at: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

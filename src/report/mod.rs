@@ -24,7 +24,7 @@ use crate::risk::{
 };
 use sentences::{
     Detail, Sentence, cause, evidence,
-    figures::{Figure, age, at_least, count, counted, instant, none, plain_number, signed},
+    figures::{Figure, age, at_least, count, counted, date, instant, none, plain_number, signed},
     name, prose, say,
     unknown::{self, Missing},
     verdict, ways,
@@ -41,8 +41,8 @@ pub struct Subject<'a> {
     pub assessment: &'a Assessment,
     /// Version of the model that scored.
     pub model_version: &'a str,
-    /// When the model was fitted to outcomes; `None` for documented priors.
-    pub model_fitted_at: Option<DateTime<Utc>>,
+    /// When the model's weights were made.
+    pub model_fitted_at: DateTime<Utc>,
     /// Digest of the stored facts, in hexadecimal.
     pub facts_digest: &'a str,
     /// Score of the last commit of the same pull request, 0-100.
@@ -275,11 +275,13 @@ fn sources(subject: &Subject<'_>) -> Vec<Sentence> {
         Some(file) => say!["policy: ", name(file), " of the base branch"],
         None => say!["policy: the defaults, since no ", name(policy_file(origin)), " is in force"],
     });
-    let fitted = match subject.model_fitted_at {
-        Some(at) => say!["fitted to outcomes on ", instant(at)],
-        None => say!["documented priors, not fitted to outcomes yet"],
-    };
-    said.push(say!["model: ", name(subject.model_version), " ("].with(fitted).then(")"));
+    said.push(say![
+        "model: ",
+        name(subject.model_version),
+        " (public data and documented priors as of ",
+        date(subject.model_fitted_at),
+        "; none of your outcomes yet)"
+    ]);
     said.push(say![
         "commit ",
         name(&short(&subject.facts.change.head_sha)),

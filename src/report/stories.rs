@@ -41,7 +41,7 @@ impl Story {
             facts: &self.facts,
             assessment: &self.assessment,
             model_version: "baseline",
-            model_fitted_at: None,
+            model_fitted_at: Model::baseline().fitted_at,
             facts_digest: "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
             previous_score: self.previous_score,
             policy: &self.policy,

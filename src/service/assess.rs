@@ -132,6 +132,10 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
     let last = app.store.latest_assessment(number(pull.repository_id), number(pull.number)).await?;
     let head = Head::of(&pull);
     let mut run = Writer::open(app, &installation, &repo, &head, pull.own_check_runs.as_deref().ok(), &id).await?;
+    if pull.state != ChangeState::Open && run.completed() {
+        // What stands there is the last word before it was merged or closed.
+        return Ok(());
+    }
     let (facts, policy) = gather::facts(app, &installation, &repo, &pull, last.as_ref()).await?;
     let scored = Scored::new(app, facts, policy, Model::baseline());
     if run.completed() && last.as_ref().is_some_and(|last| scored.reads_like(last)) {
@@ -226,7 +230,7 @@ impl Scored {
             facts: &self.facts,
             assessment: &self.assessment,
             model_version: &self.model.version,
-            model_fitted_at: None,
+            model_fitted_at: self.model.fitted_at,
             facts_digest: &row.facts_digest,
             previous_score,
             policy: &self.policy,

@@ -64,7 +64,7 @@ impl Stored {
             facts: &self.facts,
             assessment: &self.assessment,
             model_version: &self.model.version,
-            model_fitted_at: None,
+            model_fitted_at: self.model.fitted_at,
             facts_digest: &self.row.facts_digest,
             previous_score: self.previous_score,
             policy: &self.policy,

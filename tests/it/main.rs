@@ -1,7 +1,7 @@
 //! The one integration-test binary: rules about the code, GitHub's contracts, and behaviour through the front door.
 
-mod cli;
 mod assess;
+mod cli;
 mod contracts;
 mod support;
 mod tidy;

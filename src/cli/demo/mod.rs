@@ -39,7 +39,7 @@ struct Stage {
 ///
 /// # Errors
 /// When no port or temporary directory can be had, or a pull request of the story ends without its check run.
-pub async fn run(once: bool, terminal: Terminal) -> anyhow::Result<()> {
+pub(super) async fn run(once: bool, terminal: Terminal) -> anyhow::Result<()> {
     let mut stage = Stage::set(terminal).await?;
     story::play(&mut stage).await?;
     stage.closing(once)?;

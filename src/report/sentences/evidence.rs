@@ -15,6 +15,9 @@ pub(crate) fn reading(contribution: &Contribution, detail: Detail) -> Sentence {
     let Ok(measure) = &contribution.reading else {
         return Sentence::default();
     };
+    if measure.evidence.is_empty() && contribution.signal.id == "change_kind" {
+        return say!["neither a fix nor one of the other kinds that are undone less often"];
+    }
     if measure.evidence.is_empty() {
         return say![value(measure.value, contribution.signal.unit)];
     }

@@ -74,6 +74,11 @@ pub(crate) fn instant(at: DateTime<Utc>) -> Figure {
     Figure(at.format("%Y-%m-%d %H:%M UTC").to_string())
 }
 
+/// `2026-03-06`.
+pub(crate) fn date(at: DateTime<Utc>) -> Figure {
+    Figure(at.format("%Y-%m-%d").to_string())
+}
+
 /// `12 s`, `4 min`, `3 h`, `12 days`; nothing below a second.
 pub(crate) fn age(age: TimeDelta) -> Option<Figure> {
     let seconds = age.num_seconds();
