@@ -339,3 +339,105 @@ impl std::fmt::Debug for Signal {
         formatter.write_str(self.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::risk::{
+        facts::{Declared, FileChange, FileStatus},
+        patch::Patch,
+        stories::{any_facts, pull_request},
+    };
+
+    #[test]
+    fn names_are_unique_and_well_formed() {
+        let snake = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
+        let mut seen = HashSet::new();
+        for signal in SIGNALS {
+            assert!(snake(signal.id) && seen.insert(signal.id), "{}", signal.id);
+            assert!(!signal.label.is_empty() && !signal.terms.is_empty() && signal.why.ends_with('.'), "{}", signal.id);
+            for term in signal.terms {
+                let (owner, name) = term.id.split_once('.').unwrap();
+                assert!(owner == signal.id && snake(name) && seen.insert(term.id), "{}", term.id);
+                assert!(!term.transform.is_empty(), "{}", term.id);
+            }
+        }
+    }
+
+    fn sane(facts: &Facts) -> Result<(), TestCaseError> {
+        let readings = read_all(facts);
+        prop_assert_eq!(readings.len(), SIGNALS.len());
+        for (signal, reading) in SIGNALS.iter().zip(&readings) {
+            let Ok(measure) = reading else { continue };
+            prop_assert_eq!(measure.terms.len(), signal.terms.len(), "{}", signal.id);
+            prop_assert!(measure.value.is_finite() && measure.terms.iter().all(|x| x.is_finite()), "{:?}", reading);
+        }
+        prop_assert_eq!(readings, read_all(facts));
+        Ok(())
+    }
+
+    fn hostile_path() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "(src|db|migrations|vendor|\\.github|a\u{301}|\u{202e}|\\.\\.|/|//|\\.|\\.sql|\\.rb|\\.py|Cargo\\.toml|package\\.json|go\\.mod|pom\\.xml|Test|\u{1F600}){0,8}",
+        ]
+    }
+
+    fn hostile_file() -> impl Strategy<Value = FileChange> {
+        let count = || prop_oneof![0..50_u64, Just(u64::MAX), any::<u64>()];
+        let patch = "(@@ -[0-9]{1,21},[0-9]{1,3} \\+[0-9]{1,21},[0-9]{1,3} @@ ?|\n[-+ ]|\n\\\\|DROP TABLE a;|\"b\": \"\\^1.2\"|\t|\r|'|\\PC{0,5}){0,30}";
+        let status = prop::sample::select(vec![
+            FileStatus::Added,
+            FileStatus::Modified,
+            FileStatus::Removed,
+            FileStatus::Renamed,
+            FileStatus::Copied,
+            FileStatus::Changed,
+            FileStatus::Unchanged,
+        ]);
+        let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+        (hostile_path(), prop::option::of(hostile_path()), status, count(), count(), patch, flags).prop_map(
+            |(path, previous_path, status, added, deleted, patch, (given, binary, submodule))| FileChange {
+                path,
+                previous_path,
+                status,
+                added,
+                deleted,
+                patch: if given { Ok(Patch(patch)) } else { Err(Unknown::not_connected(Source::Diff)) },
+                binary,
+                submodule,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_facts_give_finite_readings(facts in any_facts()) {
+            sane(&facts)?;
+        }
+
+        #[test]
+        fn hostile_files_give_finite_readings(
+            title in any::<String>(),
+            files in proptest::collection::vec(hostile_file(), 0..6),
+            globs in proptest::collection::vec("[*?\\[\\]{}a/!,\\\\]{0,12}|\\PC{0,6}", 0..4),
+            points in any::<f64>(),
+            total in any::<u64>(),
+        ) {
+            let mut facts = pull_request(&title, files);
+            facts.change.files_total = total;
+            let sensitive_paths = globs.iter().map(|glob| (glob.clone(), points)).collect();
+            facts.declared = Declared { ignore: globs, sensitive_paths, ..Declared::default() };
+            facts.change.created_at = Some(chrono::DateTime::<chrono::Utc>::MIN_UTC);
+            sane(&facts)?;
+            facts.at = chrono::DateTime::<chrono::Utc>::MAX_UTC;
+            sane(&facts)?;
+        }
+    }
+}

@@ -168,20 +168,21 @@ fn parse(statement: &[TokenWithSpan], setting: Setting) -> Option<sqlparser::ast
     })
 }
 
-/// How deep a parser would have to go: into parentheses, brackets, and types such as `ARRAY<ARRAY<int>>`, whose
-/// signs are comparisons as well and therefore count without being closed.
+/// How deep a parser would have to go: into parentheses, brackets, and what it reads without counting its own depth,
+/// which is types such as `ARRAY<ARRAY<int>>` and intervals of intervals.
 fn nesting(statement: &[TokenWithSpan]) -> usize {
-    let (mut depth, mut deepest, mut angles) = (0_usize, 0, 0);
+    let (mut depth, mut deepest, mut uncounted) = (0_usize, 0, 0);
     for token in statement {
         match token.token {
             Token::LParen | Token::LBracket => depth += 1,
             Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
-            Token::Lt => angles += 1,
+            Token::Lt => uncounted += 1,
+            _ if words::is(token, "INTERVAL") => uncounted += 1,
             _ => {}
         }
         deepest = deepest.max(depth);
     }
-    deepest.max(angles)
+    deepest.max(uncounted)
 }
 
 /// Tokens without white space and comments. Behind a quote that is never closed, as at the start of a hunk, reading
