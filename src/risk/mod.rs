@@ -115,8 +115,8 @@ mod tests {
         feature without tests   40 31-78   success         churn +6, diffusion -1, entropy -2, test_churn +4, change_kind +2, pull_request_age +1
         large and spread        60 51-98   success         churn +14, diffusion +5, entropy +2, test_churn +5, change_kind +3, pull_request_age +1
         destructive migration   70 70-86   neutral         churn +3, diffusion +1, entropy +1, test_churn -1, change_kind +3, schema_change +11, pull_request_age +1
-        dependency patch        20 11-58   success         churn -7, diffusion -4, entropy -2, test_churn -1, change_kind +3, pull_request_age +1
-        dependency major        20 11-58   success         churn -7, diffusion -4, entropy -2, test_churn -1, change_kind +3, pull_request_age +1
+        dependency patch        17 8-55    success         churn -7, diffusion -4, entropy -2, test_churn -1, change_kind +3, pull_request_age +1, dependency_update -3
+        dependency major        28 19-66   success         churn -7, diffusion -4, entropy -2, test_churn -1, change_kind +3, pull_request_age +1, dependency_update +8
         proven revert           34 24-71   success         churn +3, diffusion +1, entropy +1, test_churn -1, change_kind +3, schema_change +11, pull_request_age +1, revert -15
         owners not asked        48 38-85   success         diffusion -1, entropy +2, test_churn -1, change_kind +2, review +6, owner_review +9, pull_request_age +1
         failing checks          41 31-78   success         diffusion -1, entropy -2, test_churn -1, change_kind -1, sensitive_paths +5, checks +10, pull_request_age +1
