@@ -1,7 +1,7 @@
 //! The changed files between two trees, as GitHub's files endpoint lists them: renames found, patches withheld where
 //! GitHub withholds them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::hunks::{self, Counts};
 use super::objects::{Entry, EntryKind, Tree};
@@ -56,13 +56,17 @@ fn renames<'a>(
     added: &[&'a String],
 ) -> HashMap<&'a String, &'a String> {
     let mut origin = HashMap::new();
+    let mut by_content: HashMap<&str, Vec<&String>> = HashMap::new();
+    for path in removed.iter().rev().filter(|p| !base[**p].bytes.is_empty()) {
+        by_content.entry(&base[*path].sha).or_default().push(path);
+    }
     for path in added {
-        let new = &head[*path];
-        let same = |old: &&String| base[*old].sha == new.sha && !new.bytes.is_empty();
-        if let Some(at) = removed.iter().position(|old| same(old)) {
-            origin.insert(*path, removed.remove(at));
+        if let Some(old) = by_content.get_mut(head[*path].sha.as_str()).and_then(Vec::pop) {
+            origin.insert(*path, old);
         }
     }
+    let moved: HashSet<&String> = origin.values().copied().collect();
+    removed.retain(|path| !moved.contains(path));
     let rest: Vec<&String> = added.iter().filter(|p| !origin.contains_key(**p)).copied().collect();
     if rest.len().saturating_mul(removed.len()) > RENAME_PAIRS_MAX {
         return origin;

@@ -29,7 +29,7 @@ pub(super) fn unified(old: &str, new: &str) -> (String, Counts) {
     let ops = if old.len().min(new.len()) > EXACT_LINES_MAX {
         vec![DiffOp::Replace { old_index: 0, old_len: old.len(), new_index: 0, new_len: new.len() }]
     } else {
-        capture_diff_slices(Algorithm::Myers, &old, &new)
+        placed(&capture_diff_slices(Algorithm::Myers, &old, &new))
     };
     let mut counts = Counts::default();
     for op in &ops {
@@ -46,6 +46,25 @@ pub(super) fn unified(old: &str, new: &str) -> (String, Counts) {
         patch.pop();
     }
     (patch, counts)
+}
+
+/// The same operations with their places counted anew: `similar` shifts operations without moving the places of the
+/// side that they do not touch.
+fn placed(ops: &[DiffOp]) -> Vec<DiffOp> {
+    let (mut old_index, mut new_index) = (0, 0);
+    let mut placed = Vec::with_capacity(ops.len());
+    for op in ops {
+        let (old_len, new_len) = (op.old_range().len(), op.new_range().len());
+        placed.push(match op {
+            DiffOp::Equal { len, .. } => DiffOp::Equal { old_index, new_index, len: *len },
+            DiffOp::Delete { .. } => DiffOp::Delete { old_index, old_len, new_index },
+            DiffOp::Insert { .. } => DiffOp::Insert { old_index, new_index, new_len },
+            DiffOp::Replace { .. } => DiffOp::Replace { old_index, old_len, new_index, new_len },
+        });
+        old_index += old_len;
+        new_index += new_len;
+    }
+    placed
 }
 
 fn hunk(patch: &mut String, group: &[DiffOp], old: &[&str], new: &[&str]) {

@@ -13,14 +13,19 @@ mod hunks;
 mod limits;
 mod objects;
 mod page;
+mod pull_changes;
 mod pull_verbs;
 mod pulls;
+mod repo_changes;
 mod rest;
 mod server;
 mod shapes;
 mod state;
 mod verbs;
 mod webhooks;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -96,13 +101,13 @@ fn default_permissions() -> Permissions {
     levels.map(|(name, level)| (name.to_owned(), level.to_owned())).collect()
 }
 
-const EVENTS: [&str; 11] = [
+/// What the app is subscribed to. `merge_group` is sent as well, but GitHub's schema of `check_suite` does not list it.
+const EVENTS: [&str; 10] = [
     "check_run",
     "check_suite",
     "deployment",
     "deployment_status",
     "issue_comment",
-    "merge_group",
     "pull_request",
     "pull_request_review",
     "push",

@@ -104,7 +104,7 @@ impl Pull {
         self.state == PullState::Open
     }
 
-    pub(super) fn from_fork(&self, repo: &Repo) -> bool {
+    pub(super) fn is_from_fork(&self, repo: &Repo) -> bool {
         !self.head_owner.eq_ignore_ascii_case(&repo.owner)
     }
 
@@ -194,7 +194,7 @@ impl State {
 
     /// Open pull requests of the repository itself whose head is `sha`: what checks list; fork heads are not among them.
     pub(super) fn pulls_with_head<'a>(&'a self, repo: &'a Repo, sha: &'a str) -> impl Iterator<Item = &'a Pull> {
-        repo.pulls.values().filter(move |p| p.open() && p.head_sha == sha && !p.from_fork(repo))
+        repo.pulls.values().filter(move |p| p.open() && p.head_sha == sha && !p.is_from_fork(repo))
     }
 
     /// The branch whose tip is `sha`; a fork's branches do not count.

@@ -100,12 +100,14 @@ async fn respond(shared: &Arc<Shared>, http: HttpRequest<Incoming>) -> Option<Re
         state.requests += 1;
         state.requests
     };
+    let mut recording = Recording { shared, number, request: &request, answer: None };
     let answer = if unreadable {
         Some(limited(shared, &request, None, Answer::error(400, "Problems parsing JSON"), 0))
     } else {
         handle(shared, &request).await
     };
-    record(shared, number, &request, answer.as_ref());
+    recording.answer = answer.as_ref().map(|a| (a.status, a.body.clone()));
+    drop(recording);
     shared.wake.notify_waiters();
     answer.map(|a| into_response(a, &request))
 }
@@ -120,8 +122,9 @@ async fn handle(shared: &Arc<Shared>, request: &Request) -> Option<Answer> {
     match fault {
         None => Some(perform(shared, request).await),
         Some(FaultKind::Slow(wait)) => {
-            let _writing = Writing::of(shared, request);
+            let writing = Writing::of(shared, request);
             tokio::time::sleep(wait.min(HOLD_MAX)).await;
+            drop(writing);
             Some(perform(shared, request).await)
         }
         Some(FaultKind::Timeout) => {
@@ -249,29 +252,40 @@ impl Drop for Writing {
 /// Request headers worth recording: none that could hold a credential.
 const HEADERS: [&str; 5] = ["accept", "content-type", "if-none-match", "user-agent", "x-github-api-version"];
 
-fn record(shared: &Shared, number: u64, request: &Request, answer: Option<&Answer>) {
-    if !shared.options.record {
-        return;
-    }
-    let mut response_body = answer.map(|a| a.body.clone()).unwrap_or_default();
-    if response_body.get("token").is_some() {
-        response_body["token"] = json!("***");
-    }
-    let sent = |name: &&str| request.header(name).map(|v| ((*name).to_owned(), v.to_owned()));
-    let exchange = Exchange {
-        number,
-        method: request.method.clone(),
-        path: request.path.clone(),
-        query: request.query_text.clone(),
-        request_headers: HEADERS.iter().filter_map(sent).collect(),
-        request_body: request.body.clone(),
-        status: answer.map(|a| a.status),
-        response_body,
-    };
-    let mut state = shared.state();
-    state.exchanges.push_back(exchange);
-    if state.exchanges.len() > EXCHANGES_MAX {
-        state.exchanges.pop_front();
+/// Records the exchange when dropped, so that one whose client gave up is not missed.
+struct Recording<'a> {
+    shared: &'a Shared,
+    number: u64,
+    request: &'a Request,
+    answer: Option<(u16, Value)>,
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        if !self.shared.options.record {
+            return;
+        }
+        let request = self.request;
+        let (status, mut response_body) = self.answer.take().map_or((None, Value::Null), |(s, b)| (Some(s), b));
+        if response_body.get("token").is_some() {
+            response_body["token"] = json!("***");
+        }
+        let sent = |name: &&str| request.header(name).map(|v| ((*name).to_owned(), v.to_owned()));
+        let exchange = Exchange {
+            number: self.number,
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: request.query_text.clone(),
+            request_headers: HEADERS.iter().filter_map(sent).collect(),
+            request_body: request.body.clone(),
+            status,
+            response_body,
+        };
+        let mut state = self.shared.state();
+        state.exchanges.push_back(exchange);
+        if state.exchanges.len() > EXCHANGES_MAX {
+            state.exchanges.pop_front();
+        }
     }
 }
 

@@ -19,6 +19,9 @@ use super::{Exchange, SimClock};
 /// Permission names to levels, as GitHub's app manifest spells them.
 pub type Permissions = BTreeMap<String, String>;
 
+/// Changed files by base and head commit.
+type Diffs = HashMap<(String, String), Arc<Vec<FileDiff>>>;
+
 pub(super) struct State {
     /// `http://127.0.0.1:PORT`, without a trailing slash.
     pub(super) base: String,
@@ -35,8 +38,8 @@ pub(super) struct State {
     pub(super) suites: BTreeMap<u64, Suite>,
     pub(super) runs: BTreeMap<u64, Run>,
     pub(super) statuses: Vec<Status>,
-    /// By base and head tree; computed once, as a change of 3,000 files is asked for page by page.
-    pub(super) diffs: RefCell<HashMap<(String, String), Arc<Vec<FileDiff>>>>,
+    /// Computed once, as a change of 3,000 files is asked for page by page.
+    pub(super) diffs: RefCell<Diffs>,
     pub(super) tokens: HashMap<String, Token>,
     pub(super) budgets: HashMap<(String, &'static str), Budget>,
     pub(super) hook_url: Option<String>,

@@ -8,6 +8,9 @@ mod price;
 mod pulls;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 use graphql_parser::Pos;
 use graphql_parser::query::{Definition, Directive, Document, Field, FragmentDefinition, OperationDefinition};
 use graphql_parser::query::{Selection, SelectionSet, TypeCondition};

@@ -16,7 +16,7 @@ use super::{Found, Refused, Resolved, Run, scalar};
 
 impl<'s> Run<'s> {
     pub(super) fn pull(&self, repo: &'s Repo, pull: &'s Pull, name: &str, arguments: &Arguments) -> Found<'s> {
-        let from_fork = pull.from_fork(repo);
+        let from_fork = pull.is_from_fork(repo);
         match name {
             "id" => scalar(node_id("PR", pull.id)),
             "databaseId" => scalar(pull.id),

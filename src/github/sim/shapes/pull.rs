@@ -113,7 +113,7 @@ impl State {
         shape["merged_by"] = pull.merged_by.as_deref().map_or(Value::Null, |by| self.user_shape(by));
         shape["comments"] = json!(pull.comments.len());
         shape["review_comments"] = json!(pull.threads.len());
-        shape["maintainer_can_modify"] = json!(pull.from_fork(repo));
+        shape["maintainer_can_modify"] = json!(pull.is_from_fork(repo));
         shape["commits"] = json!(self.pull_commits(repo, pull).len());
         shape["additions"] = json!(files.iter().map(|f| f.counts.added).sum::<u64>());
         shape["deletions"] = json!(files.iter().map(|f| f.counts.deleted).sum::<u64>());
@@ -156,7 +156,7 @@ impl State {
             "name": label,
             "color": "ededed",
             "default": false,
-            "description": null,
+            "description": "",
         })
     }
 
