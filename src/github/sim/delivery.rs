@@ -54,21 +54,63 @@ pub struct Delivery {
     pub payload: Value,
 }
 
-pub(super) type Attempt = Delivery;
-
-/// A webhook on its way.
+/// A webhook on its way: what it says was settled when the event happened.
 #[derive(Clone)]
 pub(super) struct Outgoing {
     pub(super) guid: String,
     pub(super) event: String,
-    pub(super) payload: Value,
+    pub(super) action: Option<String>,
+    pub(super) installation: Option<u64>,
+    pub(super) repository: Option<u64>,
     pub(super) redelivery: bool,
-    /// Sent in place of the JSON of `payload`, with the right signature.
-    pub(super) raw: Option<Vec<u8>>,
+    /// The JSON text, or whatever bytes a test sends.
+    pub(super) body: Arc<[u8]>,
 }
 
-/// Attempts kept in the log.
-const ATTEMPTS_MAX: usize = 20_000;
+impl Outgoing {
+    fn new(guid: String, event: &str, payload: &Value, raw: Option<Vec<u8>>) -> Self {
+        Self {
+            guid,
+            event: event.to_owned(),
+            action: payload["action"].as_str().map(str::to_owned),
+            installation: payload["installation"]["id"].as_u64(),
+            repository: payload["repository"]["id"].as_u64(),
+            redelivery: false,
+            body: raw.unwrap_or_else(|| payload.to_string().into_bytes()).into(),
+        }
+    }
+
+    pub(super) fn payload(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+/// An attempt as the log keeps it.
+pub(super) struct Attempt {
+    pub(super) id: u64,
+    pub(super) at: DateTime<Utc>,
+    pub(super) outcome: DeliveryOutcome,
+    pub(super) sent: Outgoing,
+}
+
+impl From<&Attempt> for Delivery {
+    fn from(attempt: &Attempt) -> Self {
+        let Attempt { id, at, outcome, sent } = attempt;
+        Self {
+            id: *id,
+            guid: sent.guid.clone(),
+            event: sent.event.clone(),
+            action: sent.action.clone(),
+            at: *at,
+            redelivery: sent.redelivery,
+            outcome: outcome.clone(),
+            payload: sent.payload(),
+        }
+    }
+}
+
+/// Attempts kept in the log, some 25 KB each.
+const ATTEMPTS_MAX: usize = 10_000;
 /// How long a reordered delivery waits for one that could overtake it.
 const OVERTAKE_WAIT: Duration = Duration::from_millis(100);
 
@@ -76,7 +118,7 @@ impl State {
     /// Queues a webhook. Payloads are built when the event happens and do not change afterwards.
     pub(super) fn send(&mut self, event: &str, payload: Value) {
         let guid = self.new_guid();
-        self.outbox.push_back(Outgoing { guid, event: event.to_owned(), payload, redelivery: false, raw: None });
+        self.outbox.push_back(Outgoing::new(guid, event, &payload, None));
     }
 
     fn new_guid(&mut self) -> String {
@@ -86,18 +128,7 @@ impl State {
 
     fn log(&mut self, out: &Outgoing, outcome: DeliveryOutcome) {
         let (id, at) = (self.new_id(), self.now());
-        let action = out.payload["action"].as_str().map(str::to_owned);
-        let (guid, event, redelivery) = (out.guid.clone(), out.event.clone(), out.redelivery);
-        self.attempts.push_back(Attempt {
-            id,
-            guid,
-            event,
-            action,
-            at,
-            redelivery,
-            outcome,
-            payload: out.payload.clone(),
-        });
+        self.attempts.push_back(Attempt { id, at, outcome, sent: out.clone() });
         if self.attempts.len() > ATTEMPTS_MAX {
             self.attempts.pop_front();
         }
@@ -145,41 +176,40 @@ impl Sim {
         }
     }
 
-    /// Every attempt so far, oldest first (the latest 20,000).
+    /// Every attempt so far, oldest first (the latest 10,000).
     pub fn deliveries(&self) -> Vec<Delivery> {
-        self.shared.state().attempts.iter().cloned().collect()
+        self.shared.state().attempts.iter().map(Delivery::from).collect()
     }
 
     /// Sends a payload of the caller's making, signed like any other; returns the delivery id.
     pub fn send(&self, event: &str, payload: Value) -> String {
-        self.send_raw(event, payload, None)
+        self.send_raw(event, &payload, None)
     }
 
     /// Sends arbitrary bytes as the body, correctly signed; returns the delivery id.
     pub fn send_bytes(&self, event: &str, body: impl Into<Vec<u8>>) -> String {
-        self.send_raw(event, Value::Null, Some(body.into()))
+        self.send_raw(event, &Value::Null, Some(body.into()))
     }
 
-    fn send_raw(&self, event: &str, payload: Value, raw: Option<Vec<u8>>) -> String {
+    fn send_raw(&self, event: &str, payload: &Value, raw: Option<Vec<u8>>) -> String {
         self.act(|state| {
             let guid = state.new_guid();
-            let (event, redelivery) = (event.to_owned(), false);
-            state.outbox.push_back(Outgoing { guid: guid.clone(), event, payload, redelivery, raw });
+            state.outbox.push_back(Outgoing::new(guid.clone(), event, payload, raw));
             guid
         })
     }
 
     /// Delivers again what was delivered, or not, under this id; false if the log does not know it.
     pub fn redeliver(&self, guid: &str) -> bool {
-        self.act(|state| state.redeliver(|a| a.guid == guid))
+        self.act(|state| state.redeliver(|a| a.sent.guid == guid))
     }
 }
 
 impl State {
     pub(super) fn redeliver(&mut self, which: impl Fn(&Attempt) -> bool) -> bool {
         let Some(found) = self.attempts.iter().rev().find(|a| which(a)) else { return false };
-        let (guid, event, payload) = (found.guid.clone(), found.event.clone(), found.payload.clone());
-        self.outbox.push_back(Outgoing { guid, event, payload, redelivery: true, raw: None });
+        let again = Outgoing { redelivery: true, ..found.sent.clone() };
+        self.outbox.push_back(again);
         true
     }
 }
@@ -264,10 +294,9 @@ async fn deliver(shared: &Shared, out: Outgoing) {
 }
 
 async fn attempt(shared: &Shared, url: &str, out: &Outgoing) -> DeliveryOutcome {
-    let json = out.raw.clone().unwrap_or_else(|| out.payload.to_string().into_bytes());
     let (body, content_type) = match shared.options.content_type {
-        HookContentType::Json => (json, "application/json"),
-        HookContentType::Form => (form(&json), "application/x-www-form-urlencoded"),
+        HookContentType::Json => (out.body.to_vec(), "application/json"),
+        HookContentType::Form => (form(&out.body), "application/x-www-form-urlencoded"),
     };
     let request = shared
         .hooks

@@ -1,4 +1,4 @@
-//! Unified hunks in the form of GitHub's `patch` field: no file headers, three lines of context, git's section headings.
+//! Unified hunks in the form of GitHub's `patch` field: no file headers, three lines of context, git's headings.
 
 use similar::{Algorithm, DiffOp, capture_diff_slices, group_diff_ops};
 

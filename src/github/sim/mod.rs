@@ -60,7 +60,7 @@ pub struct SimOptions {
     pub clock: SimClock,
     /// Port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
-    /// Keep what went over the wire for [`Sim::exchanges`] (the latest 20,000).
+    /// Keep what went over the wire for [`Sim::exchanges`] (the latest 10,000).
     pub record: bool,
     /// What installations grant the app.
     pub permissions: Permissions,
@@ -77,7 +77,7 @@ pub struct SimOptions {
 }
 
 impl SimOptions {
-    /// The usual set-up on the given clock: the permissions of the app manifest, 5,000 requests an hour, ordered delivery.
+    /// The usual set-up on the given clock: 5,000 requests an hour, webhooks one after the other.
     pub fn new(clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         Self {
             seed: 1,
@@ -101,7 +101,7 @@ fn default_permissions() -> Permissions {
     levels.map(|(name, level)| (name.to_owned(), level.to_owned())).collect()
 }
 
-/// What the app is subscribed to. `merge_group` is sent as well, but GitHub's schema of `check_suite` does not list it.
+/// What the app is subscribed to. `merge_group` is too, but GitHub's schema of `check_suite` does not know it.
 const EVENTS: [&str; 10] = [
     "check_run",
     "check_suite",

@@ -192,7 +192,7 @@ impl State {
         if repo.pulls.values().any(merged_before) { "CONTRIBUTOR" } else { "NONE" }
     }
 
-    /// Open pull requests of the repository itself whose head is `sha`: what checks list; fork heads are not among them.
+    /// Open pull requests whose head is `sha`, as checks list them: those from forks are not among them.
     pub(super) fn pulls_with_head<'a>(&'a self, repo: &'a Repo, sha: &'a str) -> impl Iterator<Item = &'a Pull> {
         repo.pulls.values().filter(move |p| p.open() && p.head_sha == sha && !p.is_from_fork(repo))
     }

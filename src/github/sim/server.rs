@@ -29,7 +29,7 @@ const HOLD_MAX: Duration = Duration::from_secs(60);
 /// Largest request body, in bytes.
 const BODY_MAX: usize = 10 * 1024 * 1024;
 /// Exchanges kept.
-const EXCHANGES_MAX: usize = 20_000;
+const EXCHANGES_MAX: usize = 10_000;
 
 /// Accepts connections until the simulator stops.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {

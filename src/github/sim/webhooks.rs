@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::pulls::Reviewer;
 use super::shapes::node_id;
-use super::state::{Repo, State};
+use super::state::{InstallationRecord, Repo, State};
 
 impl State {
     /// Adds what every payload of a repository carries and queues it.
@@ -15,8 +15,10 @@ impl State {
         if let Some(org) = self.organization_shape(repo) {
             payload["organization"] = org;
         }
-        // Suspended installations and repositories without one get nothing.
-        let Some(installation) = self.installation_of(&repo.owner).filter(|i| i.suspended_at.is_none()) else { return };
+        // A suspended installation gets nothing, nor does one without the event's permission.
+        let wanted =
+            |i: &&InstallationRecord| i.suspended_at.is_none() && i.permissions.contains_key(permission(event));
+        let Some(installation) = self.installation_of(&repo.owner).filter(wanted) else { return };
         payload["installation"] = json!({"id": installation.id, "node_id": node_id("MDIzOk", installation.id)});
         if let (Value::Object(fields), Value::Object(more)) = (&mut payload, more) {
             fields.extend(more);
@@ -192,5 +194,17 @@ impl State {
             "sender": self.sender_shape("octocat"),
         });
         self.send("installation", payload);
+    }
+}
+
+/// The permission without which GitHub does not send an event.
+fn permission(event: &str) -> &'static str {
+    match event {
+        "check_run" | "check_suite" => "checks",
+        "issue_comment" => "issues",
+        "merge_group" => "merge_queues",
+        "push" => "contents",
+        "status" => "statuses",
+        _ => "pull_requests",
     }
 }

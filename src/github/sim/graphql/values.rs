@@ -20,7 +20,7 @@ pub(super) fn variables(document: &Query<'_>, given: &Value) -> Result<Map<Strin
                 return Err(json!({
                     "message": format!("Variable ${name} of type {kind} was provided invalid value"),
                     "locations": [super::place(variable.position)],
-                    "extensions": {"value": value, "problems": [{"path": [], "explanation": "Expected value to not be null"}]},
+                    "extensions": {"value": value, "problems": [{"explanation": "Expected value to not be null"}]},
                 }));
             }
             variables.insert(variable.name.clone(), value);

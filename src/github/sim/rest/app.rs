@@ -158,7 +158,8 @@ impl Call<'_> {
         let attempt = self.find_attempt(id)?;
         let mut shape = self.attempt_shape(attempt);
         shape["url"] = json!(self.state.hook_url.clone().unwrap_or_default());
-        shape["request"] = json!({"headers": {"X-GitHub-Event": attempt.event}, "payload": attempt.payload});
+        shape["request"] =
+            json!({"headers": {"X-GitHub-Event": attempt.sent.event}, "payload": attempt.sent.payload()});
         shape["response"] = json!({"headers": {}, "payload": ""});
         Ok(Answer::ok(shape))
     }
@@ -178,16 +179,16 @@ impl Call<'_> {
         };
         json!({
             "id": attempt.id,
-            "guid": attempt.guid,
+            "guid": attempt.sent.guid,
             "delivered_at": time(attempt.at),
-            "redelivery": attempt.redelivery,
+            "redelivery": attempt.sent.redelivery,
             "duration": 0.1,
             "status": status,
             "status_code": code,
-            "event": attempt.event,
-            "action": attempt.action,
-            "installation_id": attempt.payload["installation"]["id"],
-            "repository_id": attempt.payload["repository"]["id"],
+            "event": attempt.sent.event,
+            "action": attempt.sent.action,
+            "installation_id": attempt.sent.installation,
+            "repository_id": attempt.sent.repository,
             "throttled_at": null,
         })
     }
