@@ -1,7 +1,7 @@
 //! Webhooks and what can go wrong, seen from outside.
 
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::*;
 use super::{check_run, client, client_with, opened, receiver};
