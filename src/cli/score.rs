@@ -158,9 +158,8 @@ fn id(facts_digest: &str) -> String {
 /// The check run as one Markdown document.
 fn markdown(subject: &Subject<'_>) -> String {
     let text = report::check_run::render(subject);
-    let title = report::markdown::text(&text.title);
     let glossary = text.text.map(|text| format!("\n{}\n", text.trim_end())).unwrap_or_default();
-    format!("# {title}\n\n{}\n{glossary}", text.summary.trim_end())
+    format!("# Mergecast\n\n{}\n{glossary}", text.summary.trim_end())
 }
 
 /// What a person should know besides the data.

@@ -15,6 +15,9 @@ const SETTINGS: &[&str] = &[
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
     "core.pager=cat",
+    // A copied worktree has other inodes and change times; sizes and modification times tell what differs.
+    "core.checkStat=minimal",
+    "core.trustctime=false",
     "diff.external=",
     "diff.renameLimit=1000",
     "diff.suppressBlankEmpty=false",
