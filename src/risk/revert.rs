@@ -35,14 +35,28 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("the pattern is a constant")
 }
 
-/// What the title and the body (or commit message) say is undone. A re-land (`Revert "Revert …"`) undoes a revert
-/// and counts as that.
+/// What the title and the body (or commit message) say is undone. A re-land (`Revert "Revert …"`) is no revert: it
+/// brings back what was taken out for a reason.
 pub fn claim(title: &str, body: &str) -> Option<Claim> {
+    if brings_back(title) {
+        return None;
+    }
     if let Some(found) = COMMIT.captures(body) {
         return Some(Claim::Commit(found[1].to_ascii_lowercase()));
     }
     let pull = BODY_PULL.captures(body).or_else(|| TITLE_PULL.captures(title))?;
     pull[1].parse().ok().map(Claim::PullRequest)
+}
+
+/// Whether the title takes back an even number of times, as `Revert "Revert "Add cache""` and `Reland …` do.
+fn brings_back(title: &str) -> bool {
+    let (mut rest, mut times) = (title.trim_start(), 0_u32);
+    while let Some(inner) = rest.strip_prefix("Revert \"") {
+        (rest, times) = (inner, times + 1);
+    }
+    let lower = rest.to_lowercase();
+    let relands = ["reland", "re-land", "reapply"].iter().any(|word| lower.starts_with(word));
+    times % 2 == 0 && (times > 0 || relands)
 }
 
 #[cfg(test)]
@@ -60,6 +74,10 @@ mod tests {
         check("Revert \"Add cache (#41)\" (#44)", "", Some("#44"));
         check("Revert \"Add cache\"", "Reverts acme/shop#41", Some("#41"));
         check("Back out #7: broke login", "", Some("#7"));
+        check("Revert \"Revert \"Add cache\"\"", "This reverts commit 0a1b2c3d.", None);
+        check("Revert \"Revert \"Revert \"Add cache\"\"\"", "This reverts commit 0a1b2c3d.", Some("0a1b2c3d"));
+        check("Reapply \"Add cache\"", "This reverts commit 0a1b2c3d.", None);
+        check("Revert \"Reland cache\"", "This reverts commit 0a1b2c3d.", Some("0a1b2c3d"));
         check("Make the cache revert to disk", "closes #3", None);
         check("Document how to revert #3", "", None);
         check("", "This reverts commit zzz", None);
