@@ -90,7 +90,7 @@ impl Repository {
         let newest = commits.iter().rev().find(|commit| !commit.merge).or(commits.last());
         let change = Change {
             pull_request: None,
-            title: newest.map(|commit| commit.headline().to_owned()).unwrap_or_default(),
+            title: self.title(range, &commits, commits_total),
             author: newest.map_or(Author { login: String::new(), kind: AuthorKind::Ghost }, author),
             head_sha: head,
             base_sha: base,
@@ -107,6 +107,28 @@ impl Repository {
             revert,
         };
         Ok(LocalChange { change, base_tip, notes: self.notes(range)? })
+    }
+
+    /// The headline of a single commit. Several have no title in common, and one headline would speak for all of them.
+    fn title(&self, range: &Range, commits: &[Entry], total: u64) -> String {
+        let own: Vec<&Entry> = commits.iter().filter(|commit| !commit.merge).collect();
+        match own.as_slice() {
+            [] => commits.last().map(|commit| commit.headline().to_owned()).unwrap_or_default(),
+            [only] => only.headline().to_owned(),
+            _ => match self.head_name(range) {
+                Some(name) => format!("{total} commits on {name}"),
+                None => format!("{total} commits"),
+            },
+        }
+    }
+
+    /// The branch that is scored, if the head was named by one.
+    fn head_name(&self, range: &Range) -> Option<String> {
+        let head = range.head.as_deref().unwrap_or("HEAD");
+        let output = self.git.run(&["rev-parse", "--abbrev-ref", "--end-of-options", head]).ok()?;
+        let output = String::from_utf8_lossy(&output);
+        let name = output.lines().rfind(|line| !line.starts_with("--"))?.trim();
+        (!name.is_empty() && name != "HEAD").then(|| name.to_owned())
     }
 
     fn head(&self, head: Option<&str>) -> Result<String, Error> {

@@ -83,7 +83,8 @@ pub(crate) fn why(unknown: &Unknown) -> Sentence {
     let source = source(unknown.source);
     match &unknown.reason {
         Reason::NotConnected => say![source, ": not connected"],
-        Reason::NotApplicable => say!["does not apply to this change"],
+        Reason::NotApplicable if unknown.source == Source::History => say!["does not apply to this change"],
+        Reason::NotApplicable => say!["only a pull request has this"],
         Reason::Forbidden(None) => say![source, ": access refused"],
         Reason::Forbidden(Some(permission)) => say![source, ": access refused for want of ", name(permission)],
         Reason::Unavailable(what) => say![source, ": no answer (", prose(what), ")"],
