@@ -13,7 +13,13 @@ const CREDENTIALS_AGE: TimeDelta = TimeDelta::seconds(60);
 
 /// The last answer about our credentials.
 #[derive(Default)]
-pub(super) struct Credentials(Mutex<Option<(DateTime<Utc>, Result<(), String>)>>);
+pub(super) struct Credentials(Mutex<Option<Answer>>);
+
+/// What GitHub said, and when.
+struct Answer {
+    at: DateTime<Utc>,
+    good: Result<(), String>,
+}
 
 pub(super) async fn alive() -> &'static str {
     "alive\n"
@@ -29,12 +35,12 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> impl IntoResponse {
 
 async fn credentials(app: &App) -> Result<(), String> {
     let mut last = app.credentials.0.lock().await;
-    if let Some((at, answer)) = &*last
-        && app.clock.now() - *at < CREDENTIALS_AGE
+    if let Some(answer) = &*last
+        && app.clock.now() - answer.at < CREDENTIALS_AGE
     {
-        return answer.clone();
+        return answer.good.clone();
     }
-    let answer = app.github.app().await.map(|_| ()).map_err(|error| error.to_string());
-    *last = Some((app.clock.now(), answer.clone()));
-    answer
+    let good = app.github.app().await.map(|_| ()).map_err(|error| error.to_string());
+    *last = Some(Answer { at: app.clock.now(), good: good.clone() });
+    good
 }
