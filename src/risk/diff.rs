@@ -200,35 +200,35 @@ struct Look {
 
 fn look(patch: &Patch, path: &str) -> Look {
     let layout = Layout::of(path);
-    let inline_tests = paths::has_extension(path, "rs");
+    let has_inline_tests = paths::has_extension(path, "rs");
     let mut look = Look::default();
     let (mut deleted, mut added) = (Vec::new(), Vec::new());
     let mut in_tests = false;
     for piece in patch.pieces() {
-        let line = match piece {
-            Piece::Line(line) if line.kind == LineKind::Added => {
-                added.push(line.text);
-                in_tests |= inline_tests && opens_tests(line.text);
-                continue;
-            }
-            Piece::Line(line) if line.kind == LineKind::Deleted => {
-                deleted.push(line.text);
-                continue;
-            }
-            Piece::Line(line) => line.text,
-            Piece::Hunk(heading) => heading,
+        let (text, kind) = match piece {
+            Piece::Line(line) => (line.text, line.kind),
+            Piece::Hunk(heading) => (heading, LineKind::Context),
         };
-        look.block(&mut deleted, &mut added, layout, in_tests);
-        in_tests |= inline_tests && opens_tests(line);
+        let edge = has_inline_tests && kind != LineKind::Deleted && text.ends_with(['{', '}']);
+        let next = if edge { in_tests_behind(text, in_tests) } else { in_tests };
+        if kind == LineKind::Context || next != in_tests {
+            look.block(&mut deleted, &mut added, layout, in_tests);
+            in_tests = next;
+        }
+        match kind {
+            LineKind::Added => added.push(text),
+            LineKind::Deleted => deleted.push(text),
+            LineKind::Context => {}
+        }
     }
     look.block(&mut deleted, &mut added, layout, in_tests);
     look
 }
 
-/// Rust keeps unit tests at the end of the file that they test.
-fn opens_tests(line: &str) -> bool {
-    let line = line.trim_start();
-    line.starts_with("#[cfg(test)]") || line.starts_with("mod tests")
+/// Rust keeps unit tests in a module inside of the file that they test; at the margin it ends.
+fn in_tests_behind(line: &str, before: bool) -> bool {
+    let opens = matches!(line.trim(), "mod tests {" | "mod test {");
+    opens || before && line != "}"
 }
 
 impl Look {
@@ -309,5 +309,96 @@ fn same_but_for_white_space(old: &str, new: &str, layout: Layout) -> bool {
             (a, b) if a != b => return false,
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::stories::{file, pull_request, text_file};
+
+    fn patched(path: &str, added: u64, deleted: u64, patch: &str) -> FileChange {
+        FileChange { patch: Ok(Patch(patch.into())), ..file(path, added, deleted) }
+    }
+
+    #[test]
+    fn lines_that_differ_in_white_space_only_are_left_out() {
+        let check = |path: &str, body: &[&str], expected: (u64, u64)| {
+            let count = |sign: char| body.iter().filter(|line| line.starts_with(sign)).count() as u64;
+            let (added, deleted) = (count('+'), count('-'));
+            let patch = format!("@@ -1,99 +1,99 @@\n{}", body.join("\n"));
+            let facts = pull_request("x", vec![patched(path, added, deleted, &patch)]);
+            let scan = View::of(&facts).diff().scans[0];
+            assert_eq!((scan.added, scan.deleted), expected, "{path} {body:?}");
+            assert_eq!(scan.discounted, added + deleted - scan.lines());
+            assert_eq!(scan.counts, scan.lines() > 0);
+        };
+        check("a.rs", &["-a(b)", "+  a( b )"], (0, 0));
+        check("a.rs", &["-a", "+b"], (1, 1));
+        check("a.rs", &["+", "+ \t", "-"], (0, 0));
+        check("a.rs", &["-a", "-b", "+if x {", "+  a", "+  b", "+}"], (2, 0));
+        check("a.rs", &["-a\r", "+a"], (0, 0));
+        // Indentation and what stands in quotes have a meaning.
+        check("a.py", &["-a", "+  a"], (1, 1));
+        check("a.py", &["-a ", "+a"], (0, 0));
+        check("a.rs", &["-x(\"a b\")", "+x(\"ab\")"], (1, 1));
+        check("a.rs", &["-x(\"a b\")", "+    x(\"a b\")"], (0, 0));
+        // A line that moves past context is a change.
+        check("a.rs", &["-a", " b", "+a"], (1, 1));
+        check("a.rs", &["-a", "-b", "+b", "+a"], (1, 1));
+    }
+
+    #[test]
+    fn some_files_do_not_count() {
+        let check = |file: FileChange, counts: bool| {
+            let mut facts = pull_request("x", vec![file.clone()]);
+            facts.declared.ignore = vec!["gen/**".into(), "*.snap".into(), "[broken".into()];
+            let view = View::of(&facts);
+            assert_eq!(view.diff().scans[0].counts, counts, "{}", file.path);
+            let expected = if counts { (5, 2, 0) } else { (0, 0, 7) };
+            assert_eq!((view.diff().added, view.diff().deleted, view.diff().discounted), expected, "{}", file.path);
+        };
+        check(file("src/a.rs", 5, 2), true);
+        check(file("config.yaml", 5, 2), true);
+        check(file("gen/a.rs", 5, 2), false);
+        check(file("src/gen/a.rs", 5, 2), true);
+        check(file("Cargo.lock", 5, 2), false);
+        check(file("vendor/a.go", 5, 2), false);
+        check(file("api/a.pb.go", 5, 2), false);
+        check(FileChange { binary: true, ..file("src/a.rs", 5, 2) }, false);
+        check(FileChange { submodule: true, ..file("lib", 5, 2) }, false);
+        check(FileChange { patch: Err(Unknown::not_connected(Source::Diff)), ..file("src/a.rs", 5, 2) }, true);
+    }
+
+    #[test]
+    fn a_rename_counts_as_a_file_without_lines() {
+        let renamed = FileChange {
+            status: FileStatus::Renamed,
+            previous_path: Some("src/old.rs".into()),
+            ..patched("src/new.rs", 0, 0, "")
+        };
+        let facts = pull_request("x", vec![renamed]);
+        assert_eq!(View::of(&facts).counted().count(), 1);
+    }
+
+    #[test]
+    fn unit_tests_inside_of_rust_files_are_tests() {
+        let source = "fn a() {}\n#[cfg(test)]\nmod c;\nmod tests {\n    #[test]\n    fn b() {}\n}\nfn d() {}";
+        let mut files = vec![text_file("src/a.rs", source), text_file("src/a.py", source)];
+        files.push(patched("src/b.rs", 1, 0, "@@ -9,0 +9,1 @@ mod tests {\n+    x();"));
+        let edited = "@@ -1,4 +1,6 @@\n+fn a() {}\n x\n #[cfg(test)]\n mod tests {\n+    x();\n y";
+        files.push(patched("src/c.rs", 2, 0, edited));
+        let facts = pull_request("x", files);
+        let view = View::of(&facts);
+        let tests: Vec<u64> = view.diff().scans.iter().map(|scan| scan.tests_added).collect();
+        assert_eq!(tests, [3, 0, 1, 1]);
+    }
+
+    #[test]
+    fn manifests_of_a_bot_are_judged_by_their_versions() {
+        let mut facts = pull_request("x", vec![file("Cargo.toml", 5, 5), file("src/a.rs", 1, 0)]);
+        assert_eq!(View::of(&facts).diff().added, 6);
+        facts.change.author.kind = AuthorKind::Bot;
+        assert_eq!(View::of(&facts).diff().added, 1);
     }
 }

@@ -71,8 +71,11 @@ pub fn kind_of(path: &str) -> PathKind {
     RULES.iter().find(|(claims, _)| claims(&at)).map_or(PathKind::Source, |(_, kind)| *kind)
 }
 
+/// Whether a path is of one kind.
+type Claim = fn(&Place<'_>) -> bool;
+
 /// Who claims a path, in this order.
-const RULES: [(fn(&Place<'_>) -> bool, PathKind); 11] = [
+const RULES: [(Claim, PathKind); 11] = [
     (is_vendored, PathKind::Vendored),
     (is_lock, PathKind::Lock),
     (is_generated, PathKind::Generated),

@@ -132,3 +132,50 @@ fn by_paths(view: &View<'_>, from: &mut [Option<&'static str>; 9]) {
     from[DOCS_ONLY] = only(PathKind::Docs).then_some("paths");
     from[TESTS_ONLY] = only(PathKind::Test).then_some("paths");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::stories::{file, pull_request};
+
+    #[test]
+    fn kinds_by_title_and_paths() {
+        let check = |title: &str, paths: &[&str], expected: &str| {
+            let facts = pull_request(title, paths.iter().map(|path| file(path, 3, 1)).collect());
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            let kinds = KINDS.iter().zip(&measure.terms).filter(|(_, term)| **term > 0.0).map(|(kind, _)| *kind);
+            assert_eq!(kinds.collect::<Vec<_>>().join(" "), expected, "{title} {paths:?}");
+        };
+        let source = &["src/a.rs"];
+        check("fix(parser)!: accept x", source, "fix");
+        check("Fix crash on start", source, "fix");
+        check("Prefix the suffix", source, "");
+        check("feat: add x", source, "feature");
+        check("Add support for y", source, "feature");
+        check("docs: how to fix a build", source, "trivial");
+        check("perf: faster joins", source, "performance");
+        check("Speed up joins", source, "performance");
+        check("refactor: move x", source, "refactor");
+        check("Enable the new cache by default", source, "enablement");
+        check("Turn on tracing", source, "enablement");
+        check("Fix typo in comment", source, "fix trivial");
+        check("chore(deps): bump x", source, "chore");
+        check("Note: this breaks", source, "");
+        check("feat", source, "");
+        check("fix(", source, "fix");
+        check("x", &["README.md", "docs/a.png"], "docs_only");
+        check("x", &["README.md", "src/a.rs"], "");
+        check("x", &["tests/a.rs", "src/b_test.go"], "tests_only");
+        check("x", &["README.md", "tests/a.rs"], "");
+        check("", &[], "");
+        check(&"fix ".repeat(10_000), source, "fix");
+        check("\u{202e}xif ∆∆ ﬁx", source, "");
+    }
+
+    #[test]
+    fn absent_files_could_be_anything() {
+        let mut facts = pull_request("x", vec![file("README.md", 1, 0)]);
+        facts.change.files_total = 2;
+        assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms, [0.0; 9]);
+    }
+}

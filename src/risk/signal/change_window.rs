@@ -27,3 +27,25 @@ fn measure(view: &View<'_>) -> Reading {
     evidence.push(Evidence::MergeTime { at: at.format("%A %H:%M UTC").to_string() });
     Measure::single(frozen, frozen, evidence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::stories::{freeze, pull_request};
+
+    #[test]
+    fn a_freeze_holds_from_its_first_instant_until_before_its_end() {
+        let check = |from: i64, until: i64, frozen: f64| {
+            let mut facts = pull_request("x", Vec::new());
+            facts.declared.freezes = vec![freeze(from, until)];
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            assert_eq!((measure.value, measure.terms[0]), (frozen, frozen), "{from} {until}");
+            assert_eq!(measure.evidence.last(), Some(&Evidence::MergeTime { at: "Tuesday 10:00 UTC".into() }));
+        };
+        check(-1, 1, 1.0);
+        check(0, 1, 1.0);
+        check(-1, 0, 0.0);
+        check(1, 2, 0.0);
+        check(1, -1, 0.0);
+    }
+}

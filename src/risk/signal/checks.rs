@@ -27,3 +27,24 @@ fn measure(view: &View<'_>) -> Reading {
     let terms = vec![flag(!checks.failed.is_empty()), flag(!checks.pending.is_empty())];
     Ok(Measure { value: checks.failed.len() as f64, terms, evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{facts::Checks, stories::pull_request};
+
+    #[test]
+    fn failed_and_pending_are_flags() {
+        let check = |failed: usize, pending: usize, expected: [f64; 2]| {
+            let names = |count: usize| (0..count).map(|n| format!("check {n}")).collect();
+            let mut facts = pull_request("x", Vec::new());
+            facts.checks = Ok(Checks { failed: names(failed), pending: names(pending), passed: 3 });
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            assert_eq!((measure.terms, measure.value), (expected.to_vec(), failed as f64));
+        };
+        check(0, 0, [0.0, 0.0]);
+        check(3, 0, [1.0, 0.0]);
+        check(0, 2, [0.0, 1.0]);
+        check(1, 1, [1.0, 1.0]);
+    }
+}

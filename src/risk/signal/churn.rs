@@ -29,3 +29,25 @@ fn measure(view: &View<'_>) -> Reading {
     let value = added.saturating_add(deleted) as f64;
     Ok(Measure { value, terms: vec![ln1p(diff.added), ln1p(diff.deleted)], evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::stories::{file, pull_request};
+
+    #[test]
+    fn counts_effective_lines() {
+        let files = [("src/a.rs", 10, 4), ("tests/a.rs", 7, 0), ("README.md", 3, 1), ("go.sum", 90, 80)];
+        let mut facts = pull_request("x", files.map(|(path, added, deleted)| file(path, added, deleted)).into());
+        let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+        assert_eq!((measure.value, measure.terms), (25.0, vec![ln1p(10), ln1p(4)]));
+        assert_eq!(measure.evidence, [Evidence::Lines { added: 20, deleted: 5, discounted: 170 }]);
+        facts.change.files_total = 9;
+        let partial = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+        assert_eq!(partial.evidence[1], Evidence::Partly { seen: 4, total: 9, of: "files" });
+        facts.change.files.clear();
+        assert!((SIGNAL.measure)(&View::of(&facts)).is_err());
+        facts.change.files = vec![file("a.rs", u64::MAX, u64::MAX), file("b.rs", u64::MAX, u64::MAX)];
+        assert!((SIGNAL.measure)(&View::of(&facts)).unwrap().value.is_finite());
+    }
+}

@@ -34,3 +34,24 @@ fn measure(view: &View<'_>) -> Reading {
     evidence.extend(view.partly());
     Ok(Measure { value: files as f64, terms: vec![ln1p(files), ln1p(directories), ln1p(subsystems)], evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::stories::{file, pull_request};
+
+    #[test]
+    fn counts_files_directories_and_subsystems() {
+        let check = |paths: &[&str], expected: [u64; 3]| {
+            let files = paths.iter().map(|path| file(path, 1, 0)).collect();
+            let facts = pull_request("x", files);
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            assert_eq!(measure.terms, expected.map(ln1p), "{paths:?}");
+        };
+        check(&[], [0, 0, 0]);
+        check(&["a.rs", "b.rs"], [2, 1, 1]);
+        check(&["src/x/a.rs", "src/y/b.rs", "src/y/c.rs"], [3, 2, 1]);
+        check(&["packages/a/x.ts", "packages/b/y.ts"], [2, 2, 2]);
+        check(&["src/a.rs", "Cargo.lock", "vendor/x.go"], [1, 1, 1]);
+    }
+}

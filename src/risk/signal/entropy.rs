@@ -34,3 +34,26 @@ fn measure(view: &View<'_>) -> Reading {
     let normalised = (bits / (files as f64).log2()).clamp(0.0, 1.0);
     Measure::single(normalised, normalised, evidence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::stories::{file, pull_request};
+
+    #[test]
+    fn measures_evenness() {
+        let check = |lines: &[u64], expected: f64| {
+            let files = lines.iter().enumerate().map(|(n, lines)| file(&format!("src/{n}.rs"), *lines, 0)).collect();
+            let facts = pull_request("x", files);
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            assert!((measure.value - expected).abs() < 1e-3, "{lines:?} {}", measure.value);
+        };
+        check(&[], 0.0);
+        check(&[10], 0.0);
+        check(&[10, 10], 1.0);
+        check(&[5, 5, 5, 5], 1.0);
+        check(&[9, 1], 0.469);
+        check(&[10, 10, 0], 1.0);
+        check(&[u64::MAX, u64::MAX, 1], 0.631);
+    }
+}

@@ -28,3 +28,23 @@ fn measure(view: &View<'_>) -> Reading {
     let familiar = share(known, history.files);
     Measure::single(familiar, 1.0 - familiar, vec![Evidence::Familiarity { files: history.files, known }])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{facts::History, stories::pull_request};
+
+    #[test]
+    fn counts_files_that_existed() {
+        let check = |files: u64, known: u64, expected: Option<f64>| {
+            let mut facts = pull_request("x", Vec::new());
+            facts.history = Ok(History { changes: 5, rolled_back: 0, files, files_known_to_author: known });
+            let term = (SIGNAL.measure)(&View::of(&facts)).ok().map(|measure| measure.terms[0]);
+            assert_eq!(term, expected, "{files} {known}");
+        };
+        check(4, 1, Some(0.75));
+        check(4, 0, Some(1.0));
+        check(4, 9, Some(0.0));
+        check(0, 0, None);
+    }
+}

@@ -96,3 +96,81 @@ fn is_owner(owner: &str, approval: &Opinion) -> Known<bool> {
         Some(login) => Ok(approval.reviewer.eq_ignore_ascii_case(login)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{
+        facts::{AuthorKind, Facts},
+        stories::{file, opinion, owned, pull_request},
+    };
+
+    fn facts(rules: &[(&str, &[&str])], opinions: Vec<Opinion>) -> Facts {
+        let mut facts = pull_request("x", vec![file("a.rs", 1, 0), file("b.rs", 1, 0), file("c.rs", 1, 0)]);
+        facts.ownership = owned(rules);
+        facts.review.as_mut().unwrap().opinions = opinions;
+        facts
+    }
+
+    fn approval(reviewer: &str, teams: Known<&[&str]>) -> Opinion {
+        let teams = teams.map(|teams| teams.iter().map(|team| (*team).to_owned()).collect());
+        Opinion { on_behalf_of: teams, ..opinion(reviewer, ReviewVerdict::Approved) }
+    }
+
+    /// Share without approval, or `None` for unknown.
+    fn share_of(facts: &Facts) -> Option<f64> {
+        (SIGNAL.measure)(&View::of(facts)).ok().map(|measure| measure.terms[0])
+    }
+
+    #[test]
+    fn owners_approve_their_files() {
+        let hidden = || Err(Unknown { source: Source::Reviews, reason: Reason::Forbidden(None) });
+        let check = |rules: &[(&str, &[&str])], opinions: Vec<Opinion>, expected: Option<f64>| {
+            assert_eq!(share_of(&facts(rules, opinions.clone())), expected, "{rules:?} {opinions:?}");
+        };
+        check(&[], vec![], Some(0.0));
+        check(&[("a.rs", &[])], vec![], Some(0.0));
+        check(&[("elsewhere.rs", &["@grace"])], vec![], Some(0.0));
+        check(&[("a.rs", &["@grace"]), ("b.rs", &["@linus"])], vec![approval("Grace", Ok(&[]))], Some(0.5));
+        check(&[("a.rs", &["@linus", "@grace"])], vec![approval("grace", Ok(&[]))], Some(0.0));
+        check(&[("a.rs", &["@acme/core"])], vec![approval("grace", Ok(&["acme/Core"]))], Some(0.0));
+        check(&[("a.rs", &["@acme/core"])], vec![approval("grace", Ok(&["acme/web"]))], Some(1.0));
+        // Nobody has approved: whoever owns it has not.
+        check(&[("a.rs", &["@acme/core"]), ("b.rs", &["g@x.org"])], vec![], Some(1.0));
+        check(&[("a.rs", &["@acme/core"])], vec![approval("grace", hidden())], None);
+        check(&[("a.rs", &["g@x.org"])], vec![approval("grace", Ok(&[]))], None);
+        // Settled otherwise.
+        check(&[("a.rs", &["@acme/core", "@grace"])], vec![approval("grace", hidden())], Some(0.0));
+        check(&[("a.rs", &["g@x.org", "@linus"])], vec![approval("linus", Ok(&[]))], Some(0.0));
+        let two = vec![approval("a", hidden()), approval("b", Ok(&["acme/core"]))];
+        check(&[("a.rs", &["@acme/core"])], two, Some(0.0));
+    }
+
+    #[test]
+    fn only_standing_approvals_by_others_count() {
+        let check = |change: &dyn Fn(&mut Opinion)| {
+            let mut approval = approval("grace", Ok(&[]));
+            change(&mut approval);
+            let mut facts = facts(&[("a.rs", &["@grace"])], vec![approval]);
+            assert_eq!(share_of(&facts), Some(1.0), "{:?}", facts.review);
+            facts.ownership = Err(Unknown::not_connected(Source::Codeowners));
+            assert_eq!(share_of(&facts), None);
+        };
+        check(&|opinion| opinion.commit = Some("b".repeat(40)));
+        check(&|opinion| opinion.kind = AuthorKind::Bot);
+        check(&|opinion| opinion.can_write = false);
+        check(&|opinion| opinion.verdict = ReviewVerdict::ChangesRequested);
+        let mut own = facts(&[("a.rs", &["@grace"])], vec![approval("grace", Ok(&[]))]);
+        own.change.author.login = "Grace".into();
+        assert_eq!(share_of(&own), Some(1.0));
+    }
+
+    #[test]
+    fn reviews_matter_only_where_files_are_owned() {
+        let mut facts = facts(&[], vec![]);
+        facts.review = Err(Unknown::not_connected(Source::Reviews));
+        assert_eq!(share_of(&facts), Some(0.0));
+        facts.ownership = owned(&[("a.rs", &["@grace"])]);
+        assert_eq!(share_of(&facts), None);
+    }
+}

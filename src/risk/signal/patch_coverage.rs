@@ -27,3 +27,24 @@ fn measure(view: &View<'_>) -> Reading {
     let evidence = vec![Evidence::CoveredLines { executable: coverage.executable, covered }];
     Measure::single(ratio, uncovered, evidence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{facts::Coverage, stories::pull_request};
+
+    #[test]
+    fn few_lines_say_nothing() {
+        let check = |executable: u64, covered: u64, value: f64, term: f64| {
+            let mut facts = pull_request("x", Vec::new());
+            facts.coverage = Ok(Coverage { executable, covered });
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            assert_eq!((measure.value, measure.terms[0]), (value, term), "{executable} {covered}");
+        };
+        check(0, 0, 1.0, 0.0);
+        check(9, 0, 0.0, 0.0);
+        check(10, 0, 0.0, 1.0);
+        check(20, 15, 0.75, 0.25);
+        check(10, 99, 1.0, 0.0);
+    }
+}

@@ -27,3 +27,24 @@ fn measure(view: &View<'_>) -> Reading {
     let evidence = vec![Evidence::EarlierChanges { changes: history.changes, rolled_back }];
     Measure::single(share(rolled_back, history.changes), (rate / BASE).ln(), evidence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{facts::History, stories::pull_request};
+
+    #[test]
+    fn rates_are_shrunk_to_the_base() {
+        let check = |changes: u64, rolled_back: u64, expected: f64| {
+            let mut facts = pull_request("x", Vec::new());
+            facts.history = Ok(History { changes, rolled_back, files: 1, files_known_to_author: 0 });
+            let term = (SIGNAL.measure)(&View::of(&facts)).unwrap().terms[0];
+            assert!((term - expected).abs() < 1e-3, "{changes} {rolled_back}: {term}");
+        };
+        check(0, 0, 0.0);
+        check(20, 0, -0.693);
+        check(80, 3, 0.885);
+        check(10, 99, 3.233);
+        check(u64::MAX, u64::MAX, 4.305);
+    }
+}

@@ -29,3 +29,27 @@ fn measure(view: &View<'_>) -> Reading {
     }
     Measure::single(days, days.ln_1p(), evidence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::stories::{now, pull_request};
+
+    #[test]
+    fn counts_days() {
+        let check = |hours: i64, draft: bool, days: f64| {
+            let mut facts = pull_request("x", Vec::new());
+            facts.change.created_at = Some(now() - chrono::TimeDelta::hours(hours));
+            facts.change.draft = draft;
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            assert_eq!((measure.value, measure.terms[0]), (days, days.ln_1p()));
+            assert_eq!(measure.evidence.contains(&Evidence::Draft), draft);
+        };
+        check(0, false, 0.0);
+        check(36, true, 1.5);
+        check(-5, false, 0.0);
+        let mut local = pull_request("x", Vec::new());
+        local.change.created_at = None;
+        assert_eq!((SIGNAL.measure)(&View::of(&local)).unwrap_err().reason, Reason::NotApplicable);
+    }
+}

@@ -20,3 +20,47 @@ fn measure(view: &View<'_>) -> Reading {
     let hours = finite(runtime.hours_since_deployment.clone()?, Source::Datadog)?.max(0.0);
     Measure::single(hours, flag(hours < BAKING_HOURS), Vec::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{
+        facts::{Facts, Runtime, Unknown},
+        signal::{burn_rate, error_budget, flaky_tests, open_incidents},
+        stories::{healthy, pull_request},
+    };
+
+    /// Terms of the five signals that watch a service, `-` for unknown.
+    fn terms(runtime: Runtime) -> String {
+        let facts = Facts { runtime: Ok(runtime), ..pull_request("x", Vec::new()) };
+        let signals =
+            [&burn_rate::SIGNAL, &error_budget::SIGNAL, &open_incidents::SIGNAL, &flaky_tests::SIGNAL, &SIGNAL];
+        let show = |signal: &Signal| (signal.measure)(&View::of(&facts)).map_or("-".into(), |m| m.terms[0].to_string());
+        signals.map(show).concat()
+    }
+
+    #[test]
+    fn a_service_is_watched_at_its_thresholds() {
+        assert_eq!(terms(healthy()), "00000");
+        assert_eq!(terms(Runtime { burn_rate: Ok(2.0), ..healthy() }), "00000");
+        assert_eq!(terms(Runtime { burn_rate: Ok(2.01), ..healthy() }), "10000");
+        assert_eq!(terms(Runtime { budget_left: Ok(0.0), ..healthy() }), "01000");
+        assert_eq!(terms(Runtime { budget_left: Ok(-3.0), ..healthy() }), "01000");
+        assert_eq!(terms(Runtime { open_incidents: Ok(vec!["INC-1".into()]), ..healthy() }), "00100");
+        assert_eq!(terms(Runtime { flaky_rate: Ok(0.1), ..healthy() }), "00000");
+        assert_eq!(terms(Runtime { flaky_rate: Ok(0.11), ..healthy() }), "00010");
+        assert_eq!(terms(Runtime { hours_since_deployment: Ok(1.9), ..healthy() }), "00001");
+        assert_eq!(terms(Runtime { hours_since_deployment: Ok(2.0), ..healthy() }), "00000");
+    }
+
+    #[test]
+    fn what_is_no_number_is_unknown() {
+        let gone = || Err(Unknown::not_connected(Source::Datadog));
+        assert_eq!(terms(Runtime { burn_rate: Ok(f64::NAN), budget_left: Ok(f64::INFINITY), ..healthy() }), "--000");
+        assert_eq!(terms(Runtime { flaky_rate: gone(), hours_since_deployment: gone(), ..healthy() }), "000--");
+        assert_eq!(
+            terms(Runtime { open_incidents: Err(Unknown::not_connected(Source::Datadog)), ..healthy() }),
+            "00-00"
+        );
+    }
+}

@@ -23,3 +23,29 @@ fn measure(view: &View<'_>) -> Reading {
     let evidence = vec![Evidence::Undoes { of: revert.of.clone(), proven }];
     Ok(Measure { value: 1.0, terms: vec![flag(proven), flag(!proven)], evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{
+        facts::{Known, Revert, Source, Unknown},
+        stories::pull_request,
+    };
+
+    #[test]
+    fn a_title_proves_nothing() {
+        let check = |proven: Known<bool>, expected: [f64; 2]| {
+            let mut facts = pull_request("x", Vec::new());
+            facts.change.revert = Ok(Some(Revert { of: "#41".into(), proven }));
+            assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms, expected);
+        };
+        check(Ok(true), [1.0, 0.0]);
+        check(Ok(false), [0.0, 1.0]);
+        check(Err(Unknown::not_connected(Source::Diff)), [0.0, 1.0]);
+        let mut facts = pull_request("Revert \"x\"", Vec::new());
+        facts.change.revert = Ok(None);
+        assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms, [0.0, 0.0]);
+        facts.change.revert = Err(Unknown::not_connected(Source::Diff));
+        assert!((SIGNAL.measure)(&View::of(&facts)).is_err());
+    }
+}

@@ -60,3 +60,56 @@ pub(super) fn counts(opinion: &Opinion, change: &Change) -> bool {
 pub(super) fn is_current(opinion: &Opinion, change: &Change) -> bool {
     opinion.commit.as_deref() == Some(change.head_sha.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{
+        facts::{Facts, Source, Unknown},
+        stories::{file, opinion, pull_request},
+    };
+
+    fn terms(facts: &Facts) -> Vec<f64> {
+        (SIGNAL.measure)(&View::of(facts)).unwrap().terms
+    }
+
+    #[test]
+    fn whose_review_counts() {
+        let check = |change: &dyn Fn(&mut Opinion), expected: [f64; 3]| {
+            let mut facts = pull_request("x", vec![file("src/a.rs", 30, 0)]);
+            let mut approval = opinion("grace", ReviewVerdict::Approved);
+            change(&mut approval);
+            facts.review.as_mut().unwrap().opinions = vec![approval];
+            assert_eq!(terms(&facts), expected, "{:?}", facts.review);
+        };
+        let (approved, unapproved) = ([0.0; 3], [1.0, 0.0, 0.0]);
+        let author = pull_request("x", Vec::new()).change.author.login.to_uppercase();
+        check(&|_| {}, approved);
+        check(&|opinion| opinion.commit = Some("b".repeat(40)), unapproved);
+        check(&|opinion| opinion.commit = None, unapproved);
+        check(&|opinion| opinion.can_write = false, unapproved);
+        check(&|opinion| opinion.kind = AuthorKind::Bot, unapproved);
+        check(&|opinion| opinion.kind = AuthorKind::Ghost, unapproved);
+        check(&|opinion| opinion.reviewer = author.clone(), unapproved);
+        check(&|opinion| opinion.verdict = ReviewVerdict::ChangesRequested, [1.0, 1.0, 0.0]);
+        let stale_request = |opinion: &mut Opinion| {
+            opinion.verdict = ReviewVerdict::ChangesRequested;
+            opinion.commit = None;
+        };
+        check(&stale_request, [1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_large_change_approved_in_silence_is_shallow() {
+        let mut facts = pull_request("x", vec![file("src/a.rs", 300, 101)]);
+        let review = facts.review.as_mut().unwrap();
+        review.opinions = vec![opinion("grace", ReviewVerdict::Approved)];
+        (review.comments, review.unresolved_threads) = (0, 0);
+        assert_eq!(terms(&facts), [0.0, 0.0, 1.0]);
+        facts.review.as_mut().unwrap().comments = 1;
+        assert_eq!(terms(&facts), [0.0, 0.0, 0.0]);
+        let unknown = Unknown::not_connected(Source::Reviews);
+        facts.review = Err(unknown.clone());
+        assert_eq!((SIGNAL.measure)(&View::of(&facts)), Err(unknown));
+    }
+}

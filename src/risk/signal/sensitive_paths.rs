@@ -95,3 +95,41 @@ impl<'a> Patterns<'a> {
         matches.map(|index| self.points[index]).max_by(|a, b| a.1.total_cmp(&b.1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{
+        facts::FileChange,
+        stories::{file, pull_request},
+    };
+
+    #[test]
+    fn areas_and_patterns() {
+        let check = |paths: &[&str], expected: [f64; 6], files: f64| {
+            let mut facts = pull_request("x", paths.iter().map(|path| file(path, 3, 1)).collect());
+            let patterns = [("infra/**", 6.0), ("**/hot/**", 15.0), ("[", 50.0), ("nan/**", f64::NAN), ("top/**", 9e9)];
+            facts.declared.sensitive_paths = patterns.iter().map(|(glob, x)| ((*glob).to_owned(), *x)).collect();
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            assert_eq!(measure.value, files, "{paths:?}");
+            let near = measure.terms.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9);
+            assert!(near, "{paths:?} {:?}", measure.terms);
+        };
+        let ln2 = std::f64::consts::LN_2;
+        check(&["src/a.rs"], [0.0; 6], 0.0);
+        check(&["main.tf", "src/auth/a.rs", "src/billing/a.rs"], [1.0, 1.0, 1.0, 0.0, 0.0, 0.0], 3.0);
+        check(&[".github/workflows/a.yml", "package.json"], [0.0, 0.0, 0.0, 1.0, 1.0, 0.0], 2.0);
+        check(&["src/hot/a.rs", "infra/a.py"], [1.0, 0.0, 0.0, 0.0, 0.0, ln2], 2.0);
+        check(&["nan/a.rs", "[", "hot/a.rs"], [0.0, 0.0, 0.0, 0.0, 0.0, ln2], 1.0);
+        check(&["top/a.rs"], [0.0, 0.0, 0.0, 0.0, 0.0, 100.0 * ln2 / 15.0], 1.0);
+        check(&["tests/auth/a.rs", "docs/auth.md", "Cargo.lock"], [0.0; 6], 0.0);
+        check(&[], [0.0; 6], 0.0);
+    }
+
+    #[test]
+    fn what_leaves_a_sensitive_place_was_sensitive() {
+        let moved = FileChange { previous_path: Some("src/auth/a.rs".into()), ..file("src/misc/a.rs", 1, 1) };
+        let facts = pull_request("x", vec![moved]);
+        assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms[1], 1.0);
+    }
+}

@@ -43,3 +43,38 @@ fn measure(view: &View<'_>) -> Reading {
     let value = share(test, test.saturating_add(source));
     Measure::single(value, term, vec![Evidence::TestsAlong { source, test }])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{
+        facts::FileChange,
+        stories::{file, pull_request},
+    };
+
+    #[test]
+    fn source_without_tests_is_untested() {
+        let check = |files: Vec<FileChange>, value: f64, term: f64| {
+            let facts = pull_request("x", files);
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            assert_eq!((measure.value, measure.terms[0]), (value, term), "{:?}", facts.change.files);
+        };
+        check(vec![file("src/a.rs", 30, 0)], 0.0, ln1p(30));
+        check(vec![file("src/a.rs", 9, 90)], 0.0, 0.0);
+        check(vec![file("src/a.rs", 30, 0), file("tests/a.rs", 10, 0)], 0.25, 0.0);
+        check(vec![file("src/a.rs", 30, 0), file("tests/a.rs", 0, 10)], 0.25, 0.0);
+        check(vec![file("values.yaml", 300, 0), file("README.md", 30, 0)], 0.0, 0.0);
+        check(vec![file("tests/a.rs", 30, 0)], 1.0, 0.0);
+        check(Vec::new(), 0.0, 0.0);
+    }
+
+    #[test]
+    fn tests_may_be_among_files_that_were_not_given() {
+        let mut facts = pull_request("x", vec![file("src/a.rs", 30, 0)]);
+        facts.change.files_total = 2;
+        assert!((SIGNAL.measure)(&View::of(&facts)).is_err());
+        facts.change.files.push(file("tests/a.rs", 1, 0));
+        facts.change.files_total = 3;
+        assert!((SIGNAL.measure)(&View::of(&facts)).is_ok());
+    }
+}

@@ -116,10 +116,10 @@ impl<'a> Look<'a> {
         }
         let arguments = self.arguments(at);
         let names = Names::of(arguments);
-        if matches!(callee, "table" | "alterTable" | "alter_table" | "change_table" | "batch_alter_table" | "alter") {
-            if let Some(first) = names.plain.first() {
-                self.table = (*first).to_owned();
-            }
+        let block =
+            matches!(callee, "table" | "alterTable" | "alter_table" | "change_table" | "batch_alter_table" | "alter");
+        if let Some(first) = names.plain.first().filter(|_| block) {
+            self.table = (*first).to_owned();
         }
         let (first, last) = (self.tokens[at].row, arguments.last().map_or(self.tokens[at].row, |token| token.row));
         if is_raw_sql(callee, self.receiver(at)) {
@@ -170,6 +170,9 @@ impl<'a> Look<'a> {
         let concurrent = says(&["concurrently", "postgresql_concurrently", "CONCURRENTLY"]);
         let unvalidated = says(&["validate", "postgresql_not_valid"]);
         let column_block = matches!(on, "t" | "table" | "builder") || self.extension.starts_with("ex");
+        if let Some(found) = fluent(callee, on) {
+            return Some(found);
+        }
         Some(match callee {
             "drop_table" | "dropTable" | "DropTable" | "dropTableIfExists" | "DeleteModel" | "drop_join_table"
             | "dropAllTables" => (Destructive, "DROP TABLE"),
@@ -190,11 +193,6 @@ impl<'a> Look<'a> {
             "rename" if column_block => (Destructive, "RENAME COLUMN"),
             "drop_schema" | "dropSchema" | "DropSchema" | "dropDatabase" => (Destructive, "DROP SCHEMA"),
             "truncate" | "clearTable" => (Destructive, "TRUNCATE"),
-            // FluentMigrator: Delete.Table("x"), Rename.Column("a").
-            "Table" if on == "Delete" => (Destructive, "DROP TABLE"),
-            "Column" if on == "Delete" => (Destructive, "DROP COLUMN"),
-            "Table" if on == "Rename" => (Destructive, "RENAME TABLE"),
-            "Column" if on == "Rename" => (Destructive, "RENAME COLUMN"),
             // Alembic says by its keywords what it alters.
             "alter_column" if says(&["new_column_name"]) => (Destructive, "RENAME COLUMN"),
             "alter_column" if says(&["type_", "nullable"]) => (Locking, "ALTER COLUMN"),
@@ -237,6 +235,17 @@ impl<'a> Look<'a> {
             _ => return None,
         })
     }
+}
+
+/// FluentMigrator's `Delete.Table("x")`, `Rename.Column("a")`.
+fn fluent(callee: &str, on: &str) -> Option<(super::SchemaEffect, &'static str)> {
+    Some(match (on, callee) {
+        ("Delete", "Table") => (Destructive, "DROP TABLE"),
+        ("Delete", "Column") => (Destructive, "DROP COLUMN"),
+        ("Rename", "Table") => (Destructive, "RENAME TABLE"),
+        ("Rename", "Column") => (Destructive, "RENAME COLUMN"),
+        _ => return None,
+    })
 }
 
 /// Names among the arguments of a call.
