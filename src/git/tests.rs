@@ -81,7 +81,7 @@ fn a_branch_is_compared_with_where_it_left_the_default_branch() {
     let found = fixture.change(None, None).unwrap();
     let change = &found.change;
     assert_eq!((&change.base_sha, &change.head_sha, &found.base_tip), (&left, &head, &tip));
-    assert_eq!((change.base_ref.as_str(), change.title.as_str()), ("main", "Write it down"));
+    assert_eq!((change.base_ref.as_str(), change.title.as_str()), ("main", "2 commits on topic"));
     let headlines: Vec<&str> = change.commits.iter().map(|commit| commit.headline.as_str()).collect();
     assert_eq!(headlines, ["Count further", "Write it down"]);
     assert_eq!(change.commits[0].committed_at.to_rfc3339(), "2026-01-05T10:00:00+00:00");

@@ -37,7 +37,7 @@ pub(super) fn is_out_of_room(folder: &Path) -> bool {
     tried.is_err_and(|error| matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::super::{testing::*, *};
     use std::{fs, os::unix::fs::PermissionsExt};

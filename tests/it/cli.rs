@@ -120,9 +120,9 @@ fn a_score_reads_like_this() {
       Read, and worth no points: sensitive areas, freeze (WEEKDAY, which by itself predicts nothing), dependency update, revert.
 
     What is not known (no points, but a range)
-      review, owners' approval: does not apply to this change
-      checks on the head: does not apply to this change
-      age: does not apply to this change
+      review, owners' approval: only a pull request has this
+      checks on the head: only a pull request has this
+      age: only a pull request has this
       earlier failures here, familiarity: git history: not connected; would tell: a mirror of the
       repository on the server; this version keeps none yet
       patch coverage: test coverage: not connected; would tell: coverage reports from CI, Codecov or

@@ -60,13 +60,14 @@ fn the_code_keeps_its_rules() {
 }
 
 fn findings(files: &[File]) -> Vec<Finding> {
+    let only_for_tests = tree::test_modules(files);
     let mut found = Vec::new();
     for file in files {
         found.extend(tree::words(file));
         if file.is_rust() {
             found.extend(tree::size(file));
             found.extend(tree::opening(file));
-            found.extend(code::findings(file));
+            found.extend(code::findings(file, only_for_tests.iter().any(|module| module.holds(&file.path))));
         }
     }
     found.extend(tree::names(files));

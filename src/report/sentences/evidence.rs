@@ -82,16 +82,7 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
             ", ",
             counted(*subsystems, "top-level directory", "top-level directories")
         ],
-        Evidence::TestsAlong { source: 0, test: 0 } => say!["no source line changed"],
-        Evidence::TestsAlong { source: 0, test } => {
-            say![counted(*test, "test line", "test lines"), " changed, no source line"]
-        }
-        Evidence::TestsAlong { source, test: 0 } => {
-            say![counted(*source, "source line", "source lines"), " changed, no test line along"]
-        }
-        Evidence::TestsAlong { source, test } => {
-            say![counted(*source, "source line", "source lines"), " and ", count(*test), " in tests changed"]
-        }
+        Evidence::TestsAlong { source, test } => tests_along(*source, *test),
         Evidence::Kind { kind, from } => {
             say![kind_in_words(kind), ", by its ", if *from == "type" { "conventional type" } else { from }]
         }
@@ -139,6 +130,16 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
         | Evidence::OwnerUnknown { .. }
         | Evidence::Dependency { .. }
         | Evidence::LargestFile { .. } => Sentence::default(),
+    }
+}
+
+fn tests_along(source: u64, test: u64) -> Sentence {
+    let source_lines = counted(source, "source line", "source lines");
+    match (source, test) {
+        (0, 0) => say!["no source line changed"],
+        (0, _) => say![counted(test, "test line", "test lines"), " changed, no source line"],
+        (_, 0) => say![source_lines, " changed, no test line along"],
+        _ => say![source_lines, " and ", count(test), " in tests changed"],
     }
 }
 

@@ -9,7 +9,7 @@ fn file(path: &str, text: &str) -> File {
 /// The findings of all rules but the one on openings, which small snippets have none of.
 #[track_caller]
 fn check(path: &str, text: &str, expected: &[&str]) {
-    let mut found = code::findings(&file(path, text));
+    let mut found = code::findings(&file(path, text), false);
     found.extend(tree::words(&file(path, text)));
     same(&found, expected);
 }
@@ -81,7 +81,6 @@ fn only_the_clock_asks_for_time_and_chance() {
 fn calls_attributes_and_sql_keep_to_their_places() {
     check("src/git.rs", "fn f() { a.unwrap() }", &["1: unwrap outside tests"]);
     check("src/git.rs", "fn f() { a.unwrap_or(1); unwrap(); }\n#[cfg(test)]\nmod tests { fn f() { a.unwrap() } }", &[]);
-    check("src/git/tests.rs", "fn f() { a.unwrap(); Utc::now() }", &[]);
     check("src/git.rs", "fn f() { println!(\"a\") }", &["1: println! outside src/cli"]);
     check("src/cli/score.rs", "fn f() { println!(\"a\"); eprintln!(\"a\") }", &[]);
     check("src/git.rs", "fn f() { todo!() }", &["1: todo!"]);
@@ -182,4 +181,13 @@ fn a_finding_names_place_rule_and_way_out() {
     src/git.rs: nothing says mod git; this file is never compiled
         hint: name it in the module above, or delete it
     "#);
+}
+
+#[test]
+fn a_module_declared_for_tests_may_do_what_tests_may() {
+    let parent = file("src/git/mod.rs", "//! Git.\n#[cfg(test)]\nmod tests;\nmod log;\n");
+    let modules = tree::test_modules(&[parent]);
+    let held = |path: &str| modules.iter().any(|module| module.holds(path));
+    assert!(held("src/git/tests.rs") && held("src/git/tests/hostile.rs"));
+    assert!(!held("src/git/log.rs") && !held("src/git/tests_of_log.rs"));
 }

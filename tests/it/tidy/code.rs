@@ -21,7 +21,8 @@ const IMPURE: &[&[&str]] = &[
     &["std", "process"],
     &["std", "thread"],
     &["SystemTime"],
-    &["Instant"],
+    &["std", "time", "Instant"],
+    &["Instant", "now"],
     &["Utc", "now"],
     &["Local", "now"],
     &["tokio"],
@@ -49,7 +50,8 @@ const CLOCK: &[&[&str]] = &[
     &["getrandom"],
 ];
 
-pub(super) fn findings(file: &File) -> Vec<Finding> {
+/// `only_for_tests`: the file belongs to a module that is declared under `#[cfg(test)]`.
+pub(super) fn findings(file: &File, only_for_tests: bool) -> Vec<Finding> {
     let tokens = match Code::parse(&file.text) {
         Ok(tokens) => tokens,
         Err(error) => return vec![file.finding(1, error, "cargo check says more")],
@@ -57,10 +59,12 @@ pub(super) fn findings(file: &File) -> Vec<Finding> {
     let mut found = Vec::new();
     let all = Code::of(tokens.clone());
     found.extend(attributes(file, &all));
-    found.extend(functions(file, &all));
     found.extend(leftovers(file, &all));
-    // A module's tests may stand in a file of their own.
-    if file.path.starts_with("src/") && !file.path.ends_with("/tests.rs") {
+    if only_for_tests {
+        return found;
+    }
+    found.extend(functions(file, &all));
+    if file.path.starts_with("src/") {
         let shipped = Code::of(without_tests(tokens));
         found.extend(layers(file, &shipped));
         found.extend(purity(file, &shipped));

@@ -134,3 +134,32 @@ pub(super) fn migrations(files: &[File]) -> Vec<Finding> {
     }
     found
 }
+
+/// A module that is compiled for tests only: its file, or its folder with all that is in it.
+pub(super) struct TestModule {
+    stem: String,
+}
+
+impl TestModule {
+    pub(super) fn holds(&self, path: &str) -> bool {
+        path.strip_prefix(&self.stem).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+    }
+}
+
+/// The modules that are declared under `#[cfg(test)]` without a body.
+pub(super) fn test_modules(files: &[File]) -> Vec<TestModule> {
+    let mut modules = Vec::new();
+    for file in files.iter().filter(|file| file.is_rust()) {
+        let own = file.path.trim_end_matches(".rs");
+        let folder = match own.rsplit_once('/') {
+            Some((folder, "mod" | "lib" | "main")) => folder,
+            _ => own,
+        };
+        for declared in file.text.split("#[cfg(test)]\n").skip(1) {
+            let line = declared.lines().next().unwrap_or_default().trim();
+            let name = line.rsplit_once("mod ").and_then(|(_, name)| name.strip_suffix(';'));
+            modules.extend(name.map(|name| TestModule { stem: format!("{folder}/{name}") }));
+        }
+    }
+    modules
+}

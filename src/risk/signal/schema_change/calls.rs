@@ -173,6 +173,12 @@ impl<'a> Look<'a> {
         if let Some(found) = fluent(callee, on) {
             return Some(found);
         }
+        if !concurrent && self.extension != "php" && INDEXES.contains(&callee) {
+            return Some((Locking, "CREATE INDEX on"));
+        }
+        if !unvalidated && CONSTRAINTS.contains(&callee) {
+            return Some((Locking, "ADD CONSTRAINT on"));
+        }
         Some(match callee {
             "drop_table" | "dropTable" | "DropTable" | "dropTableIfExists" | "DeleteModel" | "drop_join_table"
             | "dropAllTables" => (Destructive, "DROP TABLE"),
@@ -196,20 +202,6 @@ impl<'a> Look<'a> {
             // Alembic says by its keywords what it alters.
             "alter_column" if says(&["new_column_name"]) => (Destructive, "RENAME COLUMN"),
             "alter_column" if says(&["type_", "nullable"]) => (Locking, "ALTER COLUMN"),
-            "add_index"
-            | "addIndex"
-            | "AddIndex"
-            | "create_index"
-            | "createIndex"
-            | "CreateIndex"
-            | "create_unique_constraint"
-            | "AddUniqueConstraint"
-            | "AlterUniqueTogether"
-            | "addUniqueConstraint"
-                if !concurrent && self.extension != "php" =>
-            {
-                (Locking, "CREATE INDEX on")
-            }
             "index" | "unique_index"
                 if at.checked_sub(1).is_some_and(|at| self.is_word(Some(at), &["create"])) && !concurrent =>
             {
@@ -218,24 +210,38 @@ impl<'a> Look<'a> {
             "change_column" | "changeColumn" | "AlterColumn" | "alterColumn" => (Locking, "ALTER COLUMN"),
             "change_column_null" if says(&["false"]) => (Locking, "SET NOT NULL on"),
             "modify" if self.extension.starts_with("ex") => (Locking, "ALTER COLUMN"),
-            "add_foreign_key"
-            | "create_foreign_key"
-            | "AddForeignKey"
-            | "addForeignKey"
-            | "createForeignKey"
-            | "addConstraint"
-            | "AddConstraint"
-            | "add_check_constraint"
-            | "create_check_constraint"
-                if !unvalidated =>
-            {
-                (Locking, "ADD CONSTRAINT on")
-            }
             "change" if self.extension == "php" => (Locking, "ALTER COLUMN"),
             _ => return None,
         })
     }
 }
+
+/// Calls that build an index.
+const INDEXES: [&str; 10] = [
+    "add_index",
+    "addIndex",
+    "AddIndex",
+    "create_index",
+    "createIndex",
+    "CreateIndex",
+    "create_unique_constraint",
+    "AddUniqueConstraint",
+    "AlterUniqueTogether",
+    "addUniqueConstraint",
+];
+
+/// Calls that add a constraint, which is checked on every row unless they say otherwise.
+const CONSTRAINTS: [&str; 9] = [
+    "add_foreign_key",
+    "create_foreign_key",
+    "AddForeignKey",
+    "addForeignKey",
+    "createForeignKey",
+    "addConstraint",
+    "AddConstraint",
+    "add_check_constraint",
+    "create_check_constraint",
+];
 
 /// FluentMigrator's `Delete.Table("x")`, `Rename.Column("a")`.
 fn fluent(callee: &str, on: &str) -> Option<(super::SchemaEffect, &'static str)> {
