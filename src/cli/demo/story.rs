@@ -1,7 +1,10 @@
 //! The story: a shop's repository and ten pull requests, each with something that a score must get right.
 
 use super::Stage;
-use crate::github::sim::{Edits, Permission, PullSpec, SimRepository};
+use crate::{
+    github::sim::{Edits, Permission, PullSpec, SimRepository},
+    report::check_run::{NAME, RESCORE},
+};
 
 /// Where the story plays.
 pub(super) const REPOSITORY: &str = "acme/shop";
@@ -125,12 +128,15 @@ async fn large_and_entropic(stage: &mut Stage, shop: &SimRepository) -> anyhow::
 async fn destructive_migration(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()> {
     stage.tell(
         "3. A migration that destroys data",
-        "Few lines, but one of them drops a column. A floor lifts the score to 70.",
+        "A column is dropped in the same change that stops using it. A floor lifts the score to 70; what would lower \
+         it is a change of its own for the migration.",
     )?;
+    let cart = module_text("web", "cart", 52);
     let edits = Edits::new()
+        .write("apps/web/src/cart.ts", cart)
         .write("db/migrations/0002_coupons.sql", "-- coupons moved to their own service\nALTER TABLE orders DROP COLUMN coupon;\nCREATE INDEX orders_total ON orders (total);\n")
         .message("Drop the coupon column");
-    let pull = shop.open(PullSpec::new("Drop the coupon column", "ada", edits));
+    let pull = shop.open(PullSpec::new("Stop taking coupons in the cart", "ada", edits));
     pull.check("build", "success");
     stage.show(&pull).await?;
     Ok(())
@@ -194,9 +200,17 @@ async fn pushed_twice(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result
     )?;
     let first = Edits::new().write("apps/web/src/cart.ts", module_text("web", "cart", 44)).message("Remember the cart");
     let pull = shop.open(PullSpec::new("Remember the cart", "lin", first));
+    let mut earlier = vec![pull.head_sha()];
     pull.push(Edits::new().write("apps/web/src/cart.ts", module_text("web", "cart", 46)).message("Fix a typo"));
+    earlier.push(pull.head_sha());
     pull.push(Edits::new().write("apps/web/test/cart.test.ts", test_text("cart", 16)).message("Test it"));
     stage.show(&pull).await?;
+    for head in earlier {
+        let runs = stage.sim.check_runs(pull.repository(), &head);
+        let ours: Vec<_> = runs.iter().filter(|run| run.name == NAME).collect();
+        let sound = ours.len() <= 1 && ours.iter().all(|run| run.status == "completed");
+        anyhow::ensure!(sound, "a head that was pushed over has {} check runs, or an open one", ours.len());
+    }
     Ok(())
 }
 
@@ -234,7 +248,7 @@ async fn re_score(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()>
     spec.draft = true;
     let pull = shop.open(spec);
     stage.settle().await?;
-    anyhow::ensure!(pull.press(crate::report::check_run::RESCORE), "the completed run has its button");
+    anyhow::ensure!(pull.press(RESCORE), "the completed run has its button");
     stage.show(&pull).await?;
     Ok(())
 }
