@@ -36,6 +36,18 @@ pub fn render(subject: &Subject<'_>, style: Style) -> String {
     if style.unicode { screen.out } else { ascii(&screen.out) }
 }
 
+/// A heading of ours under a rule, and a paragraph about what follows.
+pub fn chapter(heading: &str, about: &str, style: Style) -> String {
+    /// Wider than any line of ours needs.
+    const RULE_MAX: usize = 100;
+    let mut screen = Screen { out: String::new(), style: Style { width: style.width.max(40), ..style } };
+    let rule = if style.unicode { "─" } else { "-" };
+    screen.line(&rule.repeat(screen.style.width.min(RULE_MAX)), Paint::new().dimmed());
+    screen.wrapped(heading, 0, Paint::new().bold());
+    screen.wrapped(about, 0, Paint::new());
+    if style.unicode { screen.out } else { ascii(&screen.out) }
+}
+
 fn head(subject: &Subject<'_>, report: &Report, screen: &mut Screen) {
     let change = &subject.facts.change;
     let number = change.pull_request.map(|number| format!(" #{number}")).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `mergecast demo`: the whole App against a simulated GitHub in this process, with nothing to set up.
 //!
-//! Only GitHub is simulated. Webhooks are signed and arrive over HTTP, the database is a file, and the check runs that
-//! are shown were read back from the simulated GitHub.
+//! Only GitHub is simulated. Webhooks are signed and arrive over HTTP, the database is a file, and nothing is shown
+//! before its check run stands on the simulated GitHub, once and completed.
 
 mod story;
 
@@ -31,8 +31,21 @@ struct Stage {
     store: Store,
     links: Links,
     terminal: Terminal,
+    /// Heading of the chapter that is being told.
+    chapter: &'static str,
+    /// What came out so far, for the end.
+    shown: Vec<Shown>,
     /// Holds the database; deleted at the end.
     _directory: tempfile::TempDir,
+}
+
+/// One check run of the story.
+struct Shown {
+    chapter: &'static str,
+    number: u64,
+    score: u8,
+    level: &'static str,
+    conclusion: &'static str,
 }
 
 /// Plays the story; stays up afterwards so that people can look, unless `once`.
@@ -42,7 +55,10 @@ struct Stage {
 pub(super) async fn run(once: bool, terminal: Terminal) -> anyhow::Result<()> {
     let mut stage = Stage::set(terminal).await?;
     story::play(&mut stage).await?;
-    stage.closing(once)?;
+    stage.in_short()?;
+    if !once {
+        stage.closing();
+    }
     if !once {
         super::serve::interrupted().await?;
     }
@@ -84,7 +100,8 @@ impl Stage {
         })
         .await?;
         sim.deliver_to(&format!("http://{}/webhooks/github", service.address()));
-        Ok(Self { sim, service, store, links, terminal, _directory: directory })
+        let shown = Vec::new();
+        Ok(Self { sim, service, store, links, terminal, chapter: "", shown, _directory: directory })
     }
 
     /// Waits until every webhook is delivered and everything that followed from it is done.
@@ -99,10 +116,11 @@ impl Stage {
         }
     }
 
-    /// A heading and what happens, in a sentence or two.
-    fn tell(&mut self, heading: &str, what: &str) -> anyhow::Result<()> {
-        let rule = "─".repeat(self.terminal.style().width.min(100));
-        writeln!(self.terminal.out(), "\n{rule}\n{heading}\n{what}\n")?;
+    /// Begins a chapter: its heading and what happens, in a sentence or two.
+    fn tell(&mut self, heading: &'static str, what: &str) -> anyhow::Result<()> {
+        self.chapter = heading;
+        let style = self.terminal.style();
+        writeln!(self.terminal.out(), "\n{}", terminal::chapter(heading, what, style))?;
         Ok(())
     }
 
@@ -115,33 +133,53 @@ impl Stage {
         let [run] = ours.as_slice() else {
             anyhow::bail!("{} check runs named {NAME} stand on #{} instead of one", ours.len(), pull.number());
         };
+        anyhow::ensure!(run.status == "completed", "the check run on #{} is {}", pull.number(), run.status);
         let repo = RepoName::parse(pull.repository()).context("the story's repository has a name")?;
         let row = self.store.by_repository_sha(&repo.to_string(), &head).await?;
         let row = row.context("the check run stands, but no assessment is stored")?;
         let stored = Stored::load(&self.store, row, self.links.clone()).await?;
         let text = terminal::render(&stored.subject(), self.terminal.style());
+        let assessment = stored.assessment();
+        self.shown.push(Shown {
+            chapter: self.chapter,
+            number: pull.number(),
+            score: assessment.score,
+            level: assessment.level.word(),
+            conclusion: assessment.verdict.conclusion.word(),
+        });
         let out = self.terminal.out();
-        writeln!(out, "#{} at {}: {NAME} is {}", pull.number(), &head[..7], state(run))?;
+        writeln!(out, "{NAME} on #{} at {}: {}", pull.number(), &head[..7], state(run))?;
         writeln!(out, "{text}")?;
-        Ok(stored.assessment().score)
+        Ok(assessment.score)
     }
 
-    fn closing(&mut self, once: bool) -> anyhow::Result<()> {
-        let pages = format!("http://{}/", self.service.address());
-        if once {
-            return Ok(());
+    /// All check runs of the story, a line each.
+    fn in_short(&mut self) -> anyhow::Result<()> {
+        let style = self.terminal.style();
+        let about =
+            "Score, level, what the check run concludes, and the pull request. Advisory mode: nothing is blocked.";
+        let out = self.terminal.out();
+        writeln!(out, "\n{}", terminal::chapter("The story in short", about, style))?;
+        for Shown { chapter, number, score, level, conclusion } in &self.shown {
+            let name = chapter.split_once(". ").map_or(*chapter, |(_, name)| name);
+            writeln!(out, "{score:>3}  {level:<8}  {conclusion:<8}  #{number:<3} {name}")?;
         }
-        let github = self.sim.api_url();
-        anstream::eprintln!("\nThe story is over; everything stays up until you press Ctrl-C");
-        anstream::eprintln!("GitHub's side of it: {github}/{}/pulls", story::REPOSITORY);
-        anstream::eprintln!("pages: {pages}");
+        out.flush()?;
         Ok(())
+    }
+
+    fn closing(&self) {
+        anstream::eprintln!("\nThe story is over; everything stays up until you press Ctrl-C");
+        anstream::eprintln!("GitHub's side of it: {}/{}/pulls", self.sim.api_url(), story::REPOSITORY);
+        anstream::eprintln!("pages: http://{}/", self.service.address());
     }
 }
 
 fn state(run: &SimCheckRun) -> String {
-    match &run.conclusion {
-        Some(conclusion) => format!("{} ({conclusion}), {} annotations", run.status, run.annotations.len()),
-        None => run.status.clone(),
+    let conclusion = run.conclusion.as_deref().unwrap_or("no conclusion");
+    match run.annotations.len() {
+        0 => conclusion.to_owned(),
+        1 => format!("{conclusion}, 1 annotation"),
+        more => format!("{conclusion}, {more} annotations"),
     }
 }
