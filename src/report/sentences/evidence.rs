@@ -15,11 +15,12 @@ pub(crate) fn reading(contribution: &Contribution, detail: Detail) -> Sentence {
     let Ok(measure) = &contribution.reading else {
         return Sentence::default();
     };
-    if measure.evidence.is_empty() && contribution.signal.id == "change_kind" {
-        return say!["neither a fix nor one of the other kinds that are undone less often"];
-    }
     if measure.evidence.is_empty() {
-        return say![value(measure.value, contribution.signal.unit)];
+        return match contribution.signal.id {
+            "change_kind" => say!["neither a fix nor one of the other kinds that are undone less often"],
+            "entropy" => say!["no line that counts"],
+            _ => say![value(measure.value, contribution.signal.unit)],
+        };
     }
     Sentence::joined(sentences(measure, detail.items), "; ")
 }
@@ -226,7 +227,8 @@ fn owner_missing(all: &[&Evidence], items: usize) -> Sentence {
         }
         _ => Sentence::default(),
     };
-    let head = say![counted(all.len() as u64, "file", "files"), " without their owners' approval of the newest commit"];
+    let lacking = if all.len() == 1 { " without its owners' approval" } else { " without their owners' approval" };
+    let head = say![counted(all.len() as u64, "file", "files"), lacking, " of the newest commit"];
     if items == 0 { head } else { head.then(": ").with(some_of(all, items, ("file", "files"), file)) }
 }
 

@@ -104,6 +104,7 @@ pub(crate) fn scale(subject: &Subject<'_>) -> Sentence {
     ];
     let times = |points: i32| match points {
         0 => say!["means the typical odds"],
+        _ if odds(points) == decimal(1.0) => say!["means about the typical odds"],
         _ => say!["means ", odds(points), " times the typical odds"],
     };
     if assessment.floors.iter().any(|floor| floor.applied) {
