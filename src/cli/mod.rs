@@ -22,6 +22,9 @@ use output::Terminal;
 /// Read when it is there and no other file is named.
 const SETTINGS_FILE: &str = "mergecast.toml";
 
+/// Options of every subcommand stand below its own in the help.
+const GENERAL: usize = 100;
+
 /// Forecasts, before a pull request merges, how likely it is to break production.
 #[derive(Debug, Parser)]
 #[command(name = "mergecast", version, max_term_width = 100, propagate_version = true)]
@@ -29,13 +32,13 @@ pub struct Args {
     #[command(subcommand)]
     command: Command,
     /// Settings file [default: mergecast.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE", env = "MERGECAST_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "MERGECAST_CONFIG", display_order = GENERAL)]
     config: Option<PathBuf>,
     /// Form of the log on standard error [default: pretty on a terminal, else json]
-    #[arg(long, global = true, value_name = "FORM")]
+    #[arg(long, global = true, value_name = "FORM", display_order = GENERAL)]
     log_format: Option<LogFormat>,
     /// Log more; twice logs everything
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = GENERAL)]
     verbose: u8,
 }
 
