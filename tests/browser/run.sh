@@ -3,11 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-current="$(sha256sum <package-lock.json)"
-if [ "$(cat node_modules/.stamp 2>/dev/null)" != "$current" ]; then
-    echo "browser: fetching playwright-core and axe-core"
-    npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error
-    echo "$current" >node_modules/.stamp
-fi
+./packages.sh
 node selftest.mjs
 node demo.mjs
