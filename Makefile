@@ -50,6 +50,12 @@ browser-test: tools ## The demo's pages in a real browser
 	cargo build --locked --bin mergecast
 	tests/browser/run.sh
 
+.PHONY: picture
+picture: tools ## Make the README's pictures of a check run anew
+	@echo "== picture"
+	cargo build --locked --bin mergecast
+	tests/browser/picture.sh
+
 .PHONY: nextest
 nextest: tools contracts ## All Rust tests, contracts insisted upon
 	@echo "== tests"
