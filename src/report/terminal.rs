@@ -208,12 +208,12 @@ impl Screen {
     }
 }
 
-/// Lines of at most `width` characters.
+/// Lines of at most `width` characters. A number and its per cent sign stay together.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
-    for word in text.split(' ') {
-        let mut rest: Vec<char> = word.chars().collect();
+    for word in text.replace(" %", "\0%").split(' ') {
+        let mut rest: Vec<char> = word.chars().map(|c| if c == '\0' { ' ' } else { c }).collect();
         if used > 0 && used + 1 + rest.len() > width {
             lines.push(String::new());
             used = 0;
