@@ -1,11 +1,66 @@
-//! Mergecast: facts about a change go in, an explained score comes out, and what happened after the deploy corrects
-//! the next score.
+//! Mergecast: facts about a change go in, an explained score comes out.
 //!
-//! The layers, from pure to shell. A module may use those above it in this list, never those below:
+//! This page is the architecture. The README says how to use the program, CONTRIBUTING how a change to it gets in.
 //!
-//! 1. pure, plain data in and out: [`codeowners`], [`risk`], [`report`]
-//! 2. edges, one adapter per outside system: [`clock`], [`github`], [`git`], [`store`]
-//! 3. shell, wires the above and decides nothing: [`config`], [`service`], [`cli`]
+//! # Layers
+//!
+//! From pure to shell. A module may use those above it in this list, never those below; a test holds that.
+//!
+//! Pure: plain data in, plain data out; no waiting, no clock, no chance, no failure.
+//!
+//! - [`codeowners`] finds the rule of a CODEOWNERS file that is in force for a path.
+//! - [`risk`] makes an assessment of facts, model and policy. `risk::facts` is all that can be known of a change,
+//!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door.
+//! - [`report`] puts an assessment into words: check run, page, terminal, JSON, SARIF. Text from outside is made
+//!   harmless there and nowhere else.
+//!
+//! Edges: one adapter for each outside system. They return the product's types and, the clock apart, know nothing of
+//! one another.
+//!
+//! - [`clock`] is the only caller of the system's clock and of chance.
+//! - [`github`] logs the App in, reads pull requests, writes check runs and reads webhooks; `github::sim` is the same
+//!   GitHub in memory, over real HTTP, for tests and the demo.
+//! - [`git`] reads a change from a local repository through the git program.
+//! - [`store`] is the database: the only place with SQL, one writer that groups what has queued up into one commit.
+//!
+//! Shell: wires the above and decides nothing.
+//!
+//! - [`config`] reads the program's settings and a repository's policy file.
+//! - [`service`] is the running App: web server, workers, from a delivery to a completed check run.
+//! - [`cli`] is the command line.
+//!
+//! # From a webhook to a check run
+//!
+//! 1. `service::webhook` verifies the signature over the raw bytes, stores the delivery and answers. Nothing else
+//!    happens while GitHub waits.
+//! 2. `service::worker` claims stored deliveries with a lease; `service::route` turns each into a request for a job.
+//!    Most deliveries ask for none.
+//! 3. A job is one row for each pull request. Requests that come while it waits or runs are added to the row, so a
+//!    burst of events is one score and the newest head wins.
+//! 4. `service::assess` asks [`github`] for the pull request and has the check run stand as in progress;
+//!    `service::gather` turns the answers into facts. What was not answered is unknown, with the reason.
+//! 5. [`risk`] measures, scores and judges. The assessment is stored with facts, policy and model version.
+//! 6. [`report`] writes the words, and `service::check_run` completes the run on the head commit.
+//!
+//! `mergecast score` is [`git`], [`risk`] and [`report`] without the rest. Pages, API and `mergecast replay` compute a
+//! stored assessment again from its facts.
+//!
+//! # What always holds
+//!
+//! - **Accepted is durable.** A delivery is answered with 2xx only after it is on disk. Its id is the primary key, so a
+//!   duplicate is one delivery. A full disk is answered with 503.
+//! - **One job row for each pull request.** The lease on the row is what keeps two workers from one pull request. Every
+//!   step may run twice: what is done already is found before it is done again.
+//! - **Intent before effect.** That a check run is about to be created is stored before GitHub is asked. When the
+//!   answer was lost, GitHub is searched for our run before another is made, so a head commit has one.
+//! - **No run is left pending.** Work that is given up completes its run as neutral, with a reference into the log,
+//!   unless it is GitHub that does not answer.
+//! - **Facts stand beside the score.** The same facts, model and policy give the same bytes. Models are never
+//!   overwritten.
+//! - **Points add up.** Base, points and the cut at the ends of the scale are the score before floors, exactly.
+//! - **Unknown is never zero.** It adds no points and widens the range, and the report names it.
+//! - **The seam is the base URL.** No trait stands between service and adapter: production, tests and demo run the same
+//!   client against another address.
 
 pub mod codeowners;
 pub mod report;
