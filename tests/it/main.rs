@@ -3,5 +3,6 @@
 mod assess;
 mod cli;
 mod contracts;
+mod readme;
 mod support;
 mod tidy;
