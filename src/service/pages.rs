@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
@@ -43,7 +43,8 @@ fn line(row: &AssessmentSummary) -> page::Row {
     }
 }
 
-pub(super) async fn assessment(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+pub(super) async fn assessment(State(app): State<Arc<App>>, path: Result<Path<String>, PathRejection>) -> Response {
+    let Ok(Path(id)) = path else { return unreadable() };
     match app.store.assessment(&id).await {
         Ok(Some(row)) => rendered(&app, row, |stored| html(page::assessment(&stored.subject()))).await,
         Ok(None) => missing("no assessment has this id"),
@@ -53,8 +54,9 @@ pub(super) async fn assessment(State(app): State<Arc<App>>, Path(id): Path<Strin
 
 pub(super) async fn by_pull_request(
     State(app): State<Arc<App>>,
-    Path((owner, repo, pull)): Path<(String, String, i64)>,
+    path: Result<Path<(String, String, i64)>, PathRejection>,
 ) -> Response {
+    let Ok(Path((owner, repo, pull))) = path else { return unreadable() };
     match app.store.by_repository_pr(&format!("{owner}/{repo}"), pull).await {
         Ok(Some(row)) => rendered(&app, row, json).await,
         Ok(None) => missing("this pull request has not been assessed"),
@@ -64,8 +66,9 @@ pub(super) async fn by_pull_request(
 
 pub(super) async fn by_sha(
     State(app): State<Arc<App>>,
-    Path((owner, repo, sha)): Path<(String, String, String)>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
 ) -> Response {
+    let Ok(Path((owner, repo, sha))) = path else { return unreadable() };
     match app.store.by_repository_sha(&format!("{owner}/{repo}"), &sha).await {
         Ok(Some(row)) => rendered(&app, row, json).await,
         Ok(None) => missing("no assessment has this head commit"),
@@ -99,6 +102,22 @@ pub(super) async fn stylesheet() -> Response {
 
 pub(super) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
+}
+
+pub(super) async fn nowhere() -> Response {
+    problem(
+        StatusCode::NOT_FOUND,
+        "nothing is at this address",
+        "the pages begin at /, the API at /api/v1/openapi.json",
+    )
+}
+
+pub(super) async fn not_so() -> Response {
+    problem(StatusCode::METHOD_NOT_ALLOWED, "this address is not asked with this method", "see /api/v1/openapi.json")
+}
+
+fn unreadable() -> Response {
+    problem(StatusCode::BAD_REQUEST, "a part of the address cannot be read", "a pull request is given by its number")
 }
 
 fn missing(what: &str) -> Response {

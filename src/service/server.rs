@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     http::StatusCode,
     routing::{get, post},
 };
@@ -43,6 +44,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub(super) fn router(app: Arc<App>) -> Router {
     let webhooks = Router::new()
         .route("/webhooks/github", post(webhook::github))
+        // axum's own limit for bodies that are read whole is 2 MB.
+        .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(WEBHOOK_BODY_LIMIT));
     let rest = Router::new()
         .route("/healthz", get(health::alive))
@@ -56,6 +59,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT));
     webhooks
         .merge(rest)
+        .fallback(pages::nowhere)
+        .method_not_allowed_fallback(pages::not_so)
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_DEADLINE))
         .layer(CatchPanicLayer::new())
