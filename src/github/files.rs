@@ -46,6 +46,17 @@ pub struct Files {
     pub pages: Vec<CachedPage>,
 }
 
+/// A commit and what it changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommitFiles {
+    /// Its whole id.
+    pub sha: String,
+    /// Its message. Untrusted.
+    pub message: String,
+    /// What it changed against its first parent.
+    pub files: Files,
+}
+
 /// An answer that can be revalidated without spending the hourly limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachedPage {
@@ -113,13 +124,19 @@ impl Installation {
     }
 
     /// Changed files of a commit (against its first parent). `sha` may be cut short, to 7 characters at least.
-    /// The id of the commit that was found stands first.
-    pub async fn commit_files(&self, repo: &RepoName, sha: &str) -> Result<(String, Files), Error> {
+    pub async fn commit_files(&self, repo: &RepoName, sha: &str) -> Result<CommitFiles, Error> {
         #[derive(Deserialize)]
         struct Commit {
             sha: String,
             #[serde(default)]
+            commit: Message,
+            #[serde(default)]
             files: Vec<Entry>,
+        }
+        #[derive(Deserialize, Default)]
+        struct Message {
+            #[serde(default)]
+            message: String,
         }
         let hex = (MIN_SHA..=64).contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit());
         if !hex {
@@ -127,7 +144,7 @@ impl Installation {
         }
         let segments = ["repos", repo.owner(), repo.name(), "commits", sha];
         let mut next = Some(self.transport().url(segments, &[("per_page", "100")]));
-        let (mut files, mut found) = (Vec::new(), String::new());
+        let (mut files, mut found, mut message) = (Vec::new(), String::new(), String::new());
         for _ in 1..=MAX_PAGES {
             let Some(url) = next.take() else { break };
             let answer = self.get(url).await?;
@@ -136,12 +153,12 @@ impl Installation {
             if !commit.sha.to_ascii_lowercase().starts_with(&sha.to_ascii_lowercase()) {
                 return Err(Error::NotFound);
             }
-            found = commit.sha;
+            (found, message) = (commit.sha, commit.commit.message);
             files.extend(commit.files.into_iter().map(Entry::into_file));
             next = answer.next_link().map(|l| self.transport().on_base(l)).transpose()?;
         }
         let complete = next.is_none() && files.len() < MAX_FILES;
-        Ok((found, Files { files, complete, pages: Vec::new() }))
+        Ok(CommitFiles { sha: found, message, files: Files { files, complete, pages: Vec::new() } })
     }
 
     fn files_url(&self, repo: &RepoName, number: u64, page: usize) -> Url {
@@ -350,14 +367,17 @@ mod tests {
             a.is("GET", "/repos/acme/shop/commits/deadbeef")
                 .then(|| json(200, &json!({"sha": SHA, "files": page(0, 1)})))
                 .or_else(|| {
-                    a.target.contains("/commits/0123456").then(|| json(200, &json!({"sha": SHA, "files": page(0, 2)})))
+                    a.target
+                        .contains("/commits/0123456")
+                        .then(|| json(200, &json!({"sha": SHA, "commit": {"message": "Fix"}, "files": page(0, 2)})))
                 })
         })
         .await;
         let i = s.installation();
         assert_eq!(i.commit_files(&repo(), "deadbeef").await, Err(Error::NotFound));
-        let (sha, files) = i.commit_files(&repo(), "0123456").await.unwrap();
-        assert_eq!((sha.as_str(), files.files.len(), files.complete), (SHA, 2, true));
+        let found = i.commit_files(&repo(), "0123456").await.unwrap();
+        assert_eq!((found.sha.as_str(), found.message.as_str()), (SHA, "Fix"));
+        assert_eq!((found.files.files.len(), found.files.complete), (2, true));
         for bad in ["main", "../x", "abc", ""] {
             assert!(matches!(i.commit_files(&repo(), bad).await, Err(Error::Invalid { .. })), "{bad}");
         }

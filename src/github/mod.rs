@@ -34,7 +34,7 @@ pub use check_run::{
 };
 pub use client::{App, GitHub, Options, Urls};
 pub use error::{Error, Retry};
-pub use files::{CachedPage, Files};
+pub use files::{CachedPage, CommitFiles, Files};
 pub use installation::Installation;
 pub use name::RepoName;
 pub use pull_refs::PullRef;

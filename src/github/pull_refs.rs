@@ -14,6 +14,10 @@ use crate::risk::facts::ChangeState;
 pub struct PullRef {
     /// Number.
     pub number: u64,
+    /// Title. Untrusted.
+    pub title: String,
+    /// Description, empty when there is none. Untrusted.
+    pub body: String,
     /// Open, closed or merged.
     pub state: ChangeState,
     /// Head commit.
@@ -29,6 +33,9 @@ pub struct PullRef {
 #[derive(Deserialize)]
 struct Body {
     number: u64,
+    #[serde(default)]
+    title: String,
+    body: Option<String>,
     #[serde(default)]
     state: String,
     merged_at: Option<String>,
@@ -59,6 +66,8 @@ impl Body {
         };
         PullRef {
             number: self.number,
+            title: self.title,
+            body: self.body.unwrap_or_default(),
             state,
             head_sha: self.head.sha,
             base_ref: self.base.name,

@@ -35,6 +35,17 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("the pattern is a constant")
 }
 
+/// A line that says that something is taken back.
+static TAKES_BACK: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^\s*(?:this )?(?:revert(?:s|ed)?|back(?:s|ed)?[ -]?out)\b"));
+
+/// Whether a change takes something back, in its own words. To undo that is to land again what was taken back, which
+/// brings back no state that ran well.
+pub fn takes_back(title: &str, message: &str) -> bool {
+    let lines = || std::iter::once(title).chain(message.lines());
+    !lines().any(brings_back) && lines().any(|line| TAKES_BACK.is_match(line))
+}
+
 /// What the title and the body (or commit message) say is undone. A re-land (`Revert "Revert …"`) is no revert: it
 /// brings back what was taken out for a reason.
 pub fn claim(title: &str, body: &str) -> Option<Claim> {
@@ -82,5 +93,17 @@ mod tests {
         check("Document how to revert #3", "", None);
         check("", "This reverts commit zzz", None);
         check("Revert #99999999999999999999", "", None);
+    }
+
+    #[test]
+    fn what_takes_back_is_known_by_its_words() {
+        let check = |title: &str, message: &str, expected: bool| assert_eq!(takes_back(title, message), expected);
+        check("Revert \"Add cache\"", "", true);
+        check("Back out #7", "", true);
+        check("Go back", "Reverts acme/shop#4", true);
+        check("Merge pull request #2 from acme/x", "\n\nRevert \"Add cache\"", true);
+        check("Add a way to revert", "The cache can revert now", false);
+        check("Revert \"Revert \"Add cache\"\"", "Reverts acme/shop#4", false);
+        check("Merge pull request #5 from acme/x", "\n\nReland cache\n\nThis reverts commit 0a1b2c3d.", false);
     }
 }

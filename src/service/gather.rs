@@ -62,7 +62,8 @@ fn change(pull: &PullRequest, files: Vec<FileChange>, revert: Known<Option<Rever
     }
 }
 
-/// The changed files. They cannot have changed where head, base and title are those of the last assessment.
+/// The changed files, and what they undo. The files cannot have changed where head and base are those of the last
+/// assessment; what is said to be undone can.
 async fn files(
     app: &App,
     installation: &Installation,
@@ -73,13 +74,16 @@ async fn files(
     let known = last
         .filter(|last| last.head_sha == pull.head_sha && last.base_sha == pull.base_sha)
         .and_then(|last| serde_json::from_str::<Facts>(&last.facts).ok())
-        .filter(|facts| facts.change.files.len() as u64 == pull.files_total && facts.change.title == pull.title);
-    if let Some(facts) = known {
-        return Ok((facts.change.files, facts.change.revert));
-    }
-    let read = revalidated(app, installation, repo, pull).await?;
-    let revert = reverts::read(installation, repo, pull, &read.files).await?;
-    Ok((read.files, revert))
+        .filter(|facts| facts.change.files.len() as u64 == pull.files_total);
+    let (files, revert) = match known {
+        Some(facts) => (facts.change.files, Some(facts.change.revert)),
+        None => (revalidated(app, installation, repo, pull).await?.files, None),
+    };
+    let revert = match revert.filter(|revert| reverts::still_holds(revert, pull)) {
+        Some(revert) => revert,
+        None => reverts::read(installation, repo, pull, &files).await?,
+    };
+    Ok((files, revert))
 }
 
 /// The files as GitHub lists them; pages that were read before cost nothing of the rate limit if they are unchanged.
@@ -129,8 +133,11 @@ async fn policy(app: &App, pull: &PullRequest) -> Result<RepositoryPolicy, Outco
     let file = match &pull.policy {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(RepositoryPolicy::default()),
-        Err(_) => {
-            let message = "the file could not be read from GitHub".to_owned();
+        Err(unknown) => {
+            let message = match &unknown.reason {
+                Reason::Unavailable(what) => format!("The file could not be read from GitHub: {what}"),
+                _ => "The file could not be read from GitHub".to_owned(),
+            };
             return last_good(app, pull, vec![PolicyError { line: None, message }]).await;
         }
     };

@@ -2,13 +2,31 @@
 
 use super::assess::Outcome;
 use crate::{
-    github::{Error, Files, Installation, PullRequest, RepoName},
+    github::{CommitFiles, Error, Files, Installation, PullRequest, RepoName},
     risk::{
         facts::{ChangeState, FileChange, Known, Reason, Revert, Source, Unknown},
         patch::is_inverse,
-        revert::{Claim, claim},
+        revert::{Claim, claim, takes_back},
     },
 };
+
+/// Whether what was found out about the same files still answers what `pull` claims; what could not be read then may be
+/// readable now.
+pub(super) fn still_holds(known: &Known<Option<Revert>>, pull: &PullRequest) -> bool {
+    let settled = |proven: &Known<bool>| match proven {
+        Ok(_) => true,
+        Err(unknown) => matches!(unknown.reason, Reason::Partial { .. }),
+    };
+    match (known, claimed(pull)) {
+        (Ok(None), None) => true,
+        (Ok(Some(revert)), Some(claim)) => revert.of == claim.to_string() && settled(&revert.proven),
+        _ => false,
+    }
+}
+
+fn claimed(pull: &PullRequest) -> Option<Claim> {
+    claim(&pull.title, &format!("{}\n{}", pull.body, pull.head_message))
+}
 
 /// The claim of `pull`, if it makes one, and whether `files` are the exact inverse of what it names.
 pub(super) async fn read(
@@ -17,8 +35,7 @@ pub(super) async fn read(
     pull: &PullRequest,
     files: &[FileChange],
 ) -> Result<Known<Option<Revert>>, Outcome> {
-    let message = format!("{}\n{}", pull.body, pull.head_message);
-    let Some(claim) = claim(&pull.title, &message) else { return Ok(Ok(None)) };
+    let Some(claim) = claimed(pull) else { return Ok(Ok(None)) };
     let proven = match prove(installation, repo, pull, files, &claim).await {
         Ok(proven) => proven,
         Err(Error::NotFound | Error::Gone | Error::Invalid { .. }) => unavailable("what it names was not found"),
@@ -29,7 +46,8 @@ pub(super) async fn read(
 }
 
 /// A commit of a fork can be read through the base repository too, so only what was merged counts as undone: a commit
-/// must lie on the base branch, a pull request must have been merged into it.
+/// must lie on the base branch, a pull request must have been merged into it. To undo what was itself a revert is to
+/// land again what was taken back: no proof of anything.
 async fn prove(
     installation: &Installation,
     repo: &RepoName,
@@ -39,12 +57,16 @@ async fn prove(
 ) -> Result<Known<bool>, Error> {
     let (undone, commit) = match claim {
         Claim::Commit(sha) => {
-            let (sha, undone) = installation.commit_files(repo, sha).await?;
-            (undone, Some(sha))
+            let CommitFiles { sha, message, files } = installation.commit_files(repo, sha).await?;
+            if takes_back("", &message) {
+                return Ok(Ok(false));
+            }
+            (files, Some(sha))
         }
         Claim::PullRequest(number) => {
             let named = installation.pull(repo, *number).await?;
-            if named.state != ChangeState::Merged || named.base_ref != pull.base_ref {
+            let merged_here = named.state == ChangeState::Merged && named.base_ref == pull.base_ref;
+            if !merged_here || takes_back(&named.title, &named.body) {
                 return Ok(Ok(false));
             }
             (installation.files(repo, *number, named.changed_files, &[]).await?, None)
