@@ -85,12 +85,14 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
             let on = OnCommit { origin: &event.origin, sha: &event.head_sha, pulls: &event.pulls };
             seen_commit(app, &on, burst).await
         }
-        Event::Ping
-        | Event::Push(_)
-        | Event::MergeGroup(_)
-        | Event::IssueComment(_)
-        | Event::Installation(_)
-        | Event::Ignored(_) => Ok(ignored()),
+        Event::Installation(event) => {
+            // Its token, and what that allows, may be of yesterday.
+            app.github.forget(event.installation_id);
+            Ok(ignored())
+        }
+        Event::Ping | Event::Push(_) | Event::MergeGroup(_) | Event::IssueComment(_) | Event::Ignored(_) => {
+            Ok(ignored())
+        }
     }
 }
 
