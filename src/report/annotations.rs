@@ -130,8 +130,12 @@ fn annotation(place: Place<'_>, level: AnnotationLevel, title: &str, message: &S
     }
 }
 
-/// The first added line, so that the remark stands inside the diff; the first line where the patch is not known.
+/// The first added line or, where lines are only taken away, the line beside them, so that the remark stands inside
+/// the diff; the first line where the patch is not known.
 fn first_changed_line(file: &FileChange) -> u64 {
     let Ok(patch) = &file.patch else { return 1 };
-    patch.lines().find(|line| line.kind == LineKind::Added).map_or(1, |line| line.number.max(1))
+    let added = patch.lines().find(|line| line.kind == LineKind::Added);
+    let above = || patch.lines().take_while(|line| line.kind == LineKind::Context).last();
+    let below = || patch.lines().find(|line| line.kind == LineKind::Context);
+    added.or_else(above).or_else(below).map_or(1, |line| line.number.max(1))
 }

@@ -53,8 +53,11 @@ pub(crate) fn text_within(outside: &str, most: usize) -> String {
 }
 
 fn flush(odd: &mut Vec<&str>, pieces: &mut Vec<String>) {
+    let joined = odd.join(" ");
+    // A full stop or a comma belongs to the sentence.
+    let core = joined.strip_suffix(STOPS).filter(|core| !core.is_empty()).unwrap_or(&joined);
     if !odd.is_empty() {
-        pieces.push(code_within(&odd.join(" "), usize::MAX));
+        pieces.push(format!("{}{}", code_within(core, usize::MAX), &joined[core.len()..]));
         odd.clear();
     }
 }
@@ -104,11 +107,11 @@ mod tests {
     fn prose_keeps_its_words() {
         let check = |input: &str, expected: &str| assert_eq!(text(input), expected);
         check("Fix the cart, don't ask", "Fix the cart, don't ask");
-        check("Fix #12 for @bob, see GH-3", "Fix `#12` for `@bob,` see `GH-3`");
+        check("Fix #12 for @bob, see GH-3", "Fix `#12` for `@bob`, see `GH-3`");
         check("![x](https://evil.example) <b>hi</b>", "`![x](https://evil.example) <b>hi</b>`");
         check("unknown key `treshold`, did you mean `threshold`?", "unknown key `treshold`, did you mean `threshold`?");
         check("deadbeef and 1234567 but 2026", "`deadbeef` and `1234567` but 2026");
-        check("1. one\n- two | three :tada: $x$", "`1.` one `-` two `|` three `:tada: $x$`");
+        check("1. one\n- two | three :tada: $x$", "`1`. one `-` two `|` three `:tada: $x$`");
         check("[^1]: note &amp; www.evil.example a_b_c **x**", "`[^1]:` note `&amp; www.evil.example a_b_c **x**`");
     }
 }

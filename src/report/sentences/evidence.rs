@@ -93,7 +93,8 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
         Evidence::ChecksFailed(names) => say!["failed: "].with(list(names.iter(), items, "checks")),
         Evidence::ChecksPending(names) => say!["not finished: "].with(list(names.iter(), items, "checks")),
         Evidence::Partly { seen, total, of } => {
-            say!["only ", count(*seen), " of ", count(*total), " ", *of, " looked at"]
+            let done = if *of == "statements" { " named" } else { " looked at" };
+            say!["only ", count(*seen), " of ", count(*total), " ", *of, done]
         }
         Evidence::OpenFor { days } => say!["open for ", age_in_days(*days)],
         Evidence::Draft => say!["a draft"],

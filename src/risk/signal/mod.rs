@@ -249,7 +249,7 @@ pub enum Evidence {
         seen: u64,
         /// How many there are.
         total: u64,
-        /// Of what: "files" or "bytes".
+        /// Of what: "files" or "bytes"; of "statements" all were looked at and so many are named.
         of: &'static str,
     },
     /// The draft state, which has no points.

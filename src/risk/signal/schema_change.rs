@@ -170,6 +170,10 @@ impl<'a> Search<'a> {
                 statement: found.what.clone(),
             })
             .collect();
+        if self.found.len() > evidence.len() {
+            let (seen, total) = (evidence.len() as u64, self.found.len() as u64);
+            evidence.push(Evidence::Partly { seen, total, of: "statements" });
+        }
         if self.bytes.0 < self.bytes.1 {
             evidence.push(Evidence::Partly { seen: self.bytes.0 as u64, total: self.bytes.1 as u64, of: "bytes" });
         }
