@@ -28,7 +28,7 @@ ignore: ["**/*.lock", "vendor/**"]
 owners_check: on
 override: { who: maintain, by_author: true, expires: 90m }
 comment: on_level_change
-sensitive_paths: { "infra/**": 6, "**/auth/**": -4.5 }
+sensitive_paths: { "infra/**": 6, "**/auth/**": 4.5 }
 freezes:
   - { name: Holidays, from: "2026-12-20T00:00:00Z", until: 2027-01-02T00:00:00+01:00 }
 "#,
@@ -45,7 +45,7 @@ freezes:
     assert_eq!(read.services["payments-api"].slos, ["abc123", "42"]);
     assert_eq!(read.services["payments-api"].env.as_deref(), Some("prod"));
     assert!(read.declared.services["web"].is_empty());
-    assert_eq!(read.declared.sensitive_paths["**/auth/**"], -4.5);
+    assert_eq!(read.declared.sensitive_paths["**/auth/**"], 4.5);
     assert_eq!(read.declared.freezes[0].until.to_rfc3339(), "2027-01-01T23:00:00+00:00");
     assert!(read.owners_check && read.overrides.by_author);
     assert_eq!((read.overrides.who, read.overrides.expires_s), (Permission::Maintain, 5_400));
@@ -105,7 +105,7 @@ datadog_url: https://evil.example
     11: override.who must be write or maintain or admin
     11: override.expires must be a time span from 5m to 7d, such as 30m, 4h or 2d
     12: comment must be off or on_level_change
-    13: sensitive_paths "infra/**" is 31, but must be from -30 to 30
+    13: sensitive_paths "infra/**" is 31, but must be from 0 to 30
     13: The pattern "[" cannot be used: unclosed character class; missing ']'
     15: A freeze must end after it begins
     18: Unknown key "datadog_url"; the keys are mode, threshold, services, floors, ignore, owners_check, override, comment, sensitive_paths, freezes
