@@ -199,6 +199,17 @@ impl PullHandle {
         });
     }
 
+    /// Changes the description.
+    pub fn describe(&self, body: &str) {
+        self.sim.act(|state| {
+            let pull = state.pull_mut(&self.repo, self.number);
+            let from = pull.body.replace(body.to_owned()).unwrap_or_default();
+            let author = pull.author.clone();
+            let changes = json!({"changes": {"body": {"from": from}}});
+            state.send_pull("edited", &self.repo, self.number, &author, changes);
+        });
+    }
+
     /// Changes the branch it would be merged into; the branch is made if it is not there.
     pub fn retarget(&self, base: &str) {
         self.sim.act(|state| {

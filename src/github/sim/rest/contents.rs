@@ -1,5 +1,7 @@
 //! Routes of the repository itself: files, commits, comparisons, who may do what.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Outcome, Paging};
@@ -45,6 +47,24 @@ impl Call<'_> {
             (shape["content"], shape["encoding"]) = (json!(""), json!("none"));
         }
         Ok(Answer::ok(shape))
+    }
+
+    /// A blob of a branch's tip by its object id.
+    pub(super) fn blob(&self, repo: &str, sha: &str) -> Outcome {
+        self.need("contents", "read")?;
+        let repo = self.state.known(repo);
+        let trees: Vec<_> = repo.branches.values().map(|tip| self.state.objects.tree(tip)).collect();
+        let entries = trees.iter().flat_map(|tree| tree.values());
+        let entry = entries.into_iter().find(|entry| entry.sha == sha && entry.kind != EntryKind::Submodule);
+        let entry = entry.ok_or_else(Answer::not_found)?;
+        Ok(Answer::ok(json!({
+            "sha": entry.sha,
+            "node_id": format!("B_{}", entry.sha),
+            "size": entry.bytes.len(),
+            "url": format!("{}/git/blobs/{}", self.state.repo_api(repo), entry.sha),
+            "content": STANDARD.encode(&entry.bytes),
+            "encoding": "base64",
+        })))
     }
 
     fn directory(&self, repo: &Repo, git_ref: &str, path: &str, tree: &super::super::objects::Tree) -> Outcome {

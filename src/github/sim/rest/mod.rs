@@ -97,6 +97,7 @@ impl Call<'_> {
             ("GET", ["commits", git_ref @ ..]) if !git_ref.is_empty() => self.commit(repo, &git_ref.join("/")),
             ("GET", ["compare", basehead @ ..]) if !basehead.is_empty() => self.compare(repo, &basehead.join("/")),
             ("GET", ["contents", path @ ..]) => self.contents(repo, &path.join("/")),
+            ("GET", ["git", "blobs", sha]) => self.blob(repo, sha),
             ("GET", ["collaborators", login, "permission"]) => self.permission(repo, login),
             ("GET", ["issues", n, "comments"]) => self.comments(repo, n),
             ("POST", ["issues", n, "comments"]) => self.create_comment(repo, n),
