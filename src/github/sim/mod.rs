@@ -147,6 +147,10 @@ pub struct Exchange {
     pub status: Option<u16>,
     /// JSON answer; null if there was none. Tokens are blanked out.
     pub response_body: Value,
+    /// A fault shaped the answer, so it says nothing about how GitHub answers.
+    pub faulted: bool,
+    /// Number of the newest request when this one ended: those above `number` began while it was under way.
+    pub newest_at_end: u64,
 }
 
 pub(crate) struct Shared {

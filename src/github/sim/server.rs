@@ -100,11 +100,13 @@ async fn respond(shared: &Arc<Shared>, http: HttpRequest<Incoming>) -> Option<Re
         state.requests += 1;
         state.requests
     };
-    let mut recording = Recording { shared, number, request: &request, answer: None };
+    let fault = if unreadable { None } else { strike(shared, &request) };
+    let faulted = !matches!(fault, None | Some(FaultKind::Slow(_)));
+    let mut recording = Recording { shared, number, request: &request, answer: None, faulted };
     let answer = if unreadable {
         Some(limited(shared, &request, None, Answer::error(400, "Problems parsing JSON"), 0))
     } else {
-        handle(shared, &request).await
+        handle(shared, &request, fault).await
     };
     recording.answer = answer.as_ref().map(|a| (a.status, a.body.clone()));
     drop(recording);
@@ -112,18 +114,20 @@ async fn respond(shared: &Arc<Shared>, http: HttpRequest<Incoming>) -> Option<Re
     answer.map(|a| into_response(a, &request))
 }
 
-async fn handle(shared: &Arc<Shared>, request: &Request) -> Option<Answer> {
-    let fault = {
-        let mut state = shared.state();
-        let State { faults, rng, .. } = &mut *state;
-        faults::strike(faults, rng, &request.method, &request.path)
-    };
+fn strike(shared: &Shared, request: &Request) -> Option<FaultKind> {
+    let mut state = shared.state();
+    let State { faults, rng, .. } = &mut *state;
+    faults::strike(faults, rng, &request.method, &request.path)
+}
+
+async fn handle(shared: &Arc<Shared>, request: &Request, fault: Option<FaultKind>) -> Option<Answer> {
     let graphql = request.is_graphql();
     match fault {
         None => Some(perform(shared, request).await),
         Some(FaultKind::Slow(wait)) => {
             let writing = Writing::of(shared, request);
             tokio::time::sleep(wait.min(HOLD_MAX)).await;
+            // `perform` counts it itself; nothing is awaited in between.
             drop(writing);
             Some(perform(shared, request).await)
         }
@@ -258,6 +262,7 @@ struct Recording<'a> {
     number: u64,
     request: &'a Request,
     answer: Option<(u16, Value)>,
+    faulted: bool,
 }
 
 impl Drop for Recording<'_> {
@@ -271,6 +276,7 @@ impl Drop for Recording<'_> {
             response_body["token"] = json!("***");
         }
         let sent = |name: &&str| request.header(name).map(|v| ((*name).to_owned(), v.to_owned()));
+        let mut state = self.shared.state();
         let exchange = Exchange {
             number: self.number,
             method: request.method.clone(),
@@ -280,8 +286,9 @@ impl Drop for Recording<'_> {
             request_body: request.body.clone(),
             status,
             response_body,
+            faulted: self.faulted,
+            newest_at_end: state.requests,
         };
-        let mut state = self.shared.state();
         state.exchanges.push_back(exchange);
         if state.exchanges.len() > EXCHANGES_MAX {
             state.exchanges.pop_front();
