@@ -97,10 +97,11 @@ impl GraphQlError {
 /// Reads an answer of status 200. A limit may hide in it, and then counts at the gate like one of REST.
 pub(super) fn read<T: DeserializeOwned>(answer: &Answer, gate: &Gate, clock: &Clock) -> Result<Partial<T>, Error> {
     let body: Body<'_> = answer.json()?;
+    let rate = RateHeaders::read(&answer.headers, clock.now());
     if body.errors.iter().any(GraphQlError::is_limit) {
-        let rate = RateHeaders::read(&answer.headers, clock.now());
         return Err(gate.refused(Bucket::GraphQl, &rate, clock));
     }
+    gate.passed(Bucket::GraphQl, &rate, clock.now());
     let refusals = Refusals(body.errors);
     let Some(data) = body.data.filter(|d| d.get() != "null") else {
         let error = refusals.as_error();

@@ -137,7 +137,10 @@ pub(super) fn judge(answer: Answer, write: bool, bucket: Bucket, gate: &Gate, cl
     let rate = RateHeaders::read(&answer.headers, clock.now());
     let status = answer.status;
     if matches!(status, 200..=299 | 304) {
-        gate.passed(bucket, &rate, clock.now());
+        // GraphQL's may still be a refusal; whoever reads it tells the gate.
+        if bucket != Bucket::GraphQl {
+            gate.passed(bucket, &rate, clock.now());
+        }
         return Ok(answer);
     }
     let message = answer.message();
