@@ -201,15 +201,16 @@ UPDATE jobs SET lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT 
 const RELEASE_DELIVERIES: &str = "\
 UPDATE inbox SET lease_until = NULL WHERE lease_until IS NOT NULL";
 
-/// What a request does to a job that is there. It makes a job due earlier, but does not cut short the pause after a
-/// failed attempt: a burst of events during an outage would use up all attempts.
+/// What a request does to a job that is there. It makes a job due earlier, but does not cut short a pause that the job
+/// was given: a burst of events during an outage would use up all attempts, and a rate limit is to be waited for.
 macro_rules! merge {
     () => {
         "\
 ON CONFLICT (job_key) DO UPDATE SET \
   kind = excluded.kind, payload = excluded.payload, wanted = jobs.wanted + 1, state = 'queued', \
-  run_at = CASE WHEN jobs.state = 'queued' AND (jobs.attempts > 0 OR jobs.run_at < excluded.run_at) \
-    THEN jobs.run_at ELSE excluded.run_at END, \
+  run_at = CASE WHEN jobs.state = 'queued' AND (jobs.attempts > 0 OR jobs.last_error IS NOT NULL \
+    OR jobs.run_at < excluded.run_at) THEN jobs.run_at ELSE excluded.run_at END, \
+  last_error = CASE WHEN jobs.state = 'queued' THEN jobs.last_error ELSE NULL END, \
   queued_at = CASE WHEN jobs.state = 'queued' THEN jobs.queued_at ELSE excluded.queued_at END, \
   attempts = CASE WHEN jobs.state = 'queued' THEN jobs.attempts ELSE 0 END"
     };
