@@ -15,7 +15,10 @@ mod worker;
 use std::{
     collections::HashSet,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -78,11 +81,23 @@ pub struct Timing {
     /// After a write whose answer was lost, GitHub is looked at only when the write has certainly ended there.
     /// GitHub ends requests after 10 s.
     pub answer_lost: Duration,
+    /// A client that has not sent its whole header by then is cut off (slow-loris).
+    pub header: Duration,
+    /// The longest pause within a body; GitHub itself gives up after 10 s.
+    pub body_pause: Duration,
+    /// The longest time for a request from its header to its answer.
+    pub request: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { burst: Duration::from_secs(3), answer_lost: Duration::from_secs(12) }
+        Self {
+            burst: Duration::from_secs(3),
+            answer_lost: Duration::from_secs(12),
+            header: Duration::from_secs(10),
+            body_pause: Duration::from_secs(10),
+            request: Duration::from_secs(30),
+        }
     }
 }
 
@@ -103,7 +118,16 @@ pub(crate) struct App {
     /// Keys of the jobs that this process runs now. A lease can lapse while its holder still works (a machine that was
     /// suspended): then this, not the lease, keeps a second worker from the same pull request.
     running: Mutex<HashSet<String>>,
+    /// Rounds that workers have begun and ended; a round is a claim with the work on what was claimed.
+    rounds: Rounds,
     credentials: health::Credentials,
+}
+
+/// Two counters that only grow: equal and unchanged over a while, they prove that nothing was worked on meanwhile.
+#[derive(Default)]
+struct Rounds {
+    begun: AtomicU64,
+    ended: AtomicU64,
 }
 
 impl App {
@@ -150,11 +174,12 @@ impl Service {
             deliveries: Notify::new(),
             jobs: Notify::new(),
             running: Mutex::default(),
+            rounds: Rounds::default(),
             credentials: health::Credentials::default(),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         worker::start(&app, &tasks, &stop);
-        tasks.spawn(server::serve(listener, server::router(app.clone()), stop.clone()));
+        tasks.spawn(server::serve(listener, server::router(app.clone()), timing.header, stop.clone()));
         tracing::info!(%address, "listening");
         Ok(Self { address, app, stop, tasks })
     }
@@ -172,12 +197,15 @@ impl Service {
     /// # Errors
     /// When the database cannot be read.
     pub async fn is_waiting(&self) -> Result<bool, StoreError> {
-        let due = self.app.store.next_due().await?;
-        let now = self.app.clock.now_ms();
-        if !self.app.running().is_empty() {
+        let Rounds { begun, ended } = &self.app.rounds;
+        let before = begun.load(Ordering::SeqCst);
+        // In this order: a delivery that is finished has left its jobs.
+        if ended.load(Ordering::SeqCst) != before || self.app.store.inbox_counts().await?.queued != 0 {
             return Ok(false);
         }
-        Ok(self.app.store.inbox_counts().await?.queued == 0 && due.is_none_or(|due| due > now))
+        let due = self.app.store.next_due().await?;
+        let later = due.is_none_or(|due| due > self.app.clock.now_ms());
+        Ok(later && begun.load(Ordering::SeqCst) == before)
     }
 
     /// Lets the workers look at once for what is due.

@@ -24,27 +24,22 @@ use tower_http::{
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
 
-use super::{App, health, pages, webhook};
+use super::{App, Timing, health, pages, webhook};
 
 /// GitHub caps payloads at 25 MB and never sends a larger one.
 const WEBHOOK_BODY_LIMIT: usize = 25 * 1024 * 1024;
 /// No route but the webhook takes a body.
 const BODY_LIMIT: usize = 64 * 1024;
-/// A client that has not sent its whole header by then is cut off (slow-loris).
-const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-/// The longest pause within a body; GitHub itself gives up after 10 s.
-const BODY_PAUSE: Duration = Duration::from_secs(10);
-/// The longest time for a request from its header to its answer.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 /// Open connections; more wait in the kernel's queue. Each may hold one webhook body.
 const CONNECTIONS: usize = 512;
 /// How long open requests may take to end after the stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 
 pub(super) fn router(app: Arc<App>) -> Router {
+    let Timing { body_pause, request, .. } = app.timing;
     let webhooks = Router::new()
         .route("/webhooks/github", post(webhook::github))
-        // axum's own limit for bodies that are read whole is 2 MB.
+        // axum's own limit of 2 MB would refuse what GitHub sends.
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(WEBHOOK_BODY_LIMIT));
     let rest = Router::new()
@@ -61,14 +56,14 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .merge(rest)
         .fallback(pages::nowhere)
         .method_not_allowed_fallback(pages::not_so)
-        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_DEADLINE))
+        .layer(RequestBodyTimeoutLayer::new(body_pause))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, request))
         .layer(CatchPanicLayer::new())
         .with_state(app)
 }
 
 /// Serves until `stop`; then takes no new connection, lets open requests end, and returns.
-pub(super) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, router: Router, header: Duration, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -82,7 +77,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = graceful.watch(connection(stream, router.clone()));
+                let connection = graceful.watch(connection(stream, router.clone(), header));
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%peer, %error, "connection ended early");
@@ -106,12 +101,13 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
 fn connection(
     stream: TcpStream,
     router: Router,
+    header: Duration,
 ) -> hyper::server::conn::http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
     // Answers are small and whole: waiting to fill a packet only adds delay.
     let _ = stream.set_nodelay(true);
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_DEADLINE)
+        .header_read_timeout(header)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
 }
 

@@ -1,6 +1,6 @@
 //! `POST /webhooks/github`: verify, store durably, answer. Nothing else is done with a delivery here.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use axum::{
     Json,
@@ -36,7 +36,6 @@ struct Envelope {
 struct Installation {
     id: u64,
 }
-
 pub(super) async fn github(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -44,9 +43,12 @@ pub(super) async fn github(
 ) -> Response {
     let body = match body {
         Ok(body) => body,
+        Err(rejection) if is_late(&rejection) => {
+            return refuse(StatusCode::REQUEST_TIMEOUT, "the body came too slowly", "redeliver it");
+        }
         Err(rejection) => return refuse(rejection.status(), "the body could not be read", "send at most 25 MB"),
     };
-    let form = match media_type(&headers) {
+    let form = match media_type(&headers).as_deref() {
         Some("application/json") => false,
         Some("application/x-www-form-urlencoded") => true,
         _ => {
@@ -81,8 +83,10 @@ fn delivery(headers: &HeaderMap, body: &Bytes, form: bool, now: i64) -> Result<O
         return Err("the header X-GitHub-Delivery is not a delivery id");
     }
     let payload = if form { form_payload(body).ok_or("the form has no field named payload")? } else { body.to_vec() };
-    let envelope: Envelope =
-        serde_json::from_slice(&payload).map_err(|_| "the payload is not a JSON object as GitHub sends it")?;
+    // serde would read a list as a struct too, field by field.
+    let object = payload.trim_ascii_start().first() == Some(&b'{');
+    let envelope = serde_json::from_slice::<Envelope>(&payload).ok().filter(|_| object);
+    let envelope = envelope.ok_or("the payload is not a JSON object as GitHub sends it")?;
     if !EVENTS.iter().any(|known| known.name == event) {
         return Ok(None);
     }
@@ -124,9 +128,21 @@ async fn accept(app: &App, delivery: NewDelivery) -> Response {
     }
 }
 
-fn media_type(headers: &HeaderMap) -> Option<&str> {
+/// Whether the client paused for too long within the body.
+fn is_late(rejection: &BytesRejection) -> bool {
+    let mut cause = rejection.source();
+    while let Some(error) = cause {
+        if error.is::<tower_http::timeout::TimeoutError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    Some(value.split(';').next().unwrap_or_default().trim())
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
