@@ -111,6 +111,18 @@ pub fn in_progress() -> CheckRunText {
     }
 }
 
+/// The check run of a commit that was pushed over before it was scored, to be concluded as neutral.
+pub fn superseded() -> CheckRunText {
+    CheckRunText {
+        title: "Not scored: a newer commit came first".to_owned(),
+        summary:
+            "A newer commit of this pull request came before this one was scored. Its own check run has the score."
+                .to_owned(),
+        text: None,
+        annotations: Vec::new(),
+    }
+}
+
 /// The check run after an internal failure, to be concluded as neutral: `what` failed, and `reference` finds it in the log.
 pub fn failure(reference: &str, what: &str) -> CheckRunText {
     let what = markdown::text(what);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    check_run::{Head, Writer},
+    check_run::{Head, Writer, supersede},
     gather, number,
     stored::{digest, document, facts_text},
 };
@@ -140,7 +140,7 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
     let scored = Scored::new(app, facts, policy, Model::baseline());
     if run.completed() && last.as_ref().is_some_and(|last| scored.reads_like(last)) {
         tracing::debug!("nothing that the check run says has changed");
-        return Ok(());
+        return supersede(app, &installation, &repo, &head).await;
     }
     let mut row = scored.row(&id, &pull);
     let previous = app.store.previous_score(row.repository_id, number(pull.number), &row.head_sha, row.at).await?;
@@ -152,7 +152,7 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
         repository = %pull.repository, pr.number = pull.number, head = %pull.head_sha,
         assessment = %id, score = scored.assessment.score, "scored"
     );
-    Ok(())
+    supersede(app, &installation, &repo, &head).await
 }
 
 fn repository(name: &str) -> Result<RepoName, Outcome> {
@@ -188,6 +188,11 @@ impl Scored {
         else {
             return false;
         };
+        // What happens to a change after it was merged or closed is no news about its risk.
+        let ended = before.change.state != ChangeState::Open && before.change.state == self.facts.change.state;
+        if ended && last.head_sha == self.facts.change.head_sha {
+            return true;
+        }
         if last.head_sha != self.facts.change.head_sha
             || last.model_version != self.model.version
             || policy != self.policy
@@ -273,11 +278,10 @@ async fn commit(app: &App, wanted: &CommitJob) -> Result<(), Outcome> {
 }
 
 /// Completes the check run of a job that is given up as neutral, with the reference under which the log tells more.
-pub(super) async fn say_failure(app: &App, job: &Job, reference: &str) {
-    let Ok(wanted) = serde_json::from_str::<PullRequestJob>(&job.payload) else { return };
-    if let Err(outcome) = fail_runs(app, &wanted, reference).await {
-        tracing::error!(?outcome, reference, "the check run could not be completed as failed");
-    }
+/// Gives why that could not be done.
+pub(super) async fn say_failure(app: &App, job: &Job, reference: &str) -> Option<Outcome> {
+    let wanted = serde_json::from_str::<PullRequestJob>(&job.payload).ok()?;
+    fail_runs(app, &wanted, reference).await.err()
 }
 
 async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Result<(), Outcome> {

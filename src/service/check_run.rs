@@ -10,7 +10,7 @@ use super::{App, assess::Outcome, number};
 use crate::{
     github::{
         Annotation, AnnotationLevel, Button, CheckRun, CheckRunDraft, CheckRunOutput, CheckRunStatus,
-        Conclusion as GitHubConclusion, Installation, PullRequest, RepoName,
+        Conclusion as GitHubConclusion, Installation, PullRequest, RepoName, Retry,
     },
     report::check_run::{self, CheckRunText, NAME},
     risk::assessment::Conclusion,
@@ -127,6 +127,45 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// Completes the runs on older heads of the pull request that were begun and never finished, because `newest` came first.
+pub(super) async fn supersede(
+    app: &App,
+    installation: &Installation,
+    repo: &RepoName,
+    newest: &Head,
+) -> Result<(), Outcome> {
+    let store = &app.store;
+    for row in store.unfinished_check_runs().await? {
+        let same = (row.repository_id, row.pull_request) == (newest.repository_id, Some(newest.pull_request));
+        if !same || row.head_sha == newest.sha {
+            continue;
+        }
+        let run_id = match row.run_id {
+            Some(id) => Some(id.unsigned_abs()),
+            None => {
+                settled(app, Some(&row))?;
+                first(&installation.find_check_runs(repo, &row.head_sha, &app.look()).await?)
+            }
+        };
+        if let Some(id) = run_id {
+            let draft = CheckRunDraft {
+                name: NAME.to_owned(),
+                status: Some(CheckRunStatus::Completed),
+                conclusion: Some(GitHubConclusion::Neutral),
+                completed_at: Some(app.clock.now()),
+                output: Some(output(&check_run::superseded(), &[])),
+                ..CheckRunDraft::default()
+            };
+            installation.update_check_run(repo, id, &draft).await?;
+        }
+        // Without a run there is nothing to complete; the row only stops to be looked for.
+        let external_id = row.external_id.as_deref().unwrap_or_default();
+        let sent = row.annotations_sent;
+        store.check_run_completed(row.repository_id, &row.head_sha, NAME, external_id, "", sent).await?;
+    }
+    Ok(())
+}
+
 /// Were there ever two runs, the first stays ours, whichever GitHub lists first.
 fn first(runs: &[CheckRun]) -> Option<u64> {
     runs.iter().map(|run| run.id).min()
@@ -156,7 +195,15 @@ async fn begin(
                 output: Some(output(&check_run::in_progress(), &[])),
                 ..CheckRunDraft::default()
             };
-            installation.create_check_run(repo, &draft).await?.id
+            match installation.create_check_run(repo, &draft).await {
+                Ok(run) => run.id,
+                Err(error) => {
+                    if error.retry() != Retry::LookFirst {
+                        app.store.check_run_refused(id, sha, NAME).await?;
+                    }
+                    return Err(error.into());
+                }
+            }
         }
     };
     app.store.check_run_created(id, sha, NAME, number(run_id), now.timestamp_millis()).await?;

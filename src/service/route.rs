@@ -86,7 +86,7 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
             seen_commit(app, &on, burst).await
         }
         Event::Installation(event) => {
-            // Its token, and what that allows, may be of yesterday.
+            // A token keeps the permissions that it was made with.
             app.github.forget(event.installation_id);
             Ok(ignored())
         }

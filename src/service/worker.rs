@@ -3,8 +3,12 @@
 //! A delivery becomes jobs (one row per pull request); a job is held by a lease while it runs, so one pull request is
 //! never worked on twice at a time, and whatever a crash leaves behind is claimed again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
+use chrono::{DateTime, Utc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
@@ -29,6 +33,9 @@ const BACKOFF: Duration = Duration::from_secs(1);
 const BACKOFF_LIMIT: Duration = Duration::from_secs(300);
 /// Tries before a delivery or a job is buried: about 17 minutes of failures.
 const ATTEMPTS: i64 = 10;
+
+/// Further tries, each [`BACKOFF_LIMIT`] after the last, of a job whose failure could not be told: about three days.
+const PATIENCE: i64 = 1_000;
 
 /// Starts the workers; they end when `stop` is cancelled, after what they hold is finished or given back.
 pub(super) fn start(app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken) {
@@ -91,15 +98,11 @@ async fn dispatch(app: &App, delivery: &Delivery) {
 async fn jobs(app: Arc<App>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let woken = app.jobs.notified();
-        let token = app.clock.new_id();
-        match app.store.claim_job(app.clock.now_ms(), LEASE, &token).await {
-            Ok(Some(job)) => {
-                let span = tracing::info_span!("job", job.key = %job.key, attempt = job.attempts);
-                alone(&app, job).instrument(span).await;
-                continue;
-            }
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, "no job could be claimed"),
+        app.rounds.begun.fetch_add(1, Ordering::SeqCst);
+        let worked = round(&app).await;
+        app.rounds.ended.fetch_add(1, Ordering::SeqCst);
+        if worked {
+            continue;
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -107,6 +110,21 @@ async fn jobs(app: Arc<App>, stop: CancellationToken) {
             () = tokio::time::sleep(wait(&app).await) => {}
         }
     }
+}
+
+/// Claims one job and works on it; `false` if there was none.
+async fn round(app: &Arc<App>) -> bool {
+    let token = app.clock.new_id();
+    match app.store.claim_job(app.clock.now_ms(), LEASE, &token).await {
+        Ok(Some(job)) => {
+            let span = tracing::info_span!("job", job.key = %job.key, attempt = job.attempts);
+            alone(app, job).instrument(span).await;
+            return true;
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "no job could be claimed"),
+    }
+    false
 }
 
 /// Until the next job is due, at most [`POLL`].
@@ -168,22 +186,42 @@ async fn settle(app: &App, job: &Job, outcome: Outcome) -> Result<(), crate::sto
         }
         Outcome::Wait { until, why } => {
             tracing::info!(%until, why, "the job waits");
-            app.store.postpone_job(job, until.timestamp_millis().max(now + 1), &why, false).await?;
+            app.store.postpone_job(job, due(until, now), &why, false).await?;
         }
         Outcome::Retry(why) if job.attempts < ATTEMPTS => {
             let wait = backoff(app, job.attempts);
             tracing::warn!(why, wait_ms = wait.as_millis() as u64, "the job is tried again");
             app.store.postpone_job(job, now + wait.as_millis() as i64, &why, true).await?;
         }
-        Outcome::Retry(why) | Outcome::Broken(why) => {
-            let reference = app.clock.new_id();
-            tracing::error!(why, reference, "job buried");
-            // Best effort: where GitHub itself does not answer, the run cannot be completed either.
-            assess::say_failure(app, job, &reference).await;
-            app.store.bury_job(job, now, &format!("{why} (reference {reference})")).await?;
-        }
+        Outcome::Retry(why) | Outcome::Broken(why) => give_up(app, job, &why).await?,
     }
     Ok(())
+}
+
+/// Buries a job once people can see on the pull request that it failed. Where GitHub takes no writes either, the job
+/// stays, so that no check run is left unfinished and no pull request without a word.
+async fn give_up(app: &App, job: &Job, why: &str) -> Result<(), crate::store::StoreError> {
+    let reference = app.clock.new_id();
+    let unsaid = assess::say_failure(app, job, &reference).await;
+    let now = app.clock.now_ms();
+    let later = match &unsaid {
+        Some(Outcome::Wait { until, .. }) => Some(due(*until, now)),
+        Some(Outcome::Retry(_)) => Some(now + app.clock.jitter(BACKOFF_LIMIT).as_millis() as i64),
+        None | Some(Outcome::Done | Outcome::Broken(_)) => None,
+    };
+    if let Some(run_at) = later.filter(|_| job.attempts < ATTEMPTS + PATIENCE) {
+        tracing::error!(why, ?unsaid, "the job failed, and GitHub takes no word of it; both are tried again");
+        app.store.postpone_job(job, run_at, why, true).await?;
+        return Ok(());
+    }
+    tracing::error!(why, ?unsaid, reference, "job buried");
+    app.store.bury_job(job, now, &format!("{why} (reference {reference})")).await?;
+    Ok(())
+}
+
+/// The first whole millisecond after `until`: just before it, a rate limit still stands.
+fn due(until: DateTime<Utc>, now: i64) -> i64 {
+    until.timestamp_millis().max(now) + 1
 }
 
 /// Exponential backoff, with jitter so that what failed together does not come back together.

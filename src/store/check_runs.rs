@@ -68,6 +68,14 @@ impl Store {
         self.write_check_run(INTENT, repository_id, head_sha, name, vec![pull_request.into(), now.into()]).await
     }
 
+    /// Notes that GitHub certainly did not create the run: nothing of the attempt can be under way any more.
+    ///
+    /// # Errors
+    /// Whatever the database fails with; then the next attempt only waits longer than it must.
+    pub async fn check_run_refused(&self, repository_id: i64, head_sha: &str, name: &str) -> Result<()> {
+        self.write_check_run(REFUSED, repository_id, head_sha, name, Vec::new()).await
+    }
+
     /// Notes that the run exists and is open: created, found, or set back to work. Another run than the one known so far
     /// starts without annotations.
     ///
@@ -208,14 +216,29 @@ fn check_run(mut row: Row) -> Result<CheckRunRow> {
     })
 }
 
-pub(super) const STATEMENTS: &[&str] =
-    &[INTENT, CREATED, PLANNED, ANNOTATED, COMPLETED, REOPEN, BY_KEY, BY_EXTERNAL_ID, PULL_REQUEST_OF_HEAD, UNFINISHED];
+pub(super) const STATEMENTS: &[&str] = &[
+    INTENT,
+    REFUSED,
+    CREATED,
+    PLANNED,
+    ANNOTATED,
+    COMPLETED,
+    REOPEN,
+    BY_KEY,
+    BY_EXTERNAL_ID,
+    PULL_REQUEST_OF_HEAD,
+    UNFINISHED,
+];
 
 const INTENT: &str = "\
 INSERT INTO check_runs (repository_id, head_sha, name, pull_request, state, attempted_at) \
 VALUES ($1, $2, $3, $4, 'creating', $5) \
 ON CONFLICT (repository_id, head_sha, name) DO UPDATE SET attempted_at = excluded.attempted_at, \
   pull_request = COALESCE(excluded.pull_request, check_runs.pull_request)";
+
+const REFUSED: &str = "\
+UPDATE check_runs SET attempted_at = 0 \
+WHERE repository_id = $1 AND head_sha = $2 AND name = $3 AND run_id IS NULL";
 
 const CREATED: &str = "\
 INSERT INTO check_runs (repository_id, head_sha, name, run_id, state, attempted_at) \
