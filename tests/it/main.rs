@@ -1,16 +1,25 @@
 //! The one integration-test binary: rules about the code, GitHub's contracts, and behaviour through the front door.
 
 mod assess;
+mod backlog;
 mod changes;
 mod cli;
 mod contracts;
+mod doors;
+mod heal;
 mod hostile;
+mod limits;
+mod logs;
+mod payloads;
 mod policies;
+mod post;
 mod promises;
 mod readme;
+mod receive;
 mod reverts;
 mod reviews;
 mod schema;
 mod seen;
 mod support;
 mod tidy;
+mod work;

@@ -1,0 +1,129 @@
+//! Work that was there before the process: stopped, claimed by one that is gone, or piled up while nobody worked.
+
+use std::time::Duration;
+
+use mergecast::{
+    github::sim::{Delivery, Fault, FaultKind, FaultOn, PullHandle, Times},
+    store::{DeliveryState, NewDelivery},
+};
+
+use crate::{
+    support::{Ctx, run_test},
+    work::change,
+};
+
+/// How many deliveries wait at the start.
+const BACKLOG: usize = 2_000;
+
+/// Stores deliveries, as a process that accepted them and did no more would have left them.
+async fn accept(ctx: &Ctx, deliveries: impl Iterator<Item = (String, Delivery)>) -> i64 {
+    let accepted = deliveries.map(async |(delivery_id, delivery)| {
+        let new = NewDelivery {
+            delivery_id,
+            event: delivery.event,
+            action: delivery.action,
+            installation_id: delivery.payload["installation"]["id"].as_i64(),
+            received_at: ctx.clock.now_ms(),
+            body: delivery.payload.to_string().into_bytes(),
+            state: DeliveryState::Queued,
+        };
+        ctx.store.accept(&new).await.unwrap();
+    });
+    futures_util::future::join_all(accepted).await;
+    ctx.store.inbox_counts().await.unwrap().queued
+}
+
+/// Stores all that the simulated GitHub sent so far.
+async fn accept_all(ctx: &Ctx) -> i64 {
+    ctx.sim.settle().await;
+    accept(ctx, ctx.sim.deliveries().into_iter().map(|delivery| (delivery.guid.clone(), delivery))).await
+}
+
+async fn all_are_scored(ctx: &Ctx, pulls: &[PullHandle]) {
+    for pull in pulls {
+        let run = ctx.check_run(pull).await;
+        assert_eq!(run.status, "completed");
+        assert_eq!(ctx.assessment(pull).await["id"], run.external_id.as_str());
+    }
+}
+
+#[test]
+fn queued_work_outlives_the_process() {
+    run_test(async |mut ctx| {
+        let shop = ctx.repository();
+        let kind = FaultKind::Status(503);
+        ctx.sim.fault(Fault { on: FaultOn::graphql(), kind: kind.clone(), times: Times::Always });
+        let on = FaultOn::new("PATCH", "/repos/*/*/check-runs/*");
+        ctx.sim.fault(Fault { on, kind, times: Times::Always });
+        let pulls: Vec<_> = (0..5).map(|n| shop.open(change(n))).collect();
+        ctx.rest().await;
+        ctx.stop_service().await;
+        assert_eq!(ctx.store.job_counts().await.unwrap().queued, 5);
+        // It stops half-way a second time, now with the check runs begun.
+        ctx.sim.heal();
+        let on = FaultOn::new("PATCH", "/repos/*/*/check-runs/*");
+        ctx.sim.fault(Fault { on, kind: FaultKind::Status(503), times: Times::Always });
+        ctx.start_service().await;
+        ctx.step().await;
+        ctx.step().await;
+        ctx.stop_service().await;
+        ctx.sim.heal();
+        ctx.start_service().await;
+        all_are_scored(&ctx, &pulls).await;
+        ctx
+    });
+}
+
+#[test]
+fn what_a_dead_process_had_claimed_is_taken_up_at_once() {
+    run_test(async |mut ctx| {
+        ctx.stop_service().await;
+        let shop = ctx.repository();
+        let pulls: Vec<_> = (0..3).map(|n| shop.open(change(n))).collect();
+        accept_all(&ctx).await;
+        let (now, lease) = (ctx.clock.now_ms(), Duration::from_secs(3_600));
+        assert!(!ctx.store.claim_deliveries(now, lease, 100).await.unwrap().is_empty());
+        ctx.start_service().await;
+        ctx.rest().await;
+        assert_eq!(ctx.clock.now_ms(), now, "no lease was waited for");
+        all_are_scored(&ctx, &pulls).await;
+
+        // The same for jobs.
+        ctx.stop_service().await;
+        pulls.iter().for_each(|pull| drop(pull.push(mergecast::github::sim::Edits::new().write("a", "b\n"))));
+        accept_all(&ctx).await;
+        let now = ctx.clock.now_ms();
+        ctx.store.request_job_again(&format!("pr:{}:{}", shop.id(), pulls[0].number()), now).await.unwrap();
+        assert!(ctx.store.claim_job(now, lease, "the dead one").await.unwrap().is_some());
+        ctx.start_service().await;
+        ctx.rest().await;
+        assert_eq!(ctx.clock.now_ms(), now, "no lease was waited for");
+        all_are_scored(&ctx, &pulls).await;
+        ctx
+    });
+}
+
+#[test]
+fn a_backlog_is_worked_off_whole() {
+    run_test(async |mut ctx| {
+        ctx.stop_service().await;
+        let shop = ctx.repository();
+        let pulls: Vec<_> = (0..20).map(|n| shop.open(change(n))).collect();
+        pulls.iter().for_each(|pull| pull.label("later"));
+        ctx.sim.settle().await;
+        let sent = ctx.sim.deliveries();
+        // Everything once, then one label after another.
+        let labels: Vec<_> = sent.iter().filter(|each| each.action.as_deref() == Some("labeled")).cloned().collect();
+        let backlog = sent.into_iter().chain(labels.into_iter().cycle()).take(BACKLOG).enumerate();
+        let queued = accept(&ctx, backlog.map(|(n, delivery)| (format!("waiting-{n}"), delivery))).await;
+        assert_eq!(queued, BACKLOG as i64);
+        ctx.start_service().await;
+        all_are_scored(&ctx, &pulls).await;
+        let counts = ctx.store.inbox_counts().await.unwrap();
+        assert_eq!((counts.queued, counts.buried), (0, 0));
+        // Those of our own check runs come on top.
+        assert!(counts.done + counts.ignored >= BACKLOG as i64, "{counts:?}");
+        assert!(ctx.sim.requests() <= 20 * 8, "{} requests", ctx.sim.requests());
+        ctx
+    });
+}
