@@ -1,5 +1,7 @@
 //! The one integration-test binary: rules about the code, GitHub's contracts, and behaviour through the front door.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail as a test does")]
+
 mod assess;
 mod backlog;
 mod changes;
