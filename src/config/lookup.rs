@@ -76,7 +76,7 @@ impl<'a> Lookup<'a> {
         let Some(found) = self.find(setting.env, setting.key) else { return Ok(None) };
         parse(&found.text).map(Some).map_err(|expected| {
             ConfigError::new(
-                format!("{} is {:?}, which is not usable", found.place, shortened(&found.text)),
+                format!("{} is {}, which is not usable", found.place, shown(&found.text)),
                 format!("{env} must be {expected}"),
             )
         })
@@ -237,6 +237,11 @@ fn unknown_key(key: &str, name: &str, line: usize) -> ConfigError {
         }
     };
     ConfigError::new(format!("{name} line {line} has the unknown key {:?}", shortened(key)), hint)
+}
+
+/// A value that cannot be used, unless it may hold a password (`scheme://user:password@host`).
+fn shown(text: &str) -> String {
+    if text.contains('@') { "a value that may hold a password".to_owned() } else { format!("{:?}", shortened(text)) }
 }
 
 /// Enough of a text to recognise it.

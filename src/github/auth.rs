@@ -174,6 +174,11 @@ impl TokenSlot {
         fetched
     }
 
+    /// Drops whatever token there is.
+    pub(super) async fn clear(&self) {
+        self.state.lock().await.token = None;
+    }
+
     /// Drops `refused`, unless it was replaced already.
     pub(super) async fn drop_token(&self, refused: &Arc<Token>) {
         let mut state = self.state.lock().await;
@@ -237,7 +242,7 @@ mod tests {
         i.check_run(&repo, 1).await.unwrap();
         assert_eq!(s.mints(), 2);
         // A forgotten installation starts anew.
-        s.github.forget(1);
+        s.github.forget(1).await;
         s.installation().check_run(&repo, 1).await.unwrap();
         assert_eq!(s.mints(), 3);
     }

@@ -127,9 +127,13 @@ impl GitHub {
         Installation::new(Arc::clone(&self.app), Arc::clone(shared))
     }
 
-    /// Forgets the token and the limits of installation `id`: it was deleted or suspended, or has new permissions.
-    pub fn forget(&self, id: u64) {
-        self.installations.lock().expect("nothing panics while it holds the map").remove(&id);
+    /// Forgets the token of installation `id`: it was deleted or suspended, or has new permissions. GitHub's limits on it
+    /// stand as they are.
+    pub async fn forget(&self, id: u64) {
+        let shared = self.installations.lock().expect("nothing panics while it holds the map").get(&id).cloned();
+        if let Some(shared) = shared {
+            shared.forget_token().await;
+        }
     }
 
     /// The App itself: whether the credentials are good.

@@ -42,6 +42,10 @@ impl Shared {
         let (gate, token, writes) = (Gate::default(), TokenSlot::default(), Mutex::new(()));
         Self { id, gate, token, writes, reads: Semaphore::new(READS_AT_ONCE) }
     }
+
+    pub(super) async fn forget_token(&self) {
+        self.token.clear().await;
+    }
 }
 
 /// The right to send now; given back when dropped.

@@ -10,6 +10,8 @@ use reqwest::header::HeaderMap;
 use super::error::Error;
 use crate::clock::Clock;
 
+/// The shortest wait, also where GitHub says 0 s: an answer must not be followed by the same request at once.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 /// First wait when GitHub says no time: its own rule is one minute at least, growing from there.
 const UNSAID_WAIT: Duration = Duration::from_secs(60);
 /// Longest wait that is believed; primary limits last an hour at most.
@@ -134,7 +136,7 @@ impl Gate {
         }
         let closed = state.secondary_until.filter(|until| *until > now);
         let wait = match (rate.retry_after, closed) {
-            (Some(wait), _) => wait,
+            (Some(wait), _) => wait.max(LEAST_WAIT),
             // One storm is one strike, however many calls were under way.
             (None, Some(until)) => return Error::RateLimited { until, secondary: true },
             (None, None) => {

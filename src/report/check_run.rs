@@ -111,13 +111,12 @@ pub fn in_progress() -> CheckRunText {
     }
 }
 
-/// The check run of a commit that was pushed over before it was scored, to be concluded as neutral.
-pub fn superseded() -> CheckRunText {
+/// The check run of a commit that was not scored in time: `newer` was pushed, and has a check run of its own.
+pub fn superseded(newer: &str) -> CheckRunText {
+    let newer = markdown::code(newer.get(..7).unwrap_or(newer));
     CheckRunText {
-        title: "Not scored: a newer commit came first".to_owned(),
-        summary:
-            "A newer commit of this pull request came before this one was scored. Its own check run has the score."
-                .to_owned(),
+        title: "No score: a newer commit was pushed".to_owned(),
+        summary: format!("**No score.** {newer} was pushed before this commit was scored, and is scored instead.\n"),
         text: None,
         annotations: Vec::new(),
     }

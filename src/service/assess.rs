@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    check_run::{Head, Writer, supersede},
+    check_run::{Head, Writer},
     gather, number,
     stored::{digest, document, facts_text},
 };
 use crate::{
-    github::{self, PullRequest, RepoName},
+    github::{self, Installation, PullRequest, RepoName},
     report::{self, Subject, check_run::NAME},
     risk::{
         Model, assess,
@@ -20,7 +20,7 @@ use crate::{
         facts::{ChangeState, Facts},
         policy::Policy,
     },
-    store::{AssessmentRow, Job, StoreError},
+    store::{AssessmentRow, CheckRunRow, Job, StoreError},
 };
 
 /// Kind of the jobs that score a pull request.
@@ -48,8 +48,13 @@ pub(super) struct PullRequestJob {
 impl PullRequestJob {
     /// One row per pull request: this is what makes the work on it strictly sequential.
     pub(super) fn key(&self) -> String {
-        format!("pr:{}:{}", self.repository_id, self.number)
+        pull_request_key(self.repository_id, number(self.number))
     }
+}
+
+/// Key of the job for a pull request.
+pub(super) fn pull_request_key(repository_id: i64, number: i64) -> String {
+    format!("pr:{repository_id}:{number}")
 }
 
 /// A commit of ours to find pull requests for.
@@ -124,25 +129,42 @@ pub(super) async fn run(app: &App, job: &Job) -> Outcome {
 async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Result<(), Outcome> {
     let repo = repository(&wanted.repository)?;
     let installation = app.github.installation(wanted.installation_id);
-    let pull = installation.pull_request(&repo, wanted.number, &app.look()).await?;
+    if let Some(head) = &wanted.head_sha {
+        // From here on, a check that ends on it is not missed.
+        let (number, now) = (number(wanted.number), app.clock.now_ms());
+        app.store.check_run_expected(wanted.repository_id, head, NAME, number, now).await?;
+    }
+    let pull = match installation.pull_request(&repo, wanted.number, &app.look()).await {
+        Err(github::Error::NotFound) if attempts < LAG_LOOKS => {
+            return Err(Outcome::Retry("GitHub does not know the pull request yet, or no longer".to_owned()));
+        }
+        answer => answer?,
+    };
     if behind(wanted, &pull) && attempts < LAG_LOOKS {
         return Err(Outcome::Retry("GitHub's answer is older than the event".to_owned()));
     }
+    let shown = score(app, &installation, &repo, &pull).await?;
+    finish_older(app, &installation, &repo, &Head::of(&pull), &shown).await
+}
+
+/// Scores the head of a pull request; gives the id of the assessment that its check run shows then.
+async fn score(app: &App, installation: &Installation, repo: &RepoName, pull: &PullRequest) -> Result<String, Outcome> {
     let id = app.clock.new_id();
     let last = app.store.latest_assessment(number(pull.repository_id), number(pull.number)).await?;
-    let head = Head::of(&pull);
-    let mut run = Writer::open(app, &installation, &repo, &head, pull.own_check_runs.as_deref().ok(), &id).await?;
+    let shown = |last: Option<AssessmentRow>| last.map_or_else(|| id.clone(), |last| last.id);
+    let listed = pull.own_check_runs.as_deref().ok();
+    let mut run = Writer::open(app, installation, repo, &Head::of(pull), listed, &id).await?;
     if pull.state != ChangeState::Open && run.completed() {
         // What stands there is the last word before it was merged or closed.
-        return Ok(());
+        return Ok(shown(last));
     }
-    let (facts, policy) = gather::facts(app, &installation, &repo, &pull, last.as_ref()).await?;
+    let (facts, policy) = gather::facts(app, installation, repo, pull, last.as_ref()).await?;
     let scored = Scored::new(app, facts, policy, Model::baseline());
-    if run.completed() && last.as_ref().is_some_and(|last| scored.reads_like(last)) {
+    if last.as_ref().is_some_and(|last| run.shows(&last.id) && scored.reads_like(last)) {
         tracing::debug!("nothing that the check run says has changed");
-        return supersede(app, &installation, &repo, &head).await;
+        return Ok(shown(last));
     }
-    let mut row = scored.row(&id, &pull);
+    let mut row = scored.row(&id, pull);
     let previous = app.store.previous_score(row.repository_id, number(pull.number), &row.head_sha, row.at).await?;
     row.document_digest = digest(&document(&scored.subject(app, &row, previous)));
     app.store.save_assessment(&row).await?;
@@ -152,7 +174,37 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
         repository = %pull.repository, pr.number = pull.number, head = %pull.head_sha,
         assessment = %id, score = scored.assessment.score, "scored"
     );
-    supersede(app, &installation, &repo, &head).await
+    Ok(id)
+}
+
+/// A commit may have been pushed while the run of the one before it was being written; that one is not left unfinished.
+async fn finish_older(
+    app: &App,
+    installation: &Installation,
+    repo: &RepoName,
+    newest: &Head,
+    assessment: &str,
+) -> Result<(), Outcome> {
+    for row in unfinished(app, newest.repository_id, newest.pull_request).await? {
+        if row.head_sha == newest.sha {
+            continue;
+        }
+        let head = Head { sha: row.head_sha, ..*newest };
+        match Writer::find(app, installation, repo, &head, Some(&[]), assessment).await? {
+            Some(mut run) => {
+                run.complete(&report::check_run::superseded(&newest.sha), Conclusion::Neutral).await?;
+            }
+            None => app.store.forget_check_run(head.repository_id, &head.sha, NAME).await?,
+        }
+    }
+    Ok(())
+}
+
+/// The check runs of a pull request that do not yet say what they should.
+async fn unfinished(app: &App, repository_id: i64, pull_request: i64) -> Result<Vec<CheckRunRow>, StoreError> {
+    let mut rows = app.store.unfinished_check_runs().await?;
+    rows.retain(|row| row.repository_id == repository_id && row.pull_request == Some(pull_request));
+    Ok(rows)
 }
 
 fn repository(name: &str) -> Result<RepoName, Outcome> {
@@ -288,11 +340,11 @@ async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Resul
     let repo = repository(&wanted.repository)?;
     let installation = app.github.installation(wanted.installation_id);
     let text = report::check_run::failure(reference, "Mergecast could not score this change");
-    let unfinished = app.store.unfinished_check_runs().await?;
-    let ours = unfinished
+    let mut heads: Vec<String> = unfinished(app, wanted.repository_id, number(wanted.number))
+        .await?
         .into_iter()
-        .filter(|row| row.repository_id == wanted.repository_id && row.pull_request == Some(number(wanted.number)));
-    let mut heads: Vec<String> = ours.map(|row| row.head_sha).collect();
+        .map(|row| row.head_sha)
+        .collect();
     // Where nothing was begun, the head that the event named still deserves an answer, unless it already has one.
     if let (true, Some(head)) = (heads.is_empty(), &wanted.head_sha)
         && app.store.check_run(wanted.repository_id, head, NAME).await?.is_none()
@@ -300,9 +352,17 @@ async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Resul
         heads.push(head.clone());
     }
     for sha in heads {
+        let newest = wanted.head_sha.as_ref().is_none_or(|head| *head == sha);
         let head = Head { repository_id: wanted.repository_id, pull_request: number(wanted.number), sha };
-        let mut run = Writer::open(app, &installation, &repo, &head, None, reference).await?;
-        run.complete(&text, Conclusion::Neutral).await?;
+        let run = if newest {
+            Some(Writer::open(app, &installation, &repo, &head, None, reference).await?)
+        } else {
+            Writer::find(app, &installation, &repo, &head, Some(&[]), reference).await?
+        };
+        match run {
+            Some(mut run) => run.complete(&text, Conclusion::Neutral).await?,
+            None => app.store.forget_check_run(head.repository_id, &head.sha, NAME).await?,
+        }
     }
     Ok(())
 }

@@ -1,15 +1,15 @@
 //! Writes the check run of a head commit: one, whatever happens in between.
 //!
-//! The intent is stored before the run is created. Where an intent stands without an id, an earlier answer was lost:
-//! GitHub is asked for our run on that commit before another is made, once a request that may still be under way there
-//! has certainly ended. Annotations are appended by GitHub and can not be withdrawn, so they are counted.
+//! Every write is noted before it is sent. Where one stands unanswered, its answer was lost: the next waits until it
+//! has certainly ended at GitHub, and then looks at what it did. Annotations are appended by GitHub and can not be
+//! withdrawn, so they are counted.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{App, assess::Outcome, number};
 use crate::{
     github::{
-        Annotation, AnnotationLevel, Button, CheckRun, CheckRunDraft, CheckRunOutput, CheckRunStatus,
+        self, Annotation, AnnotationLevel, Button, CheckRun, CheckRunDraft, CheckRunOutput, CheckRunStatus,
         Conclusion as GitHubConclusion, Installation, PullRequest, RepoName, Retry,
     },
     report::check_run::{self, CheckRunText, NAME},
@@ -19,6 +19,9 @@ use crate::{
 
 /// GitHub takes at most so many annotations in one request.
 const ANNOTATIONS_A_REQUEST: usize = 50;
+
+/// How long a job waits for another one that creates the run of the same head.
+const ELSEWHERE: TimeDelta = TimeDelta::seconds(2);
 
 /// A head commit that gets a check run.
 pub(super) struct Head {
@@ -57,28 +60,61 @@ impl<'a> Writer<'a> {
         listed: Option<&[CheckRun]>,
         external_id: &'a str,
     ) -> Result<Self, Outcome> {
-        let stored = app.store.check_run(head.repository_id, &head.sha, NAME).await?;
-        let run_id = match stored.as_ref().and_then(|row| row.run_id) {
-            Some(id) => id,
-            None => {
-                let known = match (&stored, listed) {
-                    (None, Some(listed)) => first(listed),
-                    (stored, _) => {
-                        settled(app, stored.as_ref())?;
-                        first(&installation.find_check_runs(repo, &head.sha, &app.look()).await?)
-                    }
-                };
-                begin(app, installation, repo, head, known, external_id).await?
-            }
+        if let Some(found) = Self::find(app, installation, repo, head, listed, external_id).await? {
+            return Ok(found);
+        }
+        create(app, installation, repo, head, external_id).await?;
+        let created = Self::find(app, installation, repo, head, None, external_id).await?;
+        created.ok_or_else(|| Outcome::Retry("the check run's row is gone".to_owned()))
+    }
+
+    /// Finds our run on `head`, which GitHub is asked for only where an earlier creation may have been done.
+    pub(super) async fn find(
+        app: &'a App,
+        installation: &'a Installation,
+        repo: &'a RepoName,
+        head: &Head,
+        listed: Option<&[CheckRun]>,
+        external_id: &'a str,
+    ) -> Result<Option<Self>, Outcome> {
+        let (id, sha) = (head.repository_id, head.sha.as_str());
+        let stored = app.store.check_run(id, sha, NAME).await?;
+        settled(app, stored.as_ref())?;
+        if let Some(row) = stored.as_ref().filter(|row| row.run_id.is_some()) {
+            return Ok(Some(Self::new(app, installation, repo, row, external_id)));
+        }
+        let unanswered = stored.is_some_and(|row| row.unanswered_since.is_some());
+        let known = match listed {
+            Some(listed) if !unanswered => first(listed),
+            _ => first(&installation.find_check_runs(repo, sha, &app.look()).await?),
         };
-        let row = app.store.check_run(head.repository_id, &head.sha, NAME).await?;
-        let row = row.ok_or_else(|| Outcome::Retry("the check run's row is gone".to_owned()))?;
-        Ok(Self { app, installation, repo, row, run_id: run_id.unsigned_abs(), external_id })
+        let Some(run_id) = known else { return Ok(None) };
+        let now = app.clock.now_ms();
+        app.store.check_run_expected(id, sha, NAME, head.pull_request, now).await?;
+        app.store.check_run_created(id, sha, NAME, number(run_id), now).await?;
+        let row = app.store.check_run(id, sha, NAME).await?;
+        Ok(row.map(|row| Self::new(app, installation, repo, &row, external_id)))
+    }
+
+    fn new(
+        app: &'a App,
+        installation: &'a Installation,
+        repo: &'a RepoName,
+        row: &CheckRunRow,
+        external_id: &'a str,
+    ) -> Self {
+        let run_id = row.run_id.unwrap_or_default().unsigned_abs();
+        Self { app, installation, repo, row: row.clone(), run_id, external_id }
     }
 
     /// Whether the run already says what it should.
     pub(super) fn completed(&self) -> bool {
         self.row.state == CheckRunState::Completed
+    }
+
+    /// Whether what it says is that assessment: one may be stored whose text never reached GitHub.
+    pub(super) fn shows(&self, assessment: &str) -> bool {
+        self.completed() && self.row.external_id.as_deref() == Some(assessment)
     }
 
     /// Completes the run with the text; annotations beyond the first 50 go ahead of it in requests of their own.
@@ -87,14 +123,15 @@ impl<'a> Writer<'a> {
         let store = &self.app.store;
         let (repository_id, head) = (self.row.repository_id, self.row.head_sha.as_str());
         let planned = sent.max(text.annotations.len());
-        store.check_run_planned(repository_id, head, NAME, self.external_id, "", planned as i64).await?;
+        let now = self.app.clock.now();
+        let now_ms = now.timestamp_millis();
+        store.check_run_planned(repository_id, head, NAME, self.external_id, planned as i64, now_ms).await?;
         let left = text.annotations.get(sent..).unwrap_or_default();
         let ahead = left.len().saturating_sub(1) / ANNOTATIONS_A_REQUEST * ANNOTATIONS_A_REQUEST;
         let (pages, last) = left.split_at(ahead);
         for page in pages.chunks(ANNOTATIONS_A_REQUEST) {
             self.write(CheckRunDraft { output: Some(output(text, page)), ..CheckRunDraft::default() }).await?;
         }
-        let now = self.app.clock.now();
         self.write(CheckRunDraft {
             status: Some(CheckRunStatus::Completed),
             conclusion: Some(github_conclusion(conclusion)),
@@ -112,8 +149,8 @@ impl<'a> Writer<'a> {
 
     async fn write(&self, draft: CheckRunDraft) -> Result<(), Outcome> {
         let draft = CheckRunDraft { name: NAME.to_owned(), ..draft };
-        self.installation.update_check_run(self.repo, self.run_id, &draft).await?;
-        Ok(())
+        let updated = self.installation.update_check_run(self.repo, self.run_id, &draft).await;
+        written(self.app, self.row.repository_id, &self.row.head_sha, updated).await.map(drop)
     }
 
     /// How many of our annotations GitHub holds; asked for only where an earlier request may have been half done.
@@ -127,95 +164,65 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Completes the runs on older heads of the pull request that were begun and never finished, because `newest` came first.
-pub(super) async fn supersede(
-    app: &App,
-    installation: &Installation,
-    repo: &RepoName,
-    newest: &Head,
-) -> Result<(), Outcome> {
-    let store = &app.store;
-    for row in store.unfinished_check_runs().await? {
-        let same = (row.repository_id, row.pull_request) == (newest.repository_id, Some(newest.pull_request));
-        if !same || row.head_sha == newest.sha {
-            continue;
-        }
-        let run_id = match row.run_id {
-            Some(id) => Some(id.unsigned_abs()),
-            None => {
-                settled(app, Some(&row))?;
-                first(&installation.find_check_runs(repo, &row.head_sha, &app.look()).await?)
-            }
-        };
-        if let Some(id) = run_id {
-            let draft = CheckRunDraft {
-                name: NAME.to_owned(),
-                status: Some(CheckRunStatus::Completed),
-                conclusion: Some(GitHubConclusion::Neutral),
-                completed_at: Some(app.clock.now()),
-                output: Some(output(&check_run::superseded(), &[])),
-                ..CheckRunDraft::default()
-            };
-            installation.update_check_run(repo, id, &draft).await?;
-        }
-        // Without a run there is nothing to complete; the row only stops to be looked for.
-        let external_id = row.external_id.as_deref().unwrap_or_default();
-        let sent = row.annotations_sent;
-        store.check_run_completed(row.repository_id, &row.head_sha, NAME, external_id, "", sent).await?;
-    }
-    Ok(())
-}
-
 /// Were there ever two runs, the first stays ours, whichever GitHub lists first.
 fn first(runs: &[CheckRun]) -> Option<u64> {
     runs.iter().map(|run| run.id).min()
 }
 
-/// Adopts the run that is known, or creates one under a stored intent.
-async fn begin(
+/// Creates the run under a stored intent.
+async fn create(
     app: &App,
     installation: &Installation,
     repo: &RepoName,
     head: &Head,
-    known: Option<u64>,
     external_id: &str,
-) -> Result<i64, Outcome> {
+) -> Result<(), Outcome> {
     let now = app.clock.now();
     let (id, sha) = (head.repository_id, head.sha.as_str());
-    app.store.check_run_intent(id, sha, NAME, Some(head.pull_request), now.timestamp_millis()).await?;
-    let run_id = match known {
-        Some(run_id) => run_id,
-        None => {
-            let draft = CheckRunDraft {
-                name: NAME.to_owned(),
-                head_sha: sha.to_owned(),
-                status: Some(CheckRunStatus::InProgress),
-                external_id: Some(external_id.to_owned()),
-                started_at: Some(now),
-                output: Some(output(&check_run::in_progress(), &[])),
-                ..CheckRunDraft::default()
-            };
-            match installation.create_check_run(repo, &draft).await {
-                Ok(run) => run.id,
-                Err(error) => {
-                    if error.retry() != Retry::LookFirst {
-                        app.store.check_run_refused(id, sha, NAME).await?;
-                    }
-                    return Err(error.into());
-                }
-            }
-        }
+    if !app.store.check_run_intent(id, sha, NAME, Some(head.pull_request), now.timestamp_millis()).await? {
+        let until = now + ELSEWHERE;
+        return Err(Outcome::Wait { until, why: "another pull request with this head creates the run".to_owned() });
+    }
+    let draft = CheckRunDraft {
+        name: NAME.to_owned(),
+        head_sha: sha.to_owned(),
+        status: Some(CheckRunStatus::InProgress),
+        external_id: Some(external_id.to_owned()),
+        started_at: Some(now),
+        output: Some(output(&check_run::in_progress(), &[])),
+        ..CheckRunDraft::default()
     };
-    app.store.check_run_created(id, sha, NAME, number(run_id), now.timestamp_millis()).await?;
-    Ok(number(run_id))
+    let created = installation.create_check_run(repo, &draft).await;
+    let run = written(app, id, sha, created).await?;
+    app.store.check_run_created(id, sha, NAME, number(run.id), app.clock.now_ms()).await?;
+    Ok(())
 }
 
-/// A request whose answer was lost may still be under way; until it has certainly ended, looking proves nothing.
+/// Notes for a failed write whether it may have been done, or may yet be.
+async fn written<T>(app: &App, repository_id: i64, sha: &str, result: Result<T, github::Error>) -> Result<T, Outcome> {
+    match result {
+        Ok(answer) => Ok(answer),
+        Err(error) => {
+            let since = (error.retry() == Retry::LookFirst).then(|| app.clock.now_ms());
+            app.store.check_run_unanswered(repository_id, sha, NAME, since).await?;
+            match error {
+                // A replica that does not know the commit yet calls it invalid.
+                github::Error::Invalid { .. } => Err(Outcome::Retry(error.to_string())),
+                _ => Err(error.into()),
+            }
+        }
+    }
+}
+
+/// A write whose answer was lost may still be under way; until it has certainly ended, looking proves nothing, and
+/// another one could be overtaken by it. A process that died may have sent it with its last breath, but not after we
+/// started.
 fn settled(app: &App, row: Option<&CheckRunRow>) -> Result<(), Outcome> {
-    let Some(row) = row else { return Ok(()) };
-    let until = DateTime::<Utc>::from_timestamp_millis(row.attempted_at).unwrap_or_default() + app.timing.answer_lost;
+    let Some(since) = row.and_then(|row| row.unanswered_since) else { return Ok(()) };
+    let since = DateTime::<Utc>::from_timestamp_millis(since).unwrap_or_default().max(app.started_at);
+    let until = since + app.timing.answer_lost;
     if app.clock.now() < until {
-        return Err(Outcome::Wait { until, why: "an earlier request may still be under way at GitHub".to_owned() });
+        return Err(Outcome::Wait { until, why: "an earlier write may still be under way at GitHub".to_owned() });
     }
     Ok(())
 }

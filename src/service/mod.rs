@@ -9,6 +9,7 @@ mod reverts;
 mod route;
 mod server;
 mod stored;
+mod sweep;
 mod webhook;
 mod worker;
 
@@ -22,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -34,6 +36,9 @@ use crate::{
     store::{Store, StoreError},
 };
 pub use stored::Stored;
+
+/// How long the end waits for what is under way.
+const STOP: Duration = Duration::from_secs(30);
 
 /// All that the running App needs.
 pub struct Settings {
@@ -111,6 +116,8 @@ pub(crate) struct App {
     workers: usize,
     clock: Clock,
     timing: Timing,
+    /// When this process began to work.
+    started_at: DateTime<Utc>,
     /// A delivery was stored.
     deliveries: Notify,
     /// A job was asked for.
@@ -158,10 +165,12 @@ impl Service {
         let model = Model::baseline();
         let body = serde_json::to_string(model).expect("a model is plain data");
         store.save_model(&model.version, &body, clock.now_ms()).await?;
+        // Bound first: a second process started by mistake ends here, before it takes the first one's claims.
+        let listener = server::bind(listen).await?;
         // One process owns the database, so whatever is claimed now was claimed by one that is gone.
         store.release_claims().await?;
-        let listener = server::bind(listen).await?;
         let address = listener.local_addr()?;
+        let started_at = clock.now();
         let app = Arc::new(App {
             store,
             github,
@@ -171,6 +180,7 @@ impl Service {
             workers,
             clock,
             timing,
+            started_at,
             deliveries: Notify::new(),
             jobs: Notify::new(),
             running: Mutex::default(),
@@ -179,6 +189,7 @@ impl Service {
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         worker::start(&app, &tasks, &stop);
+        tasks.spawn(sweep::sweep(app.clone(), stop.clone()));
         tasks.spawn(server::serve(listener, server::router(app.clone()), timing.header, stop.clone()));
         tracing::info!(%address, "listening");
         Ok(Self { address, app, stop, tasks })
@@ -225,7 +236,10 @@ impl Service {
         self.app.deliveries.notify_waiters();
         self.app.jobs.notify_waiters();
         self.tasks.close();
-        self.tasks.wait().await;
+        // What is cut off is claimed again at the next start; every step of it may run twice.
+        if tokio::time::timeout(STOP, self.tasks.wait()).await.is_err() {
+            tracing::warn!("work was still under way after {STOP:?} and is left to the next start");
+        }
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
         }
         Event::Installation(event) => {
             // A token keeps the permissions that it was made with.
-            app.github.forget(event.installation_id);
+            app.github.forget(event.installation_id).await;
             Ok(ignored())
         }
         Event::Ping | Event::Push(_) | Event::MergeGroup(_) | Event::IssueComment(_) | Event::Ignored(_) => {
@@ -123,7 +123,13 @@ async fn again(app: &App, on: &OnCommit<'_>, now: i64) -> Result<Routed, Error> 
     };
     Ok(Routed {
         outcome: DeliveryOutcome::Done,
-        jobs: vec![JobRequest { key: job.key(), kind: COMMIT.to_owned(), payload: text(&job), run_at: now }],
+        jobs: vec![JobRequest {
+            key: job.key(),
+            kind: COMMIT.to_owned(),
+            payload: text(&job),
+            run_at: now,
+            replaces: true,
+        }],
     })
 }
 
@@ -151,7 +157,14 @@ fn commit_job(on: &OnCommit<'_>, pull: u64) -> Option<PullRequestJob> {
 
 /// The request for a score, due at `run_at` (unix ms).
 pub(super) fn request(job: &PullRequestJob, run_at: i64) -> JobRequest {
-    JobRequest { key: job.key(), kind: PULL_REQUEST.to_owned(), payload: text(job), run_at }
+    JobRequest {
+        key: job.key(),
+        kind: PULL_REQUEST.to_owned(),
+        payload: text(job),
+        run_at,
+        // An event about a check does not know the pull request's head; what waits may know it.
+        replaces: job.head_sha.is_some(),
+    }
 }
 
 /// A delivery without an installation came through a repository's own hook; the App cannot act on it.

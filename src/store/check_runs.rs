@@ -25,18 +25,21 @@ pub struct CheckRunRow {
     pub attempted_at: i64,
     /// The assessment that it shows or is about to show.
     pub external_id: Option<String>,
-    /// Digest of the text that it shows (completed) or is about to show (open).
+    /// Digest of the text that it showed when it was completed last.
     pub output_digest: Option<String>,
     /// Annotations that it is to carry.
     pub annotations_planned: i64,
     /// Annotations that GitHub has taken; it appends, so that these are never sent again.
     pub annotations_sent: i64,
+    /// Since when a write is under way whose answer is not known, in milliseconds since 1970.
+    pub unanswered_since: Option<i64>,
 }
 
 /// How far a check run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckRunState {
-    /// GitHub may have been asked to create it, and no answer is known: look before asking again.
+    /// It is not known to exist. Where a write is unanswered GitHub may have been asked to create it: look before asking
+    /// again.
     Creating,
     /// It exists and is not completed, or its text is being replaced.
     Open,
@@ -53,7 +56,23 @@ impl Store {
         self.one_check_run(BY_KEY, key(repository_id, head_sha, name)).await
     }
 
-    /// Notes, before GitHub is asked, that a run is about to be created. One that is known to exist stays as it is.
+    /// Notes that a head is about to be looked at, so that what happens to it meanwhile is known to be of interest.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn check_run_expected(
+        &self,
+        repository_id: i64,
+        head_sha: &str,
+        name: &str,
+        pull_request: i64,
+        now: i64,
+    ) -> Result<()> {
+        self.write_check_run(EXPECTED, repository_id, head_sha, name, vec![pull_request.into(), now.into()]).await
+    }
+
+    /// Notes, before GitHub is asked, that a run is about to be created; `false` if it exists already or somebody else
+    /// (another pull request with the same head) is creating it.
     ///
     /// # Errors
     /// Whatever the database fails with; then GitHub is not to be asked.
@@ -64,16 +83,10 @@ impl Store {
         name: &str,
         pull_request: Option<i64>,
         now: i64,
-    ) -> Result<()> {
-        self.write_check_run(INTENT, repository_id, head_sha, name, vec![pull_request.into(), now.into()]).await
-    }
-
-    /// Notes that GitHub certainly did not create the run: nothing of the attempt can be under way any more.
-    ///
-    /// # Errors
-    /// Whatever the database fails with; then the next attempt only waits longer than it must.
-    pub async fn check_run_refused(&self, repository_id: i64, head_sha: &str, name: &str) -> Result<()> {
-        self.write_check_run(REFUSED, repository_id, head_sha, name, Vec::new()).await
+    ) -> Result<bool> {
+        let mut args = key(repository_id, head_sha, name);
+        args.extend([pull_request.into(), now.into()]);
+        self.db.exec(INTENT, args).await.map(|done| done.changed == 1)
     }
 
     /// Notes that the run exists and is open: created, found, or set back to work. Another run than the one known so far
@@ -92,7 +105,8 @@ impl Store {
         self.write_check_run(CREATED, repository_id, head_sha, name, vec![run_id.into(), now.into()]).await
     }
 
-    /// Notes, before it is sent, what the run is about to say. It is open until [`Store::check_run_completed`].
+    /// Notes, before it is sent, what the run is about to say. It is open and the write unanswered until
+    /// [`Store::check_run_completed`].
     ///
     /// # Errors
     /// Whatever the database fails with; then nothing is to be sent.
@@ -102,11 +116,33 @@ impl Store {
         head_sha: &str,
         name: &str,
         external_id: &str,
-        output_digest: &str,
         annotations_planned: i64,
+        now: i64,
     ) -> Result<()> {
-        let more = vec![external_id.into(), output_digest.into(), annotations_planned.into()];
+        let more = vec![external_id.into(), annotations_planned.into(), now.into()];
         self.write_check_run(PLANNED, repository_id, head_sha, name, more).await
+    }
+
+    /// Notes how a write ended: that its answer was lost at `since`, or that it was certainly not done.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn check_run_unanswered(
+        &self,
+        repository_id: i64,
+        head_sha: &str,
+        name: &str,
+        since: Option<i64>,
+    ) -> Result<()> {
+        self.write_check_run(UNANSWERED, repository_id, head_sha, name, vec![since.into()]).await
+    }
+
+    /// Forgets a run that was never created.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn forget_check_run(&self, repository_id: i64, head_sha: &str, name: &str) -> Result<()> {
+        self.write_check_run(FORGET, repository_id, head_sha, name, Vec::new()).await
     }
 
     /// Notes how many annotations GitHub has taken so far.
@@ -213,61 +249,75 @@ fn check_run(mut row: Row) -> Result<CheckRunRow> {
         output_digest: row.take(8)?,
         annotations_planned: row.take(9)?,
         annotations_sent: row.take(10)?,
+        unanswered_since: row.take(11)?,
     })
 }
 
 pub(super) const STATEMENTS: &[&str] = &[
+    EXPECTED,
     INTENT,
-    REFUSED,
     CREATED,
     PLANNED,
+    UNANSWERED,
     ANNOTATED,
     COMPLETED,
     REOPEN,
+    FORGET,
     BY_KEY,
     BY_EXTERNAL_ID,
     PULL_REQUEST_OF_HEAD,
     UNFINISHED,
 ];
 
-const INTENT: &str = "\
+const EXPECTED: &str = "\
 INSERT INTO check_runs (repository_id, head_sha, name, pull_request, state, attempted_at) \
 VALUES ($1, $2, $3, $4, 'creating', $5) \
-ON CONFLICT (repository_id, head_sha, name) DO UPDATE SET attempted_at = excluded.attempted_at, \
-  pull_request = COALESCE(excluded.pull_request, check_runs.pull_request)";
+ON CONFLICT (repository_id, head_sha, name) DO UPDATE SET pull_request = excluded.pull_request";
 
-const REFUSED: &str = "\
-UPDATE check_runs SET attempted_at = 0 \
-WHERE repository_id = $1 AND head_sha = $2 AND name = $3 AND run_id IS NULL";
+const INTENT: &str = "\
+INSERT INTO check_runs (repository_id, head_sha, name, pull_request, state, attempted_at, unanswered_since) \
+VALUES ($1, $2, $3, $4, 'creating', $5, $5) \
+ON CONFLICT (repository_id, head_sha, name) DO UPDATE SET attempted_at = excluded.attempted_at, \
+  unanswered_since = excluded.unanswered_since, \
+  pull_request = COALESCE(excluded.pull_request, check_runs.pull_request) \
+WHERE check_runs.run_id IS NULL AND check_runs.unanswered_since IS NULL";
 
 const CREATED: &str = "\
 INSERT INTO check_runs (repository_id, head_sha, name, run_id, state, attempted_at) \
 VALUES ($1, $2, $3, $4, 'open', $5) \
 ON CONFLICT (repository_id, head_sha, name) DO UPDATE SET run_id = excluded.run_id, state = 'open', \
+  unanswered_since = NULL, \
   annotations_sent = CASE WHEN check_runs.run_id = excluded.run_id THEN check_runs.annotations_sent ELSE 0 END";
 
 const PLANNED: &str = "\
 UPDATE check_runs SET state = CASE WHEN run_id IS NULL THEN 'creating' ELSE 'open' END, \
-  external_id = $4, output_digest = $5, annotations_planned = $6 \
+  external_id = $4, annotations_planned = $5, unanswered_since = $6 \
 WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
+
+const UNANSWERED: &str = "\
+UPDATE check_runs SET unanswered_since = $4 WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
 
 const ANNOTATED: &str = "\
 UPDATE check_runs SET annotations_sent = $4 WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
 
 const COMPLETED: &str = "\
-UPDATE check_runs SET state = 'completed', external_id = $4, output_digest = $5, annotations_sent = $6 \
+UPDATE check_runs SET state = 'completed', external_id = $4, output_digest = $5, annotations_sent = $6, \
+  unanswered_since = NULL \
 WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
 
 const REOPEN: &str = "\
 UPDATE check_runs SET state = 'open' \
 WHERE repository_id = $1 AND head_sha = $2 AND name = $3 AND state = 'completed'";
 
+const FORGET: &str = "\
+DELETE FROM check_runs WHERE repository_id = $1 AND head_sha = $2 AND name = $3 AND run_id IS NULL";
+
 /// The columns of a check run, in the order in which they are read.
 macro_rules! select {
     () => {
         "\
 SELECT repository_id, head_sha, name, pull_request, run_id, state, attempted_at, external_id, output_digest, \
-annotations_planned, annotations_sent FROM check_runs "
+annotations_planned, annotations_sent, unanswered_since FROM check_runs "
     };
 }
 
@@ -299,6 +349,7 @@ mod tests {
             output_digest: None,
             annotations_planned: 0,
             annotations_sent: 0,
+            unanswered_since: Some(attempted_at),
         }
     }
 
@@ -312,35 +363,63 @@ mod tests {
         assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected.clone())));
 
         store.check_run_created(1, "sha", NAME, 4, 101).await.unwrap();
-        store.check_run_planned(1, "sha", NAME, "a1", "digest", 60).await.unwrap();
+        store.check_run_planned(1, "sha", NAME, "a1", 60, 102).await.unwrap();
         store.check_run_annotated(1, "sha", NAME, 50).await.unwrap();
         expected = CheckRunRow {
             run_id: Some(4),
             state: CheckRunState::Open,
             external_id: Some("a1".to_owned()),
-            output_digest: Some("digest".to_owned()),
             annotations_planned: 60,
             annotations_sent: 50,
+            unanswered_since: Some(102),
             ..expected
         };
         assert_eq!(store.check_run_by_external_id("a1").await, Ok(Some(expected.clone())));
         assert_eq!(store.unfinished_check_runs().await, Ok(vec![expected.clone()]));
 
         store.check_run_completed(1, "sha", NAME, "a1", "digest", 60).await.unwrap();
-        expected = CheckRunRow { state: CheckRunState::Completed, annotations_sent: 60, ..expected };
+        expected = CheckRunRow {
+            state: CheckRunState::Completed,
+            output_digest: Some("digest".to_owned()),
+            annotations_sent: 60,
+            unanswered_since: None,
+            ..expected
+        };
         assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected.clone())));
         assert_eq!(store.unfinished_check_runs().await, Ok(vec![]));
 
         store.check_run_intent(1, "sha", NAME, None, 200).await.unwrap();
-        expected = CheckRunRow { attempted_at: 200, ..expected };
+        expected = CheckRunRow { attempted_at: 200, unanswered_since: Some(200), ..expected };
         assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected.clone())), "an intent undoes nothing");
 
         store.check_run_created(1, "sha", NAME, 4, 201).await.unwrap();
-        expected = CheckRunRow { state: CheckRunState::Open, ..expected };
+        expected = CheckRunRow { state: CheckRunState::Open, unanswered_since: None, ..expected };
         assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected.clone())), "the same run keeps its count");
         store.check_run_created(1, "sha", NAME, 5, 202).await.unwrap();
         expected = CheckRunRow { run_id: Some(5), annotations_sent: 0, ..expected };
         assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected)));
+    }
+
+    #[tokio::test]
+    async fn knows_whether_a_write_is_unanswered_and_forgets_what_never_was() {
+        let place = Place::new();
+        let store = place.open().await;
+        store.check_run_expected(1, "sha", NAME, 7, 90).await.unwrap();
+        let since = async || store.check_run(1, "sha", NAME).await.unwrap().unwrap().unanswered_since;
+        assert_eq!(store.pull_request_of_head(1, "sha").await, Ok(Some(7)));
+        assert_eq!(since().await, None);
+        store.check_run_intent(1, "sha", NAME, None, 100).await.unwrap();
+        store.check_run_expected(1, "sha", NAME, 7, 101).await.unwrap();
+        assert_eq!(since().await, Some(100), "to look at it again answers nothing");
+        store.check_run_unanswered(1, "sha", NAME, Some(120)).await.unwrap();
+        assert_eq!(since().await, Some(120));
+        store.check_run_unanswered(1, "sha", NAME, None).await.unwrap();
+        assert_eq!(since().await, None);
+        store.forget_check_run(1, "sha", NAME).await.unwrap();
+        assert_eq!(store.check_run(1, "sha", NAME).await, Ok(None));
+        store.check_run_created(1, "sha", NAME, 4, 130).await.unwrap();
+        store.forget_check_run(1, "sha", NAME).await.unwrap();
+        assert!(store.check_run(1, "sha", NAME).await.unwrap().is_some(), "it exists");
     }
 
     #[tokio::test]

@@ -89,7 +89,8 @@ pub struct Counts {
 }
 
 impl Store {
-    /// Keeps a delivery; it survives a power cut once this returns `Ok`.
+    /// Keeps a delivery; it survives a power cut once this returns `Ok`. One that was given up and is delivered again is
+    /// taken up again.
     ///
     /// # Errors
     /// [`super::StoreError::Full`] and [`super::StoreError::Busy`] pass; then the sender is to come again.
@@ -190,7 +191,7 @@ impl Store {
         self.db.query_one(NEXT_DUE, Vec::new()).await?.map_or(Ok(None), |mut row| row.take(0))
     }
 
-    /// Forgets up to `most` finished and ignored deliveries that came before `before`; says how many.
+    /// Forgets up to `most` deliveries that wait for nothing that came before `before`; says how many.
     ///
     /// # Errors
     /// Whatever the database fails with.
@@ -221,7 +222,8 @@ pub(super) const STATEMENTS: &[&str] = &[ACCEPT, CLAIM, FINISH, RETRY, BURY, COU
 const ACCEPT: &str = "\
 INSERT INTO inbox (delivery_id, event, action, installation_id, received_at, state, run_at, done_at, body) \
 VALUES ($1, $2, $3, $4, $5, $6, $5, $7, $8) \
-ON CONFLICT (delivery_id) DO NOTHING";
+ON CONFLICT (delivery_id) DO UPDATE SET state = excluded.state, run_at = excluded.run_at, attempts = 0, \
+  lease_until = NULL, done_at = excluded.done_at WHERE inbox.state = 'buried'";
 
 const CLAIM: &str = "\
 UPDATE inbox SET lease_until = $2, attempts = attempts + 1 \
@@ -251,7 +253,7 @@ SELECT MIN(CASE WHEN lease_until > run_at THEN lease_until ELSE run_at END) FROM
 
 const FORGET: &str = "\
 DELETE FROM inbox WHERE delivery_id IN ( \
-  SELECT delivery_id FROM inbox WHERE state IN ('done', 'ignored') AND received_at < $1 \
+  SELECT delivery_id FROM inbox WHERE state <> 'queued' AND received_at < $1 \
   ORDER BY received_at LIMIT $2)";
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub struct JobRequest {
     pub payload: String,
     /// Not before this instant, in milliseconds since 1970.
     pub run_at: i64,
+    /// Whether the payload replaces the one of a job that is there; one that knows less does not.
+    pub replaces: bool,
 }
 
 /// A claimed job.
@@ -69,6 +71,14 @@ impl Store {
     /// Whatever the database fails with.
     pub async fn request_job_again(&self, key: &str, now: i64) -> Result<bool> {
         self.db.exec(REQUEST_AGAIN, vec![key.into(), now.into()]).await.map(|done| done.changed == 1)
+    }
+
+    /// Requests once more, with its last payload, a job that is neither queued nor running; `false` if there is none.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn revive_job(&self, key: &str, now: i64) -> Result<bool> {
+        self.db.exec(REVIVE, vec![key.into(), now.into()]).await.map(|done| done.changed == 1)
     }
 
     /// Claims the job that has been queued longest among those due at `now`. `token` is to be a new one for each claim:
@@ -176,14 +186,15 @@ pub(super) fn request_from_delivery(request: &JobRequest, now: i64, delivery_id:
 }
 
 fn request_args(request: &JobRequest, now: i64) -> Vec<Val> {
-    let JobRequest { key, kind, payload, run_at } = request;
-    vec![key.into(), kind.into(), payload.into(), (*run_at).into(), now.into()]
+    let JobRequest { key, kind, payload, run_at, replaces } = request;
+    vec![key.into(), kind.into(), payload.into(), (*run_at).into(), now.into(), i64::from(*replaces).into()]
 }
 
 pub(super) const STATEMENTS: &[&str] = &[
     REQUEST,
     REQUEST_FROM_DELIVERY,
     REQUEST_AGAIN,
+    REVIVE,
     CLAIM,
     RELEASE_JOBS,
     RELEASE_DELIVERIES,
@@ -207,7 +218,8 @@ macro_rules! merge {
     () => {
         "\
 ON CONFLICT (job_key) DO UPDATE SET \
-  kind = excluded.kind, payload = excluded.payload, wanted = jobs.wanted + 1, state = 'queued', \
+  kind = excluded.kind, wanted = jobs.wanted + 1, state = 'queued', \
+  payload = CASE WHEN $6 = 1 OR jobs.state <> 'queued' THEN excluded.payload ELSE jobs.payload END, \
   run_at = CASE WHEN jobs.state = 'queued' AND (jobs.attempts > 0 OR jobs.last_error IS NOT NULL \
     OR jobs.run_at < excluded.run_at) THEN jobs.run_at ELSE excluded.run_at END, \
   last_error = CASE WHEN jobs.state = 'queued' THEN jobs.last_error ELSE NULL END, \
@@ -226,7 +238,7 @@ VALUES ($1, $2, $3, 1, 'queued', $4, $5) ",
 const REQUEST_FROM_DELIVERY: &str = concat!(
     "\
 INSERT INTO jobs (job_key, kind, payload, wanted, state, run_at, queued_at) \
-SELECT $1, $2, $3, 1, 'queued', $4, $5 FROM inbox WHERE delivery_id = $6 AND state = 'queued' ",
+SELECT $1, $2, $3, 1, 'queued', $4, $5 FROM inbox WHERE delivery_id = $7 AND state = 'queued' ",
     merge!()
 );
 
@@ -236,6 +248,10 @@ UPDATE jobs SET wanted = wanted + 1, state = 'queued', \
   queued_at = CASE WHEN state = 'queued' THEN queued_at ELSE $2 END, \
   attempts = CASE WHEN state = 'queued' THEN attempts ELSE 0 END \
 WHERE job_key = $1";
+
+const REVIVE: &str = "\
+UPDATE jobs SET wanted = wanted + 1, state = 'queued', run_at = $2, queued_at = $2, attempts = 0 \
+WHERE job_key = $1 AND state <> 'queued'";
 
 const CLAIM: &str = "\
 UPDATE jobs SET lease_until = $2, lease_token = $3, attempts = attempts + 1 \
@@ -284,7 +300,13 @@ mod tests {
     const LEASE: Duration = Duration::from_millis(60_000);
 
     fn request(key: &str, payload: &str, run_at: i64) -> JobRequest {
-        JobRequest { key: key.to_owned(), kind: "assess".to_owned(), payload: payload.to_owned(), run_at }
+        JobRequest {
+            key: key.to_owned(),
+            kind: "assess".to_owned(),
+            payload: payload.to_owned(),
+            run_at,
+            replaces: true,
+        }
     }
 
     async fn claim(store: &Store, now: i64, token: &str) -> Option<Job> {
@@ -308,6 +330,21 @@ mod tests {
         assert!(store.finish_job(&job, 110).await.unwrap());
         assert_eq!(claim(&store, i64::MAX / 2, "c").await, None);
         assert_eq!(store.job_counts().await, Ok(JobCounts { idle: 1, ..Default::default() }));
+    }
+
+    #[tokio::test]
+    async fn only_what_rests_is_revived() {
+        let place = Place::new();
+        let store = place.open().await;
+        assert_eq!(store.revive_job("pr:1:7", 10).await, Ok(false));
+        store.request_job(&request("pr:1:7", "{}", 500), 10).await.unwrap();
+        assert_eq!(store.revive_job("pr:1:7", 20).await, Ok(false), "a pause is not cut short");
+        let job = claim(&store, 500, "a").await.unwrap();
+        assert_eq!(store.revive_job("pr:1:7", 510).await, Ok(false), "it runs");
+        assert!(store.bury_job(&job, 520, "why").await.unwrap());
+        assert_eq!(store.revive_job("pr:1:7", 600).await, Ok(true));
+        assert_eq!(claim(&store, 599, "b").await, None);
+        assert_eq!(claim(&store, 600, "c").await.unwrap().attempts, 1);
     }
 
     #[tokio::test]

@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0006_policies",
     "0007_http_cache",
     "0008_readiness",
+    "0009_unanswered_writes",
 ];
 
 const TABLE: &str = "

@@ -10,6 +10,7 @@ mod contracts;
 mod doors;
 mod heal;
 mod hostile;
+mod kill;
 mod limits;
 mod logs;
 mod payloads;

@@ -51,7 +51,9 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let service = service_fn(|request: HttpRequest<Incoming>| {
         let (shared, cut) = (Arc::clone(&shared), cut.clone());
         async move {
-            match respond(&shared, request).await {
+            // What has arrived is done even if its sender is gone by then.
+            let working = tokio::spawn(async move { respond(&shared, request).await });
+            match working.await.ok().flatten() {
                 Some(response) => Ok::<_, Infallible>(response),
                 None => {
                     cut.cancel();
