@@ -112,6 +112,29 @@ fn every_call_survives_a_lost_answer() {
 }
 
 #[test]
+fn a_write_that_is_done_long_after_its_connection_broke_is_not_done_twice() {
+    run_test(async |ctx| {
+        for (n, on) in [create(), update()].into_iter().enumerate() {
+            let kind = FaultKind::DoneAfterReset(Duration::from_millis(400));
+            ctx.sim.fault(Fault { on, kind, times: Times::Next(1) });
+            let mark = ctx.sim.requests();
+            let pull = ctx.repository().open(remarkable(n));
+            let broken = || ctx.sim.exchanges_since(mark).iter().any(|each| each.faulted);
+            while !broken() || !ctx.service().is_waiting().await.unwrap() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            // The pause after a failure is over, and the write still is not done at GitHub.
+            ctx.clock.advance(Duration::from_secs(2));
+            ctx.service().wake();
+            ctx.rest().await;
+            let run = ctx.check_run(&pull).await;
+            assert_eq!((run.status.as_str(), run.annotations.len()), ("completed", ANNOTATIONS_MAX));
+        }
+        ctx
+    });
+}
+
+#[test]
 fn a_token_that_ends_under_way_is_renewed_and_nothing_is_lost() {
     run_test(async |ctx| {
         let shop = ctx.repository();

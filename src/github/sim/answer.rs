@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 /// A request with its parts taken apart.
+#[derive(Clone)]
 pub(super) struct Request {
     pub(super) method: String,
     /// As sent, percent-encoded.

@@ -62,6 +62,8 @@ pub enum FaultKind {
     Reset,
     /// The request is done, then the connection is reset.
     AnswerLostAfterWrite,
+    /// The connection is reset, and the request is done only after that: a gateway that gave up on a slow server.
+    DoneAfterReset(Duration),
     /// The right answer, later.
     Slow(Duration),
     /// 200 with something that is not JSON.

@@ -143,6 +143,19 @@ async fn handle(shared: &Arc<Shared>, request: &Request, fault: Option<FaultKind
             shared.wake.notify_waiters();
             None
         }
+        Some(FaultKind::DoneAfterReset(wait)) => {
+            let (shared, request) = (Arc::clone(shared), request.clone());
+            // Nothing is settled before it is done.
+            shared.state().in_flight += 1;
+            tokio::spawn(async move {
+                tokio::time::sleep(wait.min(HOLD_MAX)).await;
+                perform(&shared, &request).await;
+                shared.state().in_flight -= 1;
+                shared.wake.notify_waiters();
+                shared.idle.notify_waiters();
+            });
+            None
+        }
         Some(FaultKind::Status(status)) => Some(Answer::error(status, "Something went wrong")),
         Some(FaultKind::Garbage) => Some(Answer::raw("text/html", b"<html>Unicorn!</html>".to_vec())),
         Some(FaultKind::GraphqlErrors) if graphql => {
