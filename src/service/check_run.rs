@@ -83,13 +83,18 @@ impl<'a> Writer<'a> {
         if let Some(row) = stored.as_ref().filter(|row| row.run_id.is_some()) {
             return Ok(Some(Self::new(app, installation, repo, row, external_id)));
         }
-        let unanswered = stored.is_some_and(|row| row.unanswered_since.is_some());
+        let unanswered = stored.and_then(|row| row.unanswered_since);
         let known = match listed {
-            Some(listed) if !unanswered => first(listed),
+            Some(listed) if unanswered.is_none() => first(listed),
             _ => first(&installation.find_check_runs(repo, sha, &app.look()).await?),
         };
-        let Some(run_id) = known else { return Ok(None) };
         let now = app.clock.now_ms();
+        let Some(run_id) = known else {
+            if let Some(since) = unanswered {
+                app.store.check_run_undone(id, sha, NAME, since).await?;
+            }
+            return Ok(None);
+        };
         app.store.check_run_expected(id, sha, NAME, head.pull_request, now).await?;
         app.store.check_run_created(id, sha, NAME, number(run_id), now).await?;
         let row = app.store.check_run(id, sha, NAME).await?;

@@ -137,6 +137,14 @@ impl Store {
         self.write_check_run(UNANSWERED, repository_id, head_sha, name, vec![since.into()]).await
     }
 
+    /// Notes that the write that has been unanswered since then was certainly not done; one that is newer stays.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn check_run_undone(&self, repository_id: i64, head_sha: &str, name: &str, since: i64) -> Result<()> {
+        self.write_check_run(UNDONE, repository_id, head_sha, name, vec![since.into()]).await
+    }
+
     /// Forgets a run that was never created.
     ///
     /// # Errors
@@ -259,6 +267,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     CREATED,
     PLANNED,
     UNANSWERED,
+    UNDONE,
     ANNOTATED,
     COMPLETED,
     REOPEN,
@@ -296,6 +305,10 @@ WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
 
 const UNANSWERED: &str = "\
 UPDATE check_runs SET unanswered_since = $4 WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
+
+const UNDONE: &str = "\
+UPDATE check_runs SET unanswered_since = NULL \
+WHERE repository_id = $1 AND head_sha = $2 AND name = $3 AND unanswered_since = $4";
 
 const ANNOTATED: &str = "\
 UPDATE check_runs SET annotations_sent = $4 WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
@@ -415,6 +428,11 @@ mod tests {
         assert_eq!(since().await, Some(120));
         store.check_run_unanswered(1, "sha", NAME, None).await.unwrap();
         assert_eq!(since().await, None);
+        assert!(store.check_run_intent(1, "sha", NAME, None, 130).await.unwrap());
+        store.check_run_undone(1, "sha", NAME, 120).await.unwrap();
+        assert!(!store.check_run_intent(1, "sha", NAME, None, 131).await.unwrap(), "a newer one stays");
+        store.check_run_undone(1, "sha", NAME, 130).await.unwrap();
+        assert!(store.check_run_intent(1, "sha", NAME, None, 132).await.unwrap());
         store.forget_check_run(1, "sha", NAME).await.unwrap();
         assert_eq!(store.check_run(1, "sha", NAME).await, Ok(None));
         store.check_run_created(1, "sha", NAME, 4, 130).await.unwrap();
