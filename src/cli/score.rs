@@ -18,7 +18,6 @@ use crate::{
     report::{self, Subject},
     risk::{
         Model, assess,
-        assessment::Because,
         facts::{Facts, FileChange, Known, OwnerRule, Ownership, Reason, Source, Unknown},
         policy::PolicyError,
     },
@@ -85,7 +84,7 @@ pub(super) fn run(args: &ScoreArgs, now: DateTime<Utc>, terminal: &mut Terminal)
     terminal.out().write_all(text.as_bytes())?;
     terminal.out().flush()?;
     tell(&notes, &facts);
-    let scored = !matches!(assessment.verdict.because, Because::Empty | Because::TooLittleData);
+    let scored = report::is_scored(&subject);
     match args.fail_at {
         Some(limit) if scored && assessment.score >= limit => {
             anstream::eprintln!("The score {} is at or above --fail-at {limit}", assessment.score);

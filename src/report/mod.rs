@@ -145,9 +145,10 @@ impl Report {
     }
 }
 
-/// Whether there is a score to speak of.
-fn is_scored(subject: &Subject<'_>) -> bool {
-    !matches!(subject.assessment.verdict.because, Because::Empty | Because::TooLittleData)
+/// Whether there is a score to speak of: of a part of the files there is.
+pub fn is_scored(subject: &Subject<'_>) -> bool {
+    let nothing = matches!(subject.assessment.verdict.because, Because::Empty | Because::TooLittleData);
+    !nothing || !subject.facts.change.files.is_empty()
 }
 
 fn paragraphs(subject: &Subject<'_>) -> Vec<Sentence> {

@@ -73,7 +73,7 @@ impl Level {
 pub struct Range {
     /// Every unknown at the favourable tenth percentile of its population.
     pub low: u8,
-    /// Every unknown at the unfavourable one.
+    /// Every unknown at the unfavourable one, and the floors triggered that it could trigger.
     pub high: u8,
 }
 
@@ -290,7 +290,7 @@ pub enum Because {
     NotOpen,
     /// No file is changed.
     Empty,
-    /// The changed files could not be read.
+    /// The changed files could not be read, or too few of them to call a low score low.
     TooLittleData,
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     assessment::{Exemption, Floor, FloorRule},
+    facts::{Reason, Source},
     policy::Floors,
     signal::{Reading, SIGNALS},
 };
@@ -9,12 +10,7 @@ use super::{
 /// The floors that are switched on and triggered, in a fixed order. `score` is the sum before them.
 pub(super) fn triggered(floors: &Floors, readings: &[Reading], score: u8) -> Vec<Floor> {
     let exempt_because = is_set(readings, "revert.proven").then_some(Exemption::ProvenRevert);
-    let rules = [
-        (FloorRule::DestructiveMigration, floors.destructive_migration),
-        (FloorRule::ActiveIncident, floors.active_incident),
-        (FloorRule::BudgetExhausted, floors.budget_exhausted),
-    ];
-    rules
+    rules(floors)
         .into_iter()
         .filter(|(rule, _)| triggers(*rule).iter().any(|term| is_set(readings, term)))
         .filter_map(|(rule, at_least)| Some((rule, at_least?.min(100))))
@@ -30,6 +26,40 @@ pub(super) fn triggered(floors: &Floors, readings: &[Reading], score: u8) -> Vec
 /// The least score that the floors allow; 0 when there is none.
 pub(super) fn lift(floors: &[Floor]) -> u8 {
     floors.iter().filter(|floor| floor.exempt_because.is_none()).map(|floor| floor.at_least).max().unwrap_or(0)
+}
+
+/// The least score that floors could yet demand, once what is unknown is known; 0 when there is none. A source that is
+/// not connected, or does not apply, is left out: it stays silent for every change alike, and its floor would end every
+/// range at the same score and say nothing of this change.
+pub(super) fn possible(floors: &Floors, readings: &[Reading]) -> u8 {
+    if is_set(readings, "revert.proven") {
+        return 0;
+    }
+    let open = |rule: FloorRule| triggers(rule).iter().any(|term| is_open(readings, term));
+    rules(floors)
+        .into_iter()
+        .filter(|(rule, _)| open(*rule))
+        .filter_map(|(_, at_least)| at_least)
+        .max()
+        .unwrap_or(0)
+        .min(100)
+}
+
+fn rules(floors: &Floors) -> [(FloorRule, Option<u8>); 3] {
+    [
+        (FloorRule::DestructiveMigration, floors.destructive_migration),
+        (FloorRule::ActiveIncident, floors.active_incident),
+        (FloorRule::BudgetExhausted, floors.budget_exhausted),
+    ]
+}
+
+/// Whether a flag is unknown although its source was asked.
+fn is_open(readings: &[Reading], term: &str) -> bool {
+    let of_signal = SIGNALS.iter().zip(readings).find(|(signal, _)| signal.terms.iter().any(|one| one.id == term));
+    let unknown = of_signal.and_then(|(_, reading)| reading.as_ref().err());
+    let silent = |reason: &Reason| matches!(reason, Reason::NotConnected | Reason::NotApplicable);
+    // There is no change without a diff, whatever keeps it back.
+    unknown.is_some_and(|unknown| unknown.source == Source::Diff || !silent(&unknown.reason))
 }
 
 /// The flags of which one is enough.
@@ -65,5 +95,22 @@ mod tests {
         for id in named.chain(["revert.proven", "burn_rate.above_2x", "test_churn.untested", "schema_change.any"]) {
             assert!(SIGNALS.iter().flat_map(|signal| signal.terms).any(|term| term.id == id), "{id}");
         }
+    }
+    #[test]
+    fn what_was_asked_and_not_answered_could_still_lift() {
+        use crate::risk::{
+            facts::Unknown,
+            signal::read_all,
+            stories::{file, healthy, pull_request},
+        };
+        let mut facts = pull_request("x", vec![file("src/a.rs", 3, 0)]);
+        let least = |facts: &_| possible(&Floors::default(), &read_all(facts));
+        assert_eq!(least(&facts), 0);
+        facts.change.files_total = 3_001;
+        assert_eq!(least(&facts), 70);
+        assert_eq!(possible(&Floors { destructive_migration: None, ..Floors::default() }, &read_all(&facts)), 0);
+        let silent = Unknown { source: Source::Datadog, reason: Reason::Unavailable("a timeout".into()) };
+        facts.runtime = Ok(crate::risk::facts::Runtime { open_incidents: Err(silent), ..healthy() });
+        assert_eq!(least(&facts), 80);
     }
 }

@@ -89,8 +89,9 @@ const ALL_BP: u64 = 10_000;
 /// What the check run concludes from a score. `readings` are in the order of `SIGNALS`.
 pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score: u8) -> Verdict {
     let threshold = in_force(policy.threshold, &facts.recent_scores);
-    let because = match unjudged(facts, readings) {
+    let because = match unjudged(facts) {
         Some(because) => because,
+        None if score < threshold.score && is_partly_read(facts, readings) => Because::TooLittleData,
         None if score < threshold.score => Because::BelowThreshold,
         None => Because::AtOrAboveThreshold,
     };
@@ -103,21 +104,21 @@ pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score
 }
 
 /// Why a change is scored but not judged, if it is not.
-fn unjudged(facts: &Facts, readings: &[Reading]) -> Option<Because> {
+fn unjudged(facts: &Facts) -> Option<Because> {
     let change = &facts.change;
     match change.state {
         ChangeState::Closed | ChangeState::Merged => Some(Because::NotOpen),
         ChangeState::Open if change.draft => Some(Because::Draft),
         ChangeState::Open if change.files.is_empty() && change.files_total == 0 => Some(Because::Empty),
-        ChangeState::Open if change.files.is_empty() || is_size_unknown(readings) => Some(Because::TooLittleData),
+        ChangeState::Open if change.files.is_empty() => Some(Because::TooLittleData),
         ChangeState::Open => None,
     }
 }
 
-/// Whether neither the lines nor the files of the change could be read.
-fn is_size_unknown(readings: &[Reading]) -> bool {
-    let size = |id: &str| matches!(id, "churn" | "diffusion");
-    SIGNALS.iter().zip(readings).filter(|(signal, _)| size(signal.id)).all(|(_, reading)| reading.is_err())
+/// Whether what was not read could hold the worst: a low score of the rest is no promise for the whole then.
+fn is_partly_read(facts: &Facts, readings: &[Reading]) -> bool {
+    let mut schema = SIGNALS.iter().zip(readings).filter(|(signal, _)| signal.id == "schema_change");
+    (facts.change.files.len() as u64) < facts.change.files_total || schema.any(|(_, reading)| reading.is_err())
 }
 
 /// The score from which on a change is held back. `recent` are the latest scores in any order.
@@ -148,7 +149,10 @@ fn least_of_top(share_bp: u32, recent: &[u8]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::risk::stories::{file, pull_request};
+    use crate::risk::{
+        facts::{FileChange, Source, Unknown},
+        stories::{file, pull_request},
+    };
 
     #[test]
     fn a_share_is_read_off_the_latest_scores() {
@@ -202,6 +206,15 @@ mod tests {
             Because::Empty,
         );
         check(|facts| facts.change.files.clear(), enforce, 99, Conclusion::Neutral, Because::TooLittleData);
+        // A file that was not given could drop a table.
+        check(|facts| facts.change.files_total = 3_001, enforce, 69, Conclusion::Neutral, Because::TooLittleData);
+        let known_to_be_high = (Conclusion::ActionRequired, Because::AtOrAboveThreshold);
+        check(|facts| facts.change.files_total = 3_001, enforce, 70, known_to_be_high.0, known_to_be_high.1);
+        let unread_migration = |facts: &mut Facts| {
+            let patch = Err(Unknown::not_connected(Source::Diff));
+            facts.change.files = vec![FileChange { patch, ..file("migrations/0001_init.sql", 3, 0) }];
+        };
+        check(unread_migration, advisory, 69, Conclusion::Neutral, Because::TooLittleData);
     }
 
     #[test]

@@ -42,9 +42,10 @@ pub(super) fn score(model: &Model, policy: &Policy, readings: &[Reading]) -> Sco
     let floors = floors::triggered(&policy.floors, readings, before_floors);
     let lift = floors::lift(&floors);
     let end = |of: fn(&Bounds) -> i64| on_scale(model.base + rounded(exact.iter().map(of).sum())).max(lift);
+    let high = end(|bounds| bounds.high).max(floors::possible(&policy.floors, readings));
     Scored {
         score: before_floors.max(lift),
-        range: Range { low: end(|bounds| bounds.low), high: end(|bounds| bounds.high) },
+        range: Range { low: end(|bounds| bounds.low), high },
         points,
         clamped: i32::from(before_floors) - sum,
         floors,

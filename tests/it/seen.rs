@@ -121,7 +121,7 @@ impl Seen {
             _ => "critical",
         };
         assert_eq!(json["level"], level);
-        if matches!(self.because(), "empty" | "too_little_data") {
+        if matches!(self.because(), "empty" | "too_little_data") && !self.title().starts_with(char::is_numeric) {
             return;
         }
         assert!(self.title().starts_with(&format!("{score} {level}")), "{}", self.title());

@@ -6,7 +6,7 @@ use super::{
     say,
 };
 use crate::{
-    report::Subject,
+    report::{Subject, is_scored},
     risk::assessment::{Because, Mode, Probability, ThresholdInForce, ThresholdOrigin},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub(crate) fn headline(subject: &Subject<'_>) -> Sentence {
     match subject.assessment.verdict.because {
         Because::Empty => say!["Nothing to score: no file is changed"],
-        Because::TooLittleData => say!["Not scored: the changed files could not be read"],
+        Because::TooLittleData if !is_scored(subject) => say!["Not scored: the changed files could not be read"],
         _ => say![count(subject.assessment.score), " of 100: ", subject.assessment.level.word()],
     }
 }
@@ -37,6 +37,9 @@ pub(crate) fn consequence(subject: &Subject<'_>) -> Sentence {
         }
         (Because::NotOpen, _) => say!["No longer open: shown for the record"],
         (Because::Empty, _) => say!["Nothing is held against it; a push with changes is scored"],
+        (Because::TooLittleData, _) if is_scored(subject) => say!["Below "].with(threshold()).then(
+            ", but what could not be read may hold more: neither passed nor held back; a smaller change is read in full",
+        ),
         (Because::TooLittleData, _) => {
             say!["Nothing is held against it; Re-score reads the change again"]
         }
