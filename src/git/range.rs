@@ -85,7 +85,7 @@ impl Repository {
         })?;
         let (commits, commits_total) = self.commits(&base, &head)?;
         let found = diff::files(&self.git, &base, &head)?;
-        let revert = revert::revert(self, &commits, commits_total, &found.files);
+        let revert = revert::revert(self, &base, &commits, commits_total, &found.files);
         // A merge commit says where a branch came from, not what it is for.
         let newest = commits.iter().rev().find(|commit| !commit.merge).or(commits.last());
         let change = Change {

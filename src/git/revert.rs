@@ -30,9 +30,10 @@ enum By {
 }
 
 /// A range claims to undo something if at least half of its commits, merges left out, do. It is proven if the patch of
-/// the whole range is the inverse of the one change that is named.
+/// the whole range is the inverse of the one change that is named, and that one is part of `base`.
 pub(super) fn revert(
     repository: &Repository,
+    base: &str,
     commits: &[Entry],
     commits_total: u64,
     files: &[FileChange],
@@ -46,7 +47,7 @@ pub(super) fn revert(
     let total = claims.iter().collect::<BTreeSet<_>>().len() as u64;
     let newest = &claims[claims.len() - 1];
     let proven = match total {
-        1 => prove(repository, newest, commits, files),
+        1 => prove(repository, newest, base, commits, files),
         // Several changes undone at once are not compared.
         total => Err(Unknown { source: Source::History, reason: Reason::Partial { seen: 1, total } }),
     };
@@ -89,27 +90,44 @@ fn within(undone: &Undone, commits: &[Entry]) -> bool {
     }
 }
 
-fn prove(repository: &Repository, undone: &Undone, commits: &[Entry], files: &[FileChange]) -> Known<bool> {
+fn prove(repository: &Repository, undone: &Undone, base: &str, commits: &[Entry], files: &[FileChange]) -> Known<bool> {
     let unavailable = |why: &str| Unknown { source: Source::History, reason: Reason::Unavailable(why.to_owned()) };
-    let look = || -> Result<Option<diff::Files>, Error> {
-        let Some(sha) = find(repository, undone, commits)? else { return Ok(None) };
+    let absent = "the commit it names is not in this clone";
+    let look = || -> Result<Known<bool>, Error> {
+        let Some(sha) = find(repository, undone, commits)? else { return Ok(Err(unavailable(absent))) };
+        // What never was on the base ran nowhere: to undo it brings back no state that is known to be good.
+        if !is_ancestor(repository, &sha, base)? {
+            return Ok(Ok(false));
+        }
         let parent = match repository.commit(&format!("{sha}^1")) {
             Ok(parent) => parent,
             // A root commit is compared with nothing at all.
             Err(Error::UnknownRevision(_)) => repository.empty_tree()?,
             Err(error) => return Err(error),
         };
-        diff::files(&repository.git, &parent, &sha).map(Some)
-    };
-    match look() {
-        Ok(Some(found)) if found.total == found.files.len() as u64 => patch::is_inverse(&found.files, files),
-        Ok(Some(found)) => {
-            let reason = Reason::Partial { seen: found.files.len() as u64, total: found.total };
-            Err(Unknown { source: Source::History, reason })
+        let found = diff::files(&repository.git, &parent, &sha)?;
+        let seen = found.files.len() as u64;
+        if seen < found.total {
+            let reason = Reason::Partial { seen, total: found.total };
+            return Ok(Err(Unknown { source: Source::History, reason }));
         }
-        Ok(None) | Err(Error::UnknownRevision(_)) => Err(unavailable("the commit it names is not in this clone")),
-        Err(Error::MissingObjects) => Err(unavailable("objects of that commit are not in this partial clone")),
-        Err(_) => Err(unavailable("git could not compare the two changes")),
+        Ok(patch::is_inverse(&found.files, files))
+    };
+    look().unwrap_or_else(|error| {
+        Err(unavailable(match error {
+            Error::UnknownRevision(_) => absent,
+            Error::MissingObjects => "objects of that commit are not in this partial clone",
+            _ => "git could not compare the two changes",
+        }))
+    })
+}
+
+fn is_ancestor(repository: &Repository, commit: &str, of: &str) -> Result<bool, Error> {
+    match repository.git.run(&["merge-base", "--is-ancestor", commit, of]) {
+        Ok(_) => Ok(true),
+        // No is told by the exit status alone; whatever else goes wrong is complained of.
+        Err(Error::Failed { complaint, .. }) if complaint.is_empty() => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

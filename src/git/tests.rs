@@ -344,6 +344,16 @@ fn a_revert_is_proven_by_its_patch() {
     assert_eq!(reverted("Undo\n\nThis reverts commit 0123456789abcdef.", "3"), named("0123456789abcdef", None));
     assert_eq!(reverted("Spell it differently", "3"), None);
 
+    // A commit that exists in this clone but was never merged is no earlier state of the base.
+    fixture.git(&["switch", "-q", "-C", "elsewhere", "main"]);
+    let apart = fixture.write("a", lines("trois")).commit("Say it in French");
+    fixture.git(&["switch", "-q", "-C", "main", "main"]);
+    fixture.write("a", lines("trois")).commit("Go French");
+    fixture.git(&["switch", "-q", "-C", "topic", "main"]);
+    fixture.write("a", lines("three")).commit(&format!("Undo\n\nThis reverts commit {apart}."));
+    let revert = fixture.change(None, None).unwrap().change.revert.unwrap().unwrap();
+    assert_eq!((revert.of, revert.proven), (apart, Ok(false)));
+
     // Work that came and went on the branch itself undoes nothing.
     fixture.git(&["switch", "-q", "-C", "topic", "main"]);
     fixture.write("d", "d\n").commit("Try");
