@@ -134,8 +134,9 @@ fn side(range: &str) -> Option<Side> {
 }
 
 /// Whether `undoing` takes back exactly what `undone` did: the same files, renames the other way round, and in each
-/// file the added lines deleted and the deleted ones added, in order. Context and line numbers are left aside, since
-/// the code around may have moved on. Unknown where a patch is missing, cut off or not text.
+/// file the added lines deleted and the deleted ones added, in order and between the same neighbouring lines. Line
+/// numbers and the lines further off are left aside, since the code around may have moved on. Unknown where a patch is
+/// missing, cut off or not text.
 pub fn is_inverse(undone: &[FileChange], undoing: &[FileChange]) -> Known<bool> {
     if undone.is_empty() || undone.len() != undoing.len() {
         return Ok(false);
@@ -188,32 +189,51 @@ fn inverts(done: &FileChange, back: &FileChange) -> Known<bool> {
     if withheld {
         return Ok(true);
     }
-    let (done_lines, back_lines) = (edits(done)?, edits(back)?);
-    Ok(done_lines.added == back_lines.deleted && done_lines.deleted == back_lines.added)
+    let (done, back) = (runs(done)?, runs(back)?);
+    Ok(done.len() == back.len() && done.iter().zip(&back).all(|(done, back)| done.is_undone_by(back)))
 }
 
-/// Added and deleted lines; the flag says that the file ends right behind the line, without a line feed.
-#[derive(Default, PartialEq)]
-struct Edits<'a> {
+/// Changed lines without context between them, and the context lines right above and below; `None` at either end of
+/// the file. The flag of a line says that the file ends right behind it, without a line feed.
+#[derive(Default)]
+struct Run<'a> {
+    above: Option<&'a str>,
     added: Vec<(&'a str, bool)>,
     deleted: Vec<(&'a str, bool)>,
+    below: Option<&'a str>,
 }
 
-fn edits(file: &FileChange) -> Known<Edits<'_>> {
+impl Run<'_> {
+    /// A merge takes no change back whose neighbouring lines have changed since, so that those still tell the place.
+    fn is_undone_by(&self, back: &Run<'_>) -> bool {
+        (self.above, self.below) == (back.above, back.below) && self.added == back.deleted && self.deleted == back.added
+    }
+}
+
+fn runs(file: &FileChange) -> Known<Vec<Run<'_>>> {
     let patch = file.patch.as_ref().map_err(Clone::clone)?;
-    let mut edits = Edits::default();
+    let (mut runs, mut above) = (Vec::new(), None);
+    let mut run: Option<Run<'_>> = None;
     let mut pieces = patch.pieces();
     while let Some(piece) = pieces.next() {
-        let Piece::Line(line) = piece else { continue };
         let unterminated = pieces.rest.clone().next().is_some_and(|next| next.starts_with('\\'));
-        match line.kind {
-            LineKind::Added => edits.added.push((line.text, unterminated)),
-            LineKind::Deleted => edits.deleted.push((line.text, unterminated)),
-            LineKind::Context => {}
-        }
+        let context = match piece {
+            Piece::Hunk(_) => None,
+            Piece::Line(line) if line.kind == LineKind::Context => Some(line.text),
+            Piece::Line(line) => {
+                let run = run.get_or_insert_with(|| Run { above, ..Run::default() });
+                let side = if line.kind == LineKind::Added { &mut run.added } else { &mut run.deleted };
+                side.push((line.text, unterminated));
+                continue;
+            }
+        };
+        runs.extend(run.take().map(|run| Run { below: context, ..run }));
+        above = context;
     }
-    let whole = edits.added.len() as u64 == file.added && edits.deleted.len() as u64 == file.deleted;
-    if whole { Ok(edits) } else { Err(not_comparable()) }
+    runs.extend(run);
+    let count = |side: fn(&Run<'_>) -> usize| runs.iter().map(side).sum::<usize>() as u64;
+    let whole = count(|run| run.added.len()) == file.added && count(|run| run.deleted.len()) == file.deleted;
+    if whole { Ok(runs) } else { Err(not_comparable()) }
 }
 
 fn not_comparable() -> Unknown {
@@ -295,15 +315,18 @@ mod tests {
     fn only_an_exact_inverse_is_one() {
         use FileStatus::{Added, Modified, Removed, Renamed};
         let change = [file("a", Modified, "@@ -1,2 +1,2 @@\n-x\n+y\n z"), file("b", Added, "@@ -0,0 +1 @@\n+new")];
-        let back = [file("b", Removed, "@@ -1 +0,0 @@\n-new"), file("a", Modified, "@@ -7,2 +7,2 @@\n-y\n+x\n w")];
+        let back = [file("b", Removed, "@@ -1 +0,0 @@\n-new"), file("a", Modified, "@@ -7,3 +7,3 @@\n-y\n+x\n z\n w")];
         let check = |undoing: &[FileChange], expected: bool| assert_eq!(is_inverse(&change, undoing), Ok(expected));
         check(&back, true);
         check(&change, false);
         check(&back[..1], false);
         check(&[], false);
-        check(&[back[0].clone(), file("a", Modified, "@@ -7 +7,2 @@\n-y\n+x\n+extra")], false);
-        check(&[back[0].clone(), file("a", Modified, "@@ -7 +7 @@\n-y\n+x \n")], false);
-        check(&[back[0].clone(), file("a", Modified, "@@ -7 +7 @@\n-y\n+x\n\\ No newline at end of file")], false);
+        check(&[back[0].clone(), file("a", Modified, "@@ -7,2 +7,3 @@\n-y\n+x\n+extra\n z")], false);
+        check(&[back[0].clone(), file("a", Modified, "@@ -7,2 +7,2 @@\n-y\n+x \n z")], false);
+        check(
+            &[back[0].clone(), file("a", Modified, "@@ -7,2 +7,2 @@\n-y\n+x\n\\ No newline at end of file\n z")],
+            false,
+        );
         check(&[back[0].clone(), file("c", Modified, "@@ -7 +7 @@\n-y\n+x")], false);
         assert_eq!(is_inverse(&[], &[]), Ok(false));
 
@@ -314,6 +337,25 @@ mod tests {
             is_inverse(&[renamed("a", "b"), renamed("b", "a")], &[renamed("a", "b"), renamed("b", "a")]),
             Ok(true)
         );
+    }
+
+    #[test]
+    fn an_inverse_is_at_the_same_place() {
+        let check = |done: &str, back: &str, expected: bool| {
+            let file = |patch| [file("app.ini", FileStatus::Modified, patch)];
+            assert_eq!(is_inverse(&file(done), &file(back)), Ok(expected), "{done}\n{back}");
+        };
+        let staging = "@@ -1,3 +1,4 @@\n [staging]\n+debug = true\n host = a\n port = 1";
+        // The code above has grown, and a line further off has changed.
+        check(staging, "@@ -91,4 +91,3 @@\n [staging]\n-debug = true\n host = a\n port = 2", true);
+        check(staging, "@@ -9,4 +9,3 @@\n [production]\n-debug = true\n host = a\n port = 1", false);
+        check(staging, "@@ -1,4 +1,3 @@\n [staging]\n-debug = true\n host = b\n port = 1", false);
+        check(staging, "@@ -1,2 +1 @@\n [staging]\n-debug = true", false);
+        // One hunk or two, the runs are the same; what stood between them must still.
+        let two = "@@ -1,4 +1,4 @@\n-a\n+b\n x\n-c\n+d\n y";
+        check(two, "@@ -1,4 +1,4 @@\n-b\n+a\n x\n-d\n+c\n y", true);
+        check(two, "@@ -1,2 +1,2 @@\n-b\n+a\n x\n@@ -50,3 +50,3 @@\n x\n-d\n+c\n y", true);
+        check(two, "@@ -1,4 +1,4 @@\n-b\n-d\n+a\n+c\n x\n y", false);
     }
 
     #[test]
