@@ -240,7 +240,7 @@ fn owner_unknown(all: &[&Evidence], items: usize) -> Sentence {
         }
         _ => Sentence::default(),
     };
-    let head = say![counted(all.len() as u64, "file", "files"), " owned by teams whose members could not be read"];
+    let head = say![counted(all.len() as u64, "file", "files"), " whose owners could not be told from the approvals"];
     if items == 0 { head } else { head.then(": ").with(some_of(all, items, ("file", "files"), file)) }
 }
 

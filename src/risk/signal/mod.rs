@@ -227,7 +227,7 @@ pub enum Evidence {
         /// 1-based line of the rule.
         line: u64,
     },
-    /// A changed file whose owners are teams whose membership could not be read.
+    /// A changed file of which it is not known whether one of its owners has approved.
     OwnerUnknown {
         /// Its path.
         path: String,

@@ -33,7 +33,7 @@ fn measure(view: &View<'_>) -> Reading {
         return view.incomplete().map_or_else(|| Measure::single(0.0, 0.0, Vec::new()), Err);
     }
     let approvals = approvals(view)?;
-    let mut missing = Vec::new();
+    let (mut missing, mut undecided) = (Vec::new(), Vec::new());
     let mut unknown = None;
     for (path, rule) in &owned {
         match settled(rule, &approvals) {
@@ -43,16 +43,19 @@ fn measure(view: &View<'_>) -> Reading {
                 owners: rule.owners.clone(),
                 line: rule.line,
             }),
-            Err(reason) => unknown = unknown.or(Some(reason)),
+            Err(reason) => {
+                undecided.push(Evidence::OwnerUnknown { path: (*path).to_owned(), owners: rule.owners.clone() });
+                unknown = unknown.or(Some(reason));
+            }
         }
     }
-    match unknown.or_else(|| view.incomplete().filter(|_| missing.is_empty())) {
-        Some(unknown) => Err(unknown),
-        None => {
-            let count = missing.len() as u64;
-            Measure::single(count as f64, share(count, owned.len() as u64), missing)
-        }
+    // What is certainly missing is a lower bound, whatever else is in doubt; a bound of nothing would say nothing.
+    if let Some(unknown) = unknown.or_else(|| view.incomplete()).filter(|_| missing.is_empty()) {
+        return Err(unknown);
     }
+    let count = missing.len() as u64;
+    missing.append(&mut undecided);
+    Measure::single(count as f64, share(count, owned.len() as u64), missing)
 }
 
 /// Approvals that can stand for an owner's: current, by a person who may push, not by the author.
@@ -144,6 +147,17 @@ mod tests {
         check(&[("a.rs", &["g@x.org", "@linus"])], vec![approval("linus", Ok(&[]))], Some(0.0));
         let two = vec![approval("a", hidden()), approval("b", Ok(&["acme/core"]))];
         check(&[("a.rs", &["@acme/core"])], two, Some(0.0));
+    }
+
+    #[test]
+    fn one_doubtful_file_leaves_the_certain_ones() {
+        let rules: &[(&str, &[&str])] = &[("a.rs", &["@linus"]), ("b.rs", &["g@x.org"]), ("c.rs", &["@grace"])];
+        let measure = (SIGNAL.measure)(&View::of(&facts(rules, vec![approval("grace", Ok(&[]))]))).unwrap();
+        assert_eq!((measure.value, measure.terms), (1.0, vec![1.0 / 3.0]));
+        let owners = |owner: &str| vec![owner.to_owned()];
+        let missing = Evidence::OwnerMissing { path: "a.rs".into(), owners: owners("@linus"), line: 1 };
+        let undecided = Evidence::OwnerUnknown { path: "b.rs".into(), owners: owners("g@x.org") };
+        assert_eq!(measure.evidence, [missing, undecided]);
     }
 
     #[test]
