@@ -10,14 +10,14 @@ use chrono::{DateTime, Utc};
 use super::{
     assessment::{Action, WayDown},
     diff::View,
-    facts::{AuthorKind, ChangeState, Facts, FileChange, FileStatus, Opinion, Review, ReviewVerdict},
+    facts::{AuthorKind, Change, ChangeState, Facts, FileChange, FileStatus, Opinion, Review, ReviewVerdict},
     floors::is_set,
     model::Model,
     patch::Patch,
     paths::{PathKind, kind_of},
     policy::Policy,
     score,
-    signal::{Evidence, Reading, SIGNALS, Signal},
+    signal::{Evidence, Reading, SIGNALS, Signal, review},
 };
 
 /// Lines of the test file that is imagined: half as many as source lines were added, within these bounds.
@@ -144,7 +144,7 @@ fn changes(action: &Action, signal: &str) -> bool {
 /// Owners who would settle every file that lacks an approval: each time the one with most of the files that are left.
 /// No promise is made while somebody wants changes.
 fn owner_approval(facts: &Facts, readings: &[Reading]) -> Option<Action> {
-    if facts.review.as_ref().is_ok_and(wants_changes) {
+    if facts.review.as_ref().is_ok_and(|review| wants_changes(review, &facts.change)) {
         return None;
     }
     let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -182,13 +182,13 @@ fn can_approve(facts: &Facts, owner: &str) -> bool {
 }
 
 fn approval(facts: &Facts) -> Option<Action> {
-    facts.review.as_ref().is_ok_and(|review| !wants_changes(review)).then_some(Action::Approval)
+    facts.review.as_ref().is_ok_and(|review| !wants_changes(review, &facts.change)).then_some(Action::Approval)
 }
 
 fn resolve_changes_requested(facts: &Facts) -> Option<Action> {
     let opinions = facts.review.as_ref().ok()?.opinions.iter();
     let reviewers: Vec<String> =
-        opinions.filter(|opinion| is_against(opinion)).map(|opinion| opinion.reviewer.clone()).collect();
+        opinions.filter(|opinion| is_against(opinion, &facts.change)).map(|opinion| opinion.reviewer.clone()).collect();
     (!reviewers.is_empty()).then_some(Action::ResolveChangesRequested { reviewers })
 }
 
@@ -243,12 +243,13 @@ fn evidence_of<'a>(signal: &str, readings: &'a [Reading]) -> impl Iterator<Item 
     measure.into_iter().flat_map(|measure| &measure.evidence)
 }
 
-fn wants_changes(review: &Review) -> bool {
-    review.opinions.iter().any(is_against)
+fn wants_changes(review: &Review, change: &Change) -> bool {
+    review.opinions.iter().any(|opinion| is_against(opinion, change))
 }
 
-fn is_against(opinion: &Opinion) -> bool {
-    opinion.verdict == ReviewVerdict::ChangesRequested
+/// By the rule of the signal: what bears no weight there need not be resolved here.
+fn is_against(opinion: &Opinion, change: &Change) -> bool {
+    opinion.verdict == ReviewVerdict::ChangesRequested && review::counts(opinion, change)
 }
 
 /// An owner, as written in CODEOWNERS, approves the current head.
@@ -276,7 +277,7 @@ fn approve(facts: &mut Facts, reviewer: &str, teams: Vec<String>) {
 
 fn satisfy_reviewers(facts: &mut Facts) {
     let Ok(review) = &mut facts.review else { return };
-    for opinion in review.opinions.iter_mut().filter(|opinion| is_against(opinion)) {
+    for opinion in review.opinions.iter_mut().filter(|opinion| is_against(opinion, &facts.change)) {
         opinion.verdict = ReviewVerdict::Approved;
         opinion.commit = Some(facts.change.head_sha.clone());
         opinion.at = facts.at;
@@ -431,6 +432,13 @@ mod tests {
         facts.ownership = owned(&[("src/gift.rs", &["@grace"])]);
         let actions: Vec<Action> = assessed(&facts).ways_down.into_iter().map(|way| way.action).collect();
         assert_eq!(actions, [Action::ResolveChangesRequested { reviewers: vec!["lin".into()] }]);
+        // Whoever may not push holds nothing up.
+        facts.review.as_mut().unwrap().opinions[0].can_write = false;
+        let actions: Vec<Action> = assessed(&facts).ways_down.into_iter().map(|way| way.action).collect();
+        assert!(
+            matches!(actions[..], [Action::OwnerApproval { .. }, Action::Approval, ..]) && actions.len() == 2,
+            "{actions:?}"
+        );
     }
 
     #[test]

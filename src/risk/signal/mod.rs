@@ -24,7 +24,7 @@ mod prior_defects;
 mod pull_request_age;
 mod recent_deploys;
 mod revert;
-mod review;
+pub(super) mod review;
 mod schema_change;
 mod sensitive_paths;
 mod test_churn;

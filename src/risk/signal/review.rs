@@ -50,7 +50,7 @@ fn measure(view: &View<'_>) -> Reading {
 }
 
 /// Whether a review carries weight: given by a person who may push, and not by the author.
-pub(super) fn counts(opinion: &Opinion, change: &Change) -> bool {
+pub(in crate::risk) fn counts(opinion: &Opinion, change: &Change) -> bool {
     opinion.kind == AuthorKind::Human
         && opinion.can_write
         && !opinion.reviewer.eq_ignore_ascii_case(&change.author.login)
