@@ -158,7 +158,7 @@ fn title(subject: &Subject<'_>) -> String {
         Because::NotOpen => title.push_str(", no longer open"),
         _ => {}
     }
-    for (position, cause) in cause::causes(subject.facts, assessment).iter().take(CAUSES_MAX).enumerate() {
+    for (position, cause) in cause::causes(assessment).iter().take(CAUSES_MAX).enumerate() {
         let between = if position == 0 { ": " } else { ", " };
         if title.chars().count() + between.len() + cause.chars().count() > TITLE_MAX {
             break;

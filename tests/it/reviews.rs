@@ -119,7 +119,7 @@ fn files_that_nobody_owns_ask_for_nobody() {
 }
 
 #[test]
-fn asking_the_owners_changes_what_the_title_says_of_them() {
+fn the_title_says_that_owners_lack_asked_or_not() {
     run_test(async |ctx| {
         let shop = ctx.repository();
         shop.member("nora", Permission::Write);
@@ -127,7 +127,7 @@ fn asking_the_owners_changes_what_the_title_says_of_them() {
         let edits = Edits::new().write("src/auth/login.rs", "fn a() {}\n".repeat(300)).write("infra/x.tf", "a = 1\n");
         let pull = shop.open(PullSpec::new("Faster login", "ada", edits));
         let before = see(&ctx, &pull).await;
-        assert!(before.title().contains("owners not asked"), "{}", before.title());
+        assert!(before.title().contains("owners have not approved"), "{}", before.title());
         pull.ask("nora", true);
         let after = see(&ctx, &pull).await;
         assert!(after.title().contains("owners have not approved"), "{}", after.title());

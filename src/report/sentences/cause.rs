@@ -6,7 +6,6 @@ use super::{
 };
 use crate::risk::{
     assessment::{Assessment, Contribution, Exemption, Floor, FloorRule, Level},
-    facts::Facts,
     signal::{Evidence, Measure, SchemaEffect},
 };
 
@@ -14,7 +13,7 @@ use crate::risk::{
 const WORTH_NAMING: i32 = 3;
 
 /// The causes of a score: the floor that set it, then what raised it most. For a low score what moved it most, either way.
-pub(crate) fn causes(facts: &Facts, assessment: &Assessment) -> Vec<String> {
+pub(crate) fn causes(assessment: &Assessment) -> Vec<String> {
     let is_low = assessment.level == Level::Low;
     let floors: Vec<_> = assessment.floors.iter().filter(|floor| floor.applied).collect();
     let is_said = |contribution: &Contribution| floors.iter().any(|floor| behind(floor.rule, contribution).is_some());
@@ -23,7 +22,7 @@ pub(crate) fn causes(facts: &Facts, assessment: &Assessment) -> Vec<String> {
     moving.retain(|contribution| !is_said(contribution));
     moving.sort_by_key(|contribution| std::cmp::Reverse(weight(contribution.points)));
     let moved = moving.into_iter().filter_map(|contribution| match contribution.points {
-        1.. => raised(facts, contribution),
+        1.. => raised(contribution),
         _ => Some(lowered(contribution)),
     });
     let mut causes: Vec<_> = floors.iter().map(|floor| lifted(floor, assessment)).chain(moved).collect();
@@ -65,14 +64,14 @@ pub(crate) fn exemption_id(exemption: Exemption) -> &'static str {
 }
 
 /// Why a contribution raises the score; `None` where it does so by what is not there, such as a kind that nothing names.
-fn raised(facts: &Facts, contribution: &Contribution) -> Option<String> {
+fn raised(contribution: &Contribution) -> Option<String> {
     let measure = contribution.reading.as_ref().ok()?;
     let label = || (measure.value != 0.0).then(|| contribution.signal.label.to_owned());
-    raised_by(facts, measure).or_else(label)
+    raised_by(measure).or_else(label)
 }
 
 /// Why a measure raises the score; `None` where the signal's own name says it best.
-fn raised_by(facts: &Facts, measure: &Measure) -> Option<String> {
+fn raised_by(measure: &Measure) -> Option<String> {
     let evidence = &measure.evidence;
     let text = |figure: Figure, words: &str| Some(format!("{figure}{words}"));
     match telling(measure)? {
@@ -86,7 +85,7 @@ fn raised_by(facts: &Facts, measure: &Measure) -> Option<String> {
         Evidence::Reviews { approvals_current, approvals_stale, changes_requested, .. } => {
             Some(review(*approvals_current, *approvals_stale, *changes_requested).to_owned())
         }
-        Evidence::OwnerMissing { .. } => Some(owners(facts, evidence).to_owned()),
+        Evidence::OwnerMissing { .. } => Some("owners have not approved".to_owned()),
         Evidence::ChecksFailed(names) => text(counted(names.len() as u64, "check", "checks"), " failed"),
         Evidence::ChecksPending(names) => text(counted(names.len() as u64, "check", "checks"), " not finished"),
         Evidence::OpenFor { days } => text(age_in_days(*days), " open"),
@@ -165,21 +164,4 @@ fn review(current: u64, stale: u64, changes_requested: u64) -> &'static str {
         (0, 0, _) => "no approval yet",
         _ => "brief review for its size",
     }
-}
-
-/// Whether the owners know: asked ones are listed among the requested reviewers.
-fn owners(facts: &Facts, evidence: &[Evidence]) -> &'static str {
-    let Ok(review) = &facts.review else {
-        return "owners have not approved";
-    };
-    let asked = |owner: &String| {
-        let bare = owner.trim_start_matches('@');
-        let team = bare.rsplit('/').next().unwrap_or(bare);
-        review.requested.iter().any(|one| one.eq_ignore_ascii_case(bare) || one.eq_ignore_ascii_case(team))
-    };
-    let any_asked = evidence.iter().any(|one| match one {
-        Evidence::OwnerMissing { owners, .. } => owners.iter().any(asked),
-        _ => false,
-    });
-    if any_asked { "owners have not approved" } else { "owners not asked" }
 }
