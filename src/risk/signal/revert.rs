@@ -19,7 +19,7 @@ fn measure(view: &View<'_>) -> Reading {
     let Some(revert) = view.facts.change.revert.as_ref().map_err(Clone::clone)? else {
         return Ok(Measure { value: 0.0, terms: vec![0.0, 0.0], evidence: Vec::new() });
     };
-    let proven = revert.proven == Ok(true);
+    let proven = revert.proven.clone()?;
     let evidence = vec![Evidence::Undoes { of: revert.of.clone(), proven }];
     Ok(Measure { value: 1.0, terms: vec![flag(proven), flag(!proven)], evidence })
 }
@@ -34,14 +34,15 @@ mod tests {
 
     #[test]
     fn a_title_proves_nothing() {
-        let check = |proven: Known<bool>, expected: [f64; 2]| {
+        let check = |proven: Known<bool>, expected: Known<Vec<f64>>| {
             let mut facts = pull_request("x", Vec::new());
             facts.change.revert = Ok(Some(Revert { of: "#41".into(), proven }));
-            assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms, expected);
+            assert_eq!((SIGNAL.measure)(&View::of(&facts)).map(|measure| measure.terms), expected);
         };
-        check(Ok(true), [1.0, 0.0]);
-        check(Ok(false), [0.0, 1.0]);
-        check(Err(Unknown::not_connected(Source::Diff)), [0.0, 1.0]);
+        check(Ok(true), Ok(vec![1.0, 0.0]));
+        check(Ok(false), Ok(vec![0.0, 1.0]));
+        let unknown = Unknown::not_connected(Source::Diff);
+        check(Err(unknown.clone()), Err(unknown));
         let mut facts = pull_request("Revert \"x\"", Vec::new());
         facts.change.revert = Ok(None);
         assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms, [0.0, 0.0]);
