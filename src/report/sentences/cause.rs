@@ -75,7 +75,7 @@ fn raised_by(measure: &Measure) -> Option<String> {
     let evidence = &measure.evidence;
     let text = |figure: Figure, words: &str| Some(format!("{figure}{words}"));
     match telling(measure)? {
-        Evidence::Lines { added, deleted, .. } => text(counted(added + deleted, "line", "lines"), ""),
+        Evidence::Lines { added, deleted, .. } => text(counted(added.saturating_add(*deleted), "line", "lines"), ""),
         Evidence::Spread { files, .. } => text(counted(*files, "file", "files"), ""),
         Evidence::LargestFile { .. } => Some("evenly spread".to_owned()),
         Evidence::TestsAlong { test: 0, .. } => Some("no tests along".to_owned()),

@@ -74,7 +74,7 @@ fn sentence(first: &Evidence, all: &[&Evidence], value: f64, items: usize) -> Ve
 /// Evidence that stands for itself.
 fn single(evidence: &Evidence, items: usize) -> Sentence {
     match evidence {
-        Evidence::Lines { added, deleted, discounted } => lines(*added, *deleted, *discounted),
+        Evidence::Lines { added, deleted, beside, discounted } => lines(*added, *deleted, *beside, *discounted),
         Evidence::Spread { files: 0, .. } => say!["no file that counts"],
         Evidence::Spread { files, directories, subsystems } => say![
             counted(*files, "file", "files"),
@@ -145,8 +145,11 @@ fn tests_along(source: u64, test: u64) -> Sentence {
     }
 }
 
-fn lines(added: u64, deleted: u64, discounted: u64) -> Sentence {
-    let counted_lines = say![counted(added, "line", "lines"), " added, ", count(deleted), " deleted"];
+fn lines(added: u64, deleted: u64, beside: u64, discounted: u64) -> Sentence {
+    let mut counted_lines = say![counted(added, "line", "lines"), " added, ", count(deleted), " deleted"];
+    if beside > 0 {
+        counted_lines = counted_lines.then(", and ").then(count(beside)).then(" more in tests and docs");
+    }
     if discounted == 0 {
         return counted_lines;
     }

@@ -20,14 +20,17 @@ fn measure(view: &View<'_>) -> Reading {
         return Err(unknown);
     }
     let diff = view.diff();
-    let (added, deleted) = view.counted().fold((0_u64, 0_u64), |(added, deleted), (_, scan)| {
-        (added.saturating_add(scan.added), deleted.saturating_add(scan.deleted))
-    });
-    let mut evidence = vec![Evidence::Lines { added, deleted, discounted: diff.discounted }];
+    // What is shown is what is weighed; the rest is named beside it.
+    let weighed = diff.added.saturating_add(diff.deleted);
+    let mut evidence = vec![Evidence::Lines {
+        added: diff.added,
+        deleted: diff.deleted,
+        beside: diff.lines().saturating_sub(weighed),
+        discounted: diff.discounted,
+    }];
     // What was given is a lower bound: it counts for what it is, and the report says that there is more.
     evidence.extend(view.partly());
-    let value = added.saturating_add(deleted) as f64;
-    Ok(Measure { value, terms: vec![ln1p(diff.added), ln1p(diff.deleted)], evidence })
+    Ok(Measure { value: weighed as f64, terms: vec![ln1p(diff.added), ln1p(diff.deleted)], evidence })
 }
 
 #[cfg(test)]
@@ -40,8 +43,8 @@ mod tests {
         let files = [("src/a.rs", 10, 4), ("tests/a.rs", 7, 0), ("README.md", 3, 1), ("go.sum", 90, 80)];
         let mut facts = pull_request("x", files.map(|(path, added, deleted)| file(path, added, deleted)).into());
         let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
-        assert_eq!((measure.value, measure.terms), (25.0, vec![ln1p(10), ln1p(4)]));
-        assert_eq!(measure.evidence, [Evidence::Lines { added: 20, deleted: 5, discounted: 170 }]);
+        assert_eq!((measure.value, measure.terms), (14.0, vec![ln1p(10), ln1p(4)]));
+        assert_eq!(measure.evidence, [Evidence::Lines { added: 10, deleted: 4, beside: 11, discounted: 170 }]);
         facts.change.files_total = 9;
         let partial = (SIGNAL.measure)(&View::of(&facts)).unwrap();
         assert_eq!(partial.evidence[1], Evidence::Partly { seen: 4, total: 9, of: "files" });

@@ -156,6 +156,8 @@ pub enum Evidence {
         added: u64,
         /// Deleted lines that count.
         deleted: u64,
+        /// Lines of tests and documentation, which are not weighed here.
+        beside: u64,
         /// Lines left out.
         discounted: u64,
     },
