@@ -11,12 +11,15 @@ pub(super) static SIGNAL: Signal = Signal {
     terms: &[
         Term { id: "change_kind.fix", transform: "1 by conventional type, else by words in the title" },
         Term { id: "change_kind.feature", transform: "1 by conventional type, else by words in the title" },
-        Term { id: "change_kind.performance", transform: "1 by conventional type or by words in the title" },
+        Term { id: "change_kind.performance", transform: "1 by conventional type, else by words in the title" },
         Term { id: "change_kind.refactor", transform: "1 by conventional type, else by words in the title" },
-        Term { id: "change_kind.enablement", transform: "1 when words in the title say that something is switched on" },
+        Term {
+            id: "change_kind.enablement",
+            transform: "1 without a conventional type when words in the title say that something is switched on",
+        },
         Term {
             id: "change_kind.trivial",
-            transform: "1 when words in the title speak of typos, comments, names or format",
+            transform: "1 without a conventional type when words in the title speak of typos, comments, names or format",
         },
         Term { id: "change_kind.chore", transform: "1 by conventional type: chore, build, ci, style, deps" },
         Term { id: "change_kind.docs_only", transform: "1 when every changed file is documentation" },
@@ -40,8 +43,7 @@ const TESTS_ONLY: usize = 8;
 
 fn measure(view: &View<'_>) -> Reading {
     let mut from: [Option<&'static str>; 9] = [None; 9];
-    by_words(&view.facts.change.title, &mut from);
-    by_type(&view.facts.change.title, &mut from);
+    by_title(&view.facts.change.title, &mut from);
     by_paths(view, &mut from);
     let evidence =
         (0..KINDS.len()).filter_map(|kind| from[kind].map(|from| Evidence::Kind { kind: KINDS[kind], from })).collect();
@@ -49,12 +51,15 @@ fn measure(view: &View<'_>) -> Reading {
     Ok(Measure { value: flag(from.iter().any(Option::is_some)), terms, evidence })
 }
 
-/// The conventional type, which outweighs words: "docs: how to fix a build" is no fix.
-fn by_type(title: &str, from: &mut [Option<&'static str>; 9]) {
-    let Some(kind) = conventional_type(title) else { return };
-    for by_word in [FIX, FEATURE, REFACTOR] {
-        from[by_word] = None;
-    }
+/// At most one kind, lest words be piled up in a title for their points. A conventional type outweighs all words:
+/// "docs: how to fix a build" is no fix.
+fn by_title(title: &str, from: &mut [Option<&'static str>; 9]) {
+    let Some(kind) = conventional_type(title) else {
+        if let Some(kind) = strongest_word(title) {
+            from[kind] = Some("title");
+        }
+        return;
+    };
     let kind = match kind.as_str() {
         "fix" | "bugfix" | "hotfix" => FIX,
         "feat" | "feature" => FEATURE,
@@ -87,15 +92,19 @@ pub(super) fn conventional_type(title: &str) -> Option<String> {
     known.contains(&name.as_str()).then_some(name)
 }
 
-fn by_words(title: &str, from: &mut [Option<&'static str>; 9]) {
+/// Of the kinds that words speak of, the one that says most of the odds.
+fn strongest_word(title: &str) -> Option<usize> {
+    const BY_STRENGTH: [usize; 6] = [PERFORMANCE, ENABLEMENT, TRIVIAL, FIX, FEATURE, REFACTOR];
+    let mut spoken_of = [false; KINDS.len()];
     let mut previous = String::new();
     for word in title.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
         let word = word.to_lowercase();
         if let Some(kind) = kind_of_word(&previous, &word) {
-            from[kind] = Some("title");
+            spoken_of[kind] = true;
         }
         previous = word;
     }
+    BY_STRENGTH.into_iter().find(|kind| spoken_of[*kind])
 }
 
 /// The kind that a word speaks of, with the word before it where one alone does not say enough.
@@ -112,7 +121,7 @@ fn kind_of_word(previous: &str, word: &str) -> Option<usize> {
         "enable" | "enables" | "enabled" | "enabling" | "rollout" | "activate" | "ungate" | "unflag" => ENABLEMENT,
         "on" if matches!(previous, "turn" | "turns" | "switch") => ENABLEMENT,
         "out" if matches!(previous, "roll" | "rolls") => ENABLEMENT,
-        "default" if matches!(previous, "by" | "the") => ENABLEMENT,
+        "default" if previous == "by" => ENABLEMENT,
         "typo" | "typos" | "comment" | "comments" | "cleanup" | "format" | "formatting" | "lint" | "rename"
         | "renames" | "nit" | "nits" | "whitespace" | "spelling" | "docs" | "readme" | "unused" => TRIVIAL,
         "up" if matches!(previous, "clean" | "cleans") => TRIVIAL,
@@ -152,13 +161,16 @@ mod tests {
         check("Prefix the suffix", source, "");
         check("feat: add x", source, "feature");
         check("Add support for y", source, "feature");
-        check("docs: how to fix a build", source, "trivial");
+        check("docs: how to fix a build", source, "");
+        check("feat: enable faster joins", source, "feature");
+        check("Fix the default colour", source, "fix");
+        check("Fix a typo, rename, clean up and enable faster joins", source, "performance");
         check("perf: faster joins", source, "performance");
         check("Speed up joins", source, "performance");
         check("refactor: move x", source, "refactor");
         check("Enable the new cache by default", source, "enablement");
         check("Turn on tracing", source, "enablement");
-        check("Fix typo in comment", source, "fix trivial");
+        check("Fix typo in comment", source, "trivial");
         check("chore(deps): bump x", source, "chore");
         check("Note: this breaks", source, "");
         check("feat", source, "");
