@@ -201,7 +201,7 @@ fn way(way: &crate::risk::assessment::WayDown) -> Way {
 fn verdict(verdict: &Concluded) -> Verdict {
     let (origin, top_share, sample) = match verdict.threshold.origin {
         ThresholdOrigin::Fixed => ("fixed", None, None),
-        ThresholdOrigin::TopShare { share_bp, sample } => ("top_share", Some(share_bp), Some(sample)),
+        ThresholdOrigin::TopShare { share_bp, sample, .. } => ("top_share", Some(share_bp), Some(sample)),
         ThresholdOrigin::TopShareTooFew { share_bp, sample, .. } => ("top_share_too_few", Some(share_bp), Some(sample)),
     };
     let top_share = top_share.map(|basis_points| f64::from(basis_points) / 10_000.0);

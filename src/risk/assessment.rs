@@ -238,6 +238,8 @@ pub enum ThresholdOrigin {
         share_bp: u32,
         /// Scores it was read off.
         sample: u32,
+        /// The share alone would have given less than the least threshold, which stands in.
+        raised: bool,
     },
     /// The policy names a share, but too few changes have been scored: the default score stands in.
     TopShareTooFew {

@@ -132,8 +132,9 @@ fn in_force(threshold: Threshold, recent: &[u8]) -> ThresholdInForce {
         let origin = ThresholdOrigin::TopShareTooFew { share_bp, sample, needed: SCORES_NEEDED as u32 };
         return ThresholdInForce { score: DEFAULT_THRESHOLD, origin };
     }
-    let score = least_of_top(share_bp, recent).clamp(LEAST_THRESHOLD, 100);
-    ThresholdInForce { score, origin: ThresholdOrigin::TopShare { share_bp, sample } }
+    let least = least_of_top(share_bp, recent);
+    let origin = ThresholdOrigin::TopShare { share_bp, sample, raised: least < LEAST_THRESHOLD };
+    ThresholdInForce { score: least.clamp(LEAST_THRESHOLD, 100), origin }
 }
 
 /// The lowest score among the riskiest share, the number of which is rounded up; changes that share that score are as
@@ -221,6 +222,10 @@ mod tests {
     fn too_few_scores_are_said_to_be_too_few() {
         let origin = in_force(Threshold::TopShareBp(500), &[1; 49]).origin;
         assert_eq!(origin, ThresholdOrigin::TopShareTooFew { share_bp: 500, sample: 49, needed: 50 });
+        for (recent, raised) in [([39; 50], true), ([40; 50], false)] {
+            let origin = ThresholdOrigin::TopShare { share_bp: 500, sample: 50, raised };
+            assert_eq!(in_force(Threshold::TopShareBp(500), &recent), ThresholdInForce { score: 40, origin });
+        }
         assert_eq!(in_force(Threshold::Score(12), &[]), ThresholdInForce { score: 12, origin: ThresholdOrigin::Fixed });
     }
 }

@@ -119,7 +119,7 @@ fn files_that_nobody_owns_ask_for_nobody() {
 }
 
 #[test]
-fn the_title_says_that_owners_lack_asked_or_not() {
+fn the_title_says_that_owners_have_not_approved_asked_or_not() {
     run_test(async |ctx| {
         let shop = ctx.repository();
         shop.member("nora", Permission::Write);

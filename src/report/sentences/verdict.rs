@@ -51,11 +51,12 @@ fn threshold(threshold: ThresholdInForce) -> Sentence {
     let head = say!["the threshold of ", count(threshold.score)];
     match threshold.origin {
         ThresholdOrigin::Fixed => head.then(" (set by the policy)"),
-        ThresholdOrigin::TopShare { share_bp, sample } => head
+        ThresholdOrigin::TopShare { share_bp, sample, raised } => head
             .then(" (the riskiest ")
             .then(share(share_bp))
             .then(" of this repository's last ")
             .then(counted(sample.into(), "change", "changes"))
+            .with(if raised { say![", but never below ", count(threshold.score)] } else { Sentence::default() })
             .then(")"),
         ThresholdOrigin::TopShareTooFew { share_bp, sample, needed } => head
             .then(" (the default until ")
@@ -141,4 +142,20 @@ pub(crate) fn rate(probability: Option<Probability>) -> Sentence {
         counted(failures, "failure", "failures"),
         ")",
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_that_was_raised_says_so() {
+        let words = |raised| {
+            let origin = ThresholdOrigin::TopShare { share_bp: 500, sample: 60, raised };
+            threshold(ThresholdInForce { score: 40, origin }).plain(super::super::Detail::FULL)
+        };
+        let plain = "the threshold of 40 (the riskiest 5 % of this repository's last 60 changes";
+        assert_eq!(words(false), format!("{plain})"));
+        assert_eq!(words(true), format!("{plain}, but never below 40)"));
+    }
 }
