@@ -109,7 +109,7 @@ mod tests {
         };
         let table: Vec<String> = stories().into_iter().map(line).collect();
         insta::assert_snapshot!(table.join("\n"), @r#"
-        documentation            4 0-42    success         churn -7, diffusion -1, entropy -2, test_churn -1, change_kind -16, pull_request_age +1
+        documentation           14 4-51    success         churn -6, diffusion -1, entropy -2, test_churn -1, change_kind -7, pull_request_age +1
         small tested fix        32 22-69   success         diffusion -1, entropy +2, test_churn -1, change_kind +1, pull_request_age +1
         small, nobody asked     40 31-78   success         diffusion -1, entropy +2, test_churn -1, change_kind +3, review +6, pull_request_age +1
         feature without tests   40 31-78   success         churn +6, diffusion -1, entropy -2, test_churn +4, change_kind +2, pull_request_age +1
