@@ -483,6 +483,7 @@ mod tests {
             "<dropColumn\n  tableName=\"a\" columnName=\"b\"/>\n<!-- <dropTable tableName=\"x\"/> -->\n<rollback><dropTable tableName=\"y\"/></rollback>\n<sql>TRUNCATE z</sql>",
             "! 1 DROP COLUMN of a; ! 5 TRUNCATE z",
         );
+        check("db/changelog/1.xml", "<sql>\n\nTRUNCATE a; <sql>DROP TABLE b;", "! 3 TRUNCATE a; ! 3 DROP TABLE b");
         check(
             "db/changelog/1.yaml",
             "- changeSet:\n    changes:\n      - dropTable:\n          tableName: a\n      - sql:\n          sql: DELETE FROM b\n    rollback:\n      - dropTable:\n          tableName: c",

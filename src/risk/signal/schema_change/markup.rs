@@ -59,14 +59,18 @@ fn in_xml(rows: &[&str]) -> Vec<Found> {
         };
         let tag = &rest[..end];
         let closed = tag.ends_with("/>");
+        let mut passed = tag;
         match name.trim_end_matches('/') {
             "rollback" if !closed => back += 1,
             "/rollback" => back = back.saturating_sub(1),
             "sql" | "createProcedure" if back == 0 && !closed => {
+                // Without an end the text is the tag's up to where the hunk ends. It is read once: reading goes on behind it.
                 let inner = rest[end..].split("</").next().unwrap_or_default();
-                let inner = inner.trim_start().trim_start_matches("<![CDATA[");
+                passed = &rest[..end + inner.len()];
                 if name == "sql" {
-                    found.extend(sql::in_string(inner, row + breaks(tag)));
+                    let statements = inner.trim_start();
+                    let above = row + breaks(&passed[..passed.len() - statements.len()]);
+                    found.extend(sql::in_string(statements.trim_start_matches("<![CDATA["), above));
                 }
             }
             name if back == 0 => {
@@ -76,8 +80,8 @@ fn in_xml(rows: &[&str]) -> Vec<Found> {
             }
             _ => {}
         }
-        row += breaks(tag);
-        at = open + end;
+        row += breaks(passed);
+        at = open + passed.len();
     }
     found
 }
