@@ -18,7 +18,7 @@ const ARGUMENTS: usize = 200;
 pub(super) fn find(extension: &str, segment: &Segment<'_>) -> Vec<Found> {
     let text = undo::without_ways_back(segment);
     let tokens = lexer::tokens(&text, extension);
-    let mut look = Look { tokens: &tokens, extension, table: String::new() };
+    let mut look = Look { tokens: &tokens, extension, table: String::new(), read: 0 };
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -39,6 +39,8 @@ struct Look<'a> {
     extension: &'a str,
     /// The table of the block around: `create_table :x do`, `Schema::table('x', …)`.
     table: String,
+    /// Strings up to this token were read as SQL; calls in the arguments of calls see them again.
+    read: usize,
 }
 
 impl<'a> Look<'a> {
@@ -67,13 +69,14 @@ impl<'a> Look<'a> {
         if !self.is_word(Some(at), &["state_operations"]) || self.kind(at + 2) != Some(Kind::Sign('[')) {
             return None;
         }
-        Some(self.closing(at + 2))
+        Some(self.closing(at + 2, usize::MAX))
     }
 
-    /// Behind the bracket that closes the one at `open`.
-    fn closing(&self, open: usize) -> usize {
+    /// Behind the bracket that closes the one at `open`, or behind the `most` tokens that are looked at.
+    fn closing(&self, open: usize, most: usize) -> usize {
         let mut depth = 0_i64;
-        for (at, token) in self.tokens.iter().enumerate().skip(open) {
+        let end = open.saturating_add(most).min(self.tokens.len());
+        for (at, token) in self.tokens.iter().enumerate().take(end).skip(open) {
             match token.kind {
                 Kind::Sign('(' | '[' | '{') => depth += 1,
                 Kind::Sign(')' | ']' | '}') => depth -= 1,
@@ -83,15 +86,16 @@ impl<'a> Look<'a> {
                 return at + 1;
             }
         }
-        self.tokens.len()
+        end
     }
 
     /// Arguments: what stands between the parentheses, or on the rest of the line and on those that follow a comma.
     fn arguments(&self, at: usize) -> &'a [Token<'a>] {
         let begin = at + 1;
         if self.kind(begin) == Some(Kind::Sign('(')) {
-            let end = self.closing(begin).saturating_sub(1).max(begin + 1).min(self.tokens.len());
-            return &self.tokens[(begin + 1).min(end)..end.min(begin + 1 + ARGUMENTS)];
+            // Two more than the arguments: the brackets around them.
+            let end = self.closing(begin, ARGUMENTS + 2).saturating_sub(1).max(begin + 1).min(self.tokens.len());
+            return &self.tokens[begin + 1..end];
         }
         let mut end = begin;
         let mut row = self.tokens[at].row;
@@ -123,7 +127,7 @@ impl<'a> Look<'a> {
         }
         let (first, last) = (self.tokens[at].row, arguments.last().map_or(self.tokens[at].row, |token| token.row));
         if is_raw_sql(callee, self.receiver(at)) {
-            return raw_sql(arguments);
+            return self.raw_sql(at, arguments);
         }
         let found = self.creation(at, callee, &names).or_else(|| self.act(at, callee, arguments, &names));
         found.into_iter().map(|found| found.at(first, last)).collect()
@@ -213,6 +217,25 @@ impl<'a> Look<'a> {
             "change" if self.extension == "php" => (Locking, "ALTER COLUMN"),
             _ => return None,
         })
+    }
+
+    /// The first string, or those of the list that comes first: what follows is for the way back or fills placeholders.
+    fn raw_sql(&mut self, at: usize, arguments: &[Token<'_>]) -> Vec<Found> {
+        let list = matches!(arguments.first().map(|token| token.kind), Some(Kind::Sign('[')));
+        let end = arguments.iter().position(|token| token.kind == Kind::Sign(']')).unwrap_or(arguments.len());
+        let begins = at + 1 + usize::from(self.kind(at + 1) == Some(Kind::Sign('(')));
+        let mut found = Vec::new();
+        for (index, token) in arguments[..if list { end } else { arguments.len() }].iter().enumerate() {
+            let Kind::Text(text) = token.kind else { continue };
+            if begins + index >= self.read {
+                self.read = begins + index + 1;
+                found.extend(sql::in_string(text, token.row));
+            }
+            if !list {
+                break;
+            }
+        }
+        found
     }
 }
 
@@ -310,16 +333,4 @@ fn is_raw_sql(callee: &str, receiver: &str) -> bool {
         "statement" => receiver == "DB",
         _ => false,
     }
-}
-
-/// The first string, or those of the list that comes first: what follows is for the way back or fills placeholders.
-fn raw_sql(arguments: &[Token<'_>]) -> Vec<Found> {
-    let list = matches!(arguments.first().map(|token| token.kind), Some(Kind::Sign('[')));
-    let end = arguments.iter().position(|token| token.kind == Kind::Sign(']')).unwrap_or(arguments.len());
-    let texts = arguments[..if list { end } else { arguments.len() }].iter().filter_map(|token| match token.kind {
-        Kind::Text(text) => Some((text, token.row)),
-        _ => None,
-    });
-    let most = if list { usize::MAX } else { 1 };
-    texts.take(most).flat_map(|(text, row)| sql::in_string(text, row)).collect()
 }

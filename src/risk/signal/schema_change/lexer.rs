@@ -1,6 +1,8 @@
 //! Words, strings and signs of a program text, with comments left out: just enough of a dozen languages to tell a
 //! call in a migration from text that speaks of one.
 
+use std::collections::HashMap;
+
 /// A token and the row on which it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token<'a> {
@@ -50,7 +52,8 @@ impl Manner {
 
 /// Tokens of `text` in the language of a file extension.
 pub(super) fn tokens<'a>(text: &'a str, extension: &str) -> Vec<Token<'a>> {
-    let mut lexer = Lexer { text, at: 0, row: 0, manner: Manner::of(extension), tokens: Vec::new() };
+    let manner = Manner::of(extension);
+    let mut lexer = Lexer { text, at: 0, row: 0, manner, tokens: Vec::new(), open: [0; 3], last_tags: None };
     while lexer.at < text.len() {
         lexer.step();
     }
@@ -63,6 +66,10 @@ struct Lexer<'a> {
     row: usize,
     manner: Manner,
     tokens: Vec<Token<'a>>,
+    /// Up to where no string in `"`, `'` and backticks ends, so that the way there is gone only once.
+    open: [usize; 3],
+    /// Where each line that may end a heredoc stands for the last time, once one begins.
+    last_tags: Option<HashMap<&'a str, usize>>,
 }
 
 impl<'a> Lexer<'a> {
@@ -126,12 +133,22 @@ impl<'a> Lexer<'a> {
     /// A string in one kind of quotes, with backslash escapes. One that does not end is no string.
     fn string(&mut self, quote: char, long: bool) {
         let inside = &self.rest()[1..];
+        let kind = match quote {
+            '"' => 0,
+            '\'' => 1,
+            _ => 2,
+        };
+        let searched = self.at < self.open[kind];
+        let mut end = inside.len();
         let mut escaped = false;
-        for (at, letter) in inside.char_indices() {
+        for (at, letter) in inside.char_indices().take_while(|_| !searched) {
             match letter {
                 _ if escaped => escaped = false,
                 '\\' => escaped = true,
-                '\n' if !long => break,
+                '\n' if !long => {
+                    end = at;
+                    break;
+                }
                 _ if letter == quote => {
                     self.push(Kind::Text(&inside[..at]));
                     self.advance(at + 2);
@@ -140,6 +157,10 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
+        if !searched {
+            // Escapes fall on the same letters from every quote on the way, so none of them ends either.
+            self.open[kind] = self.at + 1 + end;
+        }
         self.push(Kind::Sign(quote));
         self.advance(1);
     }
@@ -147,18 +168,18 @@ impl<'a> Lexer<'a> {
     /// `<<~SQL`, `<<-'SQL'`, `<<<SQL`: the lines up to the one that holds only the tag.
     fn heredoc(&mut self) -> bool {
         let rest = self.rest();
-        let tag = rest.trim_start_matches('<').trim_start_matches(['~', '-']);
-        let tag = tag.trim_start_matches(['"', '\'']);
+        let tag = rest[2..].strip_prefix('<').unwrap_or(&rest[2..]);
+        let tag = tag.strip_prefix(['~', '-']).unwrap_or(tag);
+        let tag = tag.strip_prefix(['"', '\'']).unwrap_or(tag);
         let end = tag.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(tag.len());
         let tag = &tag[..end];
-        let begins = line_of(rest).len() + 1;
-        if !tag.starts_with(|c: char| c.is_ascii_uppercase()) || begins >= rest.len() {
+        if !tag.starts_with(|c: char| c.is_ascii_uppercase()) || self.last_tag(tag) <= self.at {
             return false;
         }
+        let begins = line_of(rest).len() + 1;
         let mut end = begins;
         for line in rest[begins..].split_inclusive('\n') {
-            let word = line.trim().trim_end_matches([';', ')', ',']);
-            if word == tag {
+            if tag_of(line) == tag {
                 // The row of the text is the one below the tag.
                 self.tokens.push(Token { row: self.row + 1, kind: Kind::Text(&rest[begins..end]) });
                 self.advance(end + line.len());
@@ -168,6 +189,25 @@ impl<'a> Lexer<'a> {
         }
         false
     }
+
+    /// Where the last line that holds only this tag begins; 0 when there is none.
+    fn last_tag(&mut self, tag: &str) -> usize {
+        let text = self.text;
+        let tags = self.last_tags.get_or_insert_with(|| {
+            let mut at = 0;
+            let line = |line: &'a str| {
+                at += line.len();
+                (tag_of(line), at - line.len())
+            };
+            text.split_inclusive('\n').map(line).collect()
+        });
+        tags.get(tag).copied().unwrap_or(0)
+    }
+}
+
+/// The tag of a heredoc that ends with this line.
+fn tag_of(line: &str) -> &str {
+    line.trim().trim_end_matches([';', ')', ','])
 }
 
 fn line_of(text: &str) -> &str {
@@ -195,9 +235,12 @@ mod tests {
         check("rb", "=begin\ndrop\n=end\nx", "3:x");
         check("rb", "execute <<~SQL\n  DROP TABLE x\nSQL\ny", "0:execute 1:<DROP TABLE x> 3:y");
         check("rb", "a << b", "0:a 0:< 0:< 0:b");
+        check("rb", "<<A <<B\nx\nB\n<<A\ny\nA", "1:<x\nB\n<<A\ny>");
+        check("rb", "<<A\n<<B\nx\nB", "0:< 0:< 0:A 2:<x>");
         check("py", "x = '''a\nb''' # c\ny", "0:x 0:= 0:<a\nb> 2:y");
         check("js", "a(`x\ny`) // b\n/* c\n*/ d", "0:a 0:( 0:<x\ny> 1:) 3:d");
         check("js", "'it\\'s' + 'open", "0:<it\\'s> 0:+ 0:' 0:open");
+        check("js", "\\\"a\\\"\n\"b\"", "0:\\ 0:\" 0:a 0:\\ 0:\" 1:<b>");
         check("rs", "fn f<'a>() { \"x\" }", "0:fn 0:f 0:< 0:' 0:a 0:> 0:( 0:) 0:{ 0:<x> 0:}");
         check("php", "<<<SQL\nDROP\nSQL;\nx // c", "1:<DROP> 3:x");
         check("go", "`a`", "0:<a>");
