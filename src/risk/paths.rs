@@ -63,8 +63,8 @@ impl Area {
     }
 }
 
-/// What kind of file `path` names. The first kind that claims it wins: others' code before ours, machine-written
-/// before hand-written, tests before what they test.
+/// What kind of file `path` names. The first kind that claims it wins: migrations, then others' code before ours,
+/// machine-written before hand-written, tests before what they test.
 pub fn kind_of(path: &str) -> PathKind {
     let lower = path.to_ascii_lowercase();
     let at = Place::of(path, &lower);
@@ -76,13 +76,14 @@ type Claim = fn(&Place<'_>) -> bool;
 
 /// Who claims a path, in this order.
 const RULES: [(Claim, PathKind); 11] = [
+    // A deployment runs a migration whatever the folders and the file around it are called.
+    (is_migration, PathKind::Migration),
     (is_vendored, PathKind::Vendored),
     (is_lock, PathKind::Lock),
     (is_generated, PathKind::Generated),
     (is_ci, PathKind::Ci),
     (is_test, PathKind::Test),
     (is_manifest, PathKind::Manifest),
-    (is_migration, PathKind::Migration),
     (is_docs, PathKind::Docs),
     (is_infrastructure, PathKind::Infrastructure),
     (is_asset, PathKind::Asset),
@@ -208,10 +209,15 @@ impl<'a> Place<'a> {
     }
 }
 
+/// Below folders that package managers fill; nobody's deployment runs the migrations there from that path.
+fn is_downloaded(at: &Place<'_>) -> bool {
+    at.below(|part| matches!(part, "node_modules" | "bower_components" | "jspm_packages"))
+}
+
 fn is_vendored(at: &Place<'_>) -> bool {
-    at.below(|part| {
-        matches!(part, "node_modules" | "bower_components" | "third_party" | "third-party" | "jspm_packages")
-    }) || at.outside_code_below(|part| matches!(part, "vendor" | "pods" | "carthage" | "thirdparty"))
+    is_downloaded(at)
+        || at.below(|part| matches!(part, "third_party" | "third-party"))
+        || at.outside_code_below(|part| matches!(part, "vendor" | "pods" | "carthage" | "thirdparty"))
         || at.path.starts_with(".yarn/")
 }
 
@@ -220,13 +226,17 @@ fn is_lock(at: &Place<'_>) -> bool {
 }
 
 fn is_generated(at: &Place<'_>) -> bool {
+    is_named_as_generated(at)
+        || at.below(|part| matches!(part, "__generated__" | "generated"))
+        || at.outside_code_below(|part| part == "dist") && matches!(at.extension, "js" | "mjs" | "cjs" | "css" | "map")
+}
+
+fn is_named_as_generated(at: &Place<'_>) -> bool {
     names::GENERATED_ENDINGS.iter().any(|ending| at.name.ends_with(*ending))
         || at.name.contains(".generated.")
         || at.name.starts_with("zz_generated")
         || at.extension == "snap"
         || matches!(at.path, "db/schema.rb" | "db/structure.sql")
-        || at.below(|part| matches!(part, "__generated__" | "generated")) && !at.below(|part| part == "migrations")
-        || at.outside_code_below(|part| part == "dist") && matches!(at.extension, "js" | "mjs" | "cjs" | "css" | "map")
 }
 
 fn is_ci(at: &Place<'_>) -> bool {
@@ -237,10 +247,14 @@ fn is_ci(at: &Place<'_>) -> bool {
         || at.name == "action.yaml"
 }
 
+fn is_below_tests(at: &Place<'_>) -> bool {
+    at.below(|part| names::TEST_FOLDERS.contains(part))
+}
+
 fn is_test(at: &Place<'_>) -> bool {
     const STEM_ENDINGS: [&str; 7] = ["_test", "_tests", "_spec", "_unittest", ".test", ".spec", "-test"];
     const WRITTEN_ENDINGS: [&str; 6] = ["Test", "Tests", "TestCase", "Spec", "IT", "Fixture"];
-    if at.below(|part| names::TEST_FOLDERS.contains(part)) {
+    if is_below_tests(at) {
         return true;
     }
     let stem = at.name.rsplit_once('.').map_or(at.name, |(stem, _)| stem);
@@ -272,7 +286,9 @@ fn is_requirements(at: &Place<'_>) -> bool {
 }
 
 fn is_migration(at: &Place<'_>) -> bool {
-    if !names::MIGRATION_EXTENSIONS.contains(at.extension) {
+    let written_by_tools =
+        is_downloaded(at) || is_lock(at) || is_named_as_generated(at) || is_ci(at) || is_manifest(at);
+    if !names::MIGRATION_EXTENSIONS.contains(at.extension) || is_below_tests(at) || written_by_tools {
         return false;
     }
     let folder = at.directory.rsplit('/').next().unwrap_or_default();
@@ -355,6 +371,14 @@ mod tests {
         );
         check(Ci, &[".github/workflows/ci.yml", "Jenkinsfile", ".gitlab-ci.yml", ".circleci/config.yml"]);
         check(Migration, &["db/migrate/2024_add.rb", "shop/migrations/0002_x.py", "V2__drop.sql", "x/1_a.up.sql"]);
+        check(Migration, &["db/migrate/V2__drop_ab_test.sql", "db/migrate/1_drop_spec.rb", "migrations/test_2.py"]);
+        check(
+            Migration,
+            &["apps/vendor/migrations/0004.py", "vendor/migrations/1.sql", "a/generated/migrations/1.sql"],
+        );
+        check(Test, &["spec/migrations/1_drop_spec.rb", "migrations/tests/1.sql"]);
+        check(Vendored, &["node_modules/a/migrations/1.js", "vendor/x/migrate.go"]);
+        check(Generated, &["Migrations/1.Designer.cs"]);
         check(Migration, &["prisma/migrations/2024/migration.sql", "alembic/versions/ab.py", "db/changelog/1.xml"]);
         check(
             Infrastructure,
