@@ -249,7 +249,6 @@ impl Scored {
             || last.model_version != self.model.version
             || policy != self.policy
             || before.change.title != self.facts.change.title
-            || requested(&before) != requested(&self.facts)
         {
             return false;
         }
@@ -296,11 +295,6 @@ impl Scored {
             repository_url: self.repository_url.as_deref(),
         }
     }
-}
-
-/// Who is asked for a review: worth no points, but the title says whether the owners are.
-fn requested(facts: &Facts) -> Option<&[String]> {
-    facts.review.as_ref().ok().map(|review| review.requested.as_slice())
 }
 
 /// Looks for the open pull requests of a commit and asks for a score of each.

@@ -235,7 +235,7 @@ fn an_outage_ends_in_a_completed_run(begun: bool) {
         }
         down(update());
         let pull = ctx.repository().open(change(1));
-        for _ in 0..30 {
+        for _ in 0..90 {
             ctx.step().await;
         }
         assert!(ctx.clock.now() - crate::support::start() > chrono::TimeDelta::minutes(20));

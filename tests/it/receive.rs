@@ -120,8 +120,8 @@ fn each_delivery_gets_its_status() {
         let form_type = Some("application/x-www-form-urlencoded");
         let long = "a".repeat(65);
         let cases = [
-            ("a delivery", of("1", "pull_request", OPENED), 202),
-            ("the same once more", of("1", "pull_request", OPENED), 200),
+            ("a delivery", of("1", "ping", OPENED), 202),
+            ("the same once more", of("1", "ping", OPENED), 200),
             ("the same id, another body", of("1", "push", b"{}"), 200),
             ("an unknown event", of("2", "sponsorship", br#"{"action":"created"}"#), 200),
             ("an unknown action", of("3", "pull_request", br#"{"action":"enshrined"}"#), 202),
