@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Evidence, Measure, Reading, SchemaEffect, Signal, Term, Unit, flag};
 use crate::risk::{
     diff::View,
-    facts::{FileChange, FileStatus, Unknown},
+    facts::{FileChange, FileStatus, Reason, Source, Unknown},
     patch::Patch,
     paths::{self, PathKind},
 };
@@ -53,7 +53,7 @@ fn measure(view: &View<'_>) -> Reading {
     let locking = search.count(SchemaEffect::Locking);
     if destructive + locking == 0 {
         // What was not looked at may hold anything.
-        if let Some(unknown) = search.unread.clone().or_else(|| view.incomplete()) {
+        if let Some(unknown) = search.unread.clone().or_else(|| search.cut()).or_else(|| view.incomplete()) {
             return Err(unknown);
         }
     }
@@ -85,6 +85,9 @@ fn search<'a>(view: &View<'a>) -> Search<'a> {
             continue;
         }
         search.touched |= migration;
+        if is_undo(&file.path) {
+            continue;
+        }
         match &file.patch {
             Ok(patch) => search.file(file, patch, migration),
             Err(unknown) => search.unread = search.unread.take().or_else(|| Some(unknown.clone())),
@@ -97,13 +100,15 @@ fn search<'a>(view: &View<'a>) -> Search<'a> {
 impl<'a> Search<'a> {
     fn file(&mut self, file: &'a FileChange, patch: &Patch, migration: bool) {
         let budget = BYTES_PER_FILE.min(BYTES_IN_ALL.saturating_sub(self.bytes.0));
-        let (new, seen) = segment::segments(patch, Side::New, budget);
-        let cut = seen >= budget;
-        self.bytes.0 += seen;
-        self.bytes.1 += if cut { patch.0.len().max(seen) } else { seen };
+        let (new, seen, whole) = segment::segments(patch, Side::New, budget);
         let mut found = look(&file.path, &new, migration);
+        // A statement too long to be read to its end leaves some of its bytes.
+        let skipped = found.iter().filter(|found| found.unread).count();
+        found.retain(|found| !found.unread);
+        self.bytes.0 += seen;
+        self.bytes.1 += if whole { seen + skipped } else { patch.0.len().max(seen + 1) };
         // What stood there before, in other white space or another place, is no news.
-        let (old, _) = segment::segments(patch, Side::Old, budget);
+        let (old, ..) = segment::segments(patch, Side::Old, budget);
         let mut before: HashMap<(SchemaEffect, String), usize> = HashMap::new();
         for found in look(&file.path, &old, migration) {
             *before.entry((found.effect, found.what)).or_default() += 1;
@@ -152,6 +157,12 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Why nothing can be said of statements that are absent: not all bytes were looked at.
+    fn cut(&self) -> Option<Unknown> {
+        let (seen, total) = (self.bytes.0 as u64, self.bytes.1 as u64);
+        (seen < total).then_some(Unknown { source: Source::Diff, reason: Reason::Partial { seen, total } })
+    }
+
     fn count(&self, effect: SchemaEffect) -> u64 {
         self.found.iter().filter(|(_, found)| found.effect == effect).count() as u64
     }
@@ -184,9 +195,6 @@ impl<'a> Search<'a> {
 
 /// What changed lines of one side hold, in the order in which it stands there.
 fn look(path: &str, segments: &[Segment<'_>], migration: bool) -> Vec<Found> {
-    if is_undo(path) {
-        return Vec::new();
-    }
     let mut found = Vec::new();
     for segment in segments {
         let here = match extension(path).as_str() {
@@ -220,7 +228,7 @@ mod tests {
 
     use super::*;
     use crate::risk::{
-        facts::{Facts, Reason, Source},
+        facts::Facts,
         stories::{pull_request, text_file},
     };
 
@@ -512,6 +520,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_to_read_is_unknown() {
+        let check = |path: &str, text: String, known: bool| {
+            let reading = read(&pull_request("x", vec![text_file(path, &text)]));
+            let partial = |reason: &Reason| matches!(reason, Reason::Partial { seen, total } if seen < total);
+            assert_eq!(reading.is_ok(), known, "{path}");
+            assert!(reading.is_ok() || partial(&reading.unwrap_err().reason), "{path}");
+        };
+        let padding = format!("-- {}\n", "x".repeat(200)).repeat(1_500);
+        let long = "SELECT 1;\n".repeat(30_000);
+        check("migrations/1.sql", padding + "DROP TABLE a;", false);
+        check("migrations/1.sql", format!("{long}DROP TABLE a;"), false);
+        check("migrations/1.sql", format!("DROP TABLE a;{long}"), true);
+        check("migrations/1.down.sql", long, true);
+        let block = |rows: usize| format!("DO $$ BEGIN IF true THEN {} DROP TABLE a; END $$;", "x ".repeat(rows));
+        check("migrations/1.sql", block(3_000), false);
+        check("migrations/1.sql", block(100), true);
+        check("migrations/1.sql", "x ".repeat(3_000) + "DROP TABLE a", false);
+    }
+
+    #[test]
     fn hostile_sql_ends_soon() {
         let nested = |open: &str, close: &str, count: usize| {
             format!("UPDATE a SET b = {}1{};", open.repeat(count), close.repeat(count))
@@ -567,9 +595,6 @@ mod tests {
                 read(&pull_request("x", vec![text_file(&format!("db/changelog/migrations/{path}"), text)])).ok();
             }
         }
-        let long = "SELECT 1;\n".repeat(100_000) + "DROP TABLE a;";
-        let evidence = read(&pull_request("x", vec![text_file("migrations/1.sql", &long)])).unwrap().evidence;
-        assert!(matches!(evidence[..], [Evidence::Partly { of: "bytes", .. }]), "{evidence:?}");
     }
 
     proptest! {

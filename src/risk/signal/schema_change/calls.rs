@@ -119,34 +119,35 @@ impl<'a> Look<'a> {
             return Vec::new();
         }
         let arguments = self.arguments(at);
-        let names = Names::of(arguments);
         let block =
             matches!(callee, "table" | "alterTable" | "alter_table" | "change_table" | "batch_alter_table" | "alter");
-        if let Some(first) = names.plain.first().filter(|_| block) {
-            self.table = (*first).to_owned();
+        if let Some(first) = block.then(|| Names::of(arguments)).and_then(|names| names.plain.first().copied()) {
+            self.table = first.to_owned();
         }
         let (first, last) = (self.tokens[at].row, arguments.last().map_or(self.tokens[at].row, |token| token.row));
         if is_raw_sql(callee, self.receiver(at)) {
             return self.raw_sql(at, arguments);
         }
-        let found = self.creation(at, callee, &names).or_else(|| self.act(at, callee, arguments, &names));
+        let found = self.creation(at, callee, arguments).or_else(|| self.act(at, callee, arguments));
         found.into_iter().map(|found| found.at(first, last)).collect()
     }
 
-    fn creation(&mut self, at: usize, callee: &str, names: &Names<'_>) -> Option<Found> {
+    fn creation(&mut self, at: usize, callee: &str, arguments: &[Token<'_>]) -> Option<Found> {
         let creates =
             matches!(callee, "create_table" | "createTable" | "CreateTable" | "CreateModel" | "create_join_table")
                 || callee == "create" && (self.receiver(at) == "Schema" || self.is_word(Some(at + 1), &["table"]));
         if !creates {
             return None;
         }
+        let names = Names::of(arguments);
         let table = names.table.or(names.plain.first().copied()).unwrap_or_default();
         self.table = table.to_owned();
         Some(Found::new(Additive, "CREATE TABLE", table).creating(table, false))
     }
 
-    fn act(&self, at: usize, callee: &str, arguments: &[Token<'_>], names: &Names<'_>) -> Option<Found> {
+    fn act(&self, at: usize, callee: &str, arguments: &[Token<'_>]) -> Option<Found> {
         let (effect, verb) = self.effect(at, callee, arguments)?;
+        let names = Names::of(arguments);
         let whole_table =
             verb.ends_with("TABLE") || verb == "TRUNCATE" || verb.ends_with("SCHEMA") || verb.ends_with(" on");
         let (table, column) = match (names.table, names.plain.as_slice()) {
@@ -171,16 +172,16 @@ impl<'a> Look<'a> {
         let says = |words: &[&str]| {
             arguments.iter().any(|token| matches!(token.kind, Kind::Word(word) if words.contains(&word)))
         };
-        let concurrent = says(&["concurrently", "postgresql_concurrently", "CONCURRENTLY"]);
-        let unvalidated = says(&["validate", "postgresql_not_valid"]);
+        let concurrent = || says(&["concurrently", "postgresql_concurrently", "CONCURRENTLY"]);
+        let unvalidated = || says(&["validate", "postgresql_not_valid"]);
         let column_block = matches!(on, "t" | "table" | "builder") || self.extension.starts_with("ex");
         if let Some(found) = fluent(callee, on) {
             return Some(found);
         }
-        if !concurrent && self.extension != "php" && INDEXES.contains(&callee) {
+        if self.extension != "php" && INDEXES.contains(&callee) && !concurrent() {
             return Some((Locking, "CREATE INDEX on"));
         }
-        if !unvalidated && CONSTRAINTS.contains(&callee) {
+        if CONSTRAINTS.contains(&callee) && !unvalidated() {
             return Some((Locking, "ADD CONSTRAINT on"));
         }
         Some(match callee {
@@ -207,7 +208,7 @@ impl<'a> Look<'a> {
             "alter_column" if says(&["new_column_name"]) => (Destructive, "RENAME COLUMN"),
             "alter_column" if says(&["type_", "nullable"]) => (Locking, "ALTER COLUMN"),
             "index" | "unique_index"
-                if at.checked_sub(1).is_some_and(|at| self.is_word(Some(at), &["create"])) && !concurrent =>
+                if at.checked_sub(1).is_some_and(|at| self.is_word(Some(at), &["create"])) && !concurrent() =>
             {
                 (Locking, "CREATE INDEX on")
             }

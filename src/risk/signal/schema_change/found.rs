@@ -28,6 +28,8 @@ pub(super) struct Found {
     pub(super) adds: Option<String>,
     /// Every `table.column` that it overwrites in all rows.
     pub(super) writes: Vec<String>,
+    /// No statement: what stands on these rows was not read.
+    pub(super) unread: bool,
 }
 
 impl Found {
@@ -47,7 +49,13 @@ impl Found {
             recreatable: false,
             adds: None,
             writes: Vec::new(),
+            unread: false,
         }
+    }
+
+    /// Rows that were not read.
+    pub(super) fn unread(first: usize, last: usize) -> Self {
+        Self { unread: true, ..Self::new(SchemaEffect::Additive, "", "").at(first, last) }
     }
 
     /// Names the table acted on.

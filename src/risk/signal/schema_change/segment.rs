@@ -36,14 +36,14 @@ impl Segment<'_> {
     }
 }
 
-/// Hunks that change something on `side`, up to `budget` bytes, and how many bytes they hold.
-pub(super) fn segments(patch: &Patch, side: Side, budget: usize) -> (Vec<Segment<'_>>, usize) {
+/// Hunks that change something on `side`, up to `budget` bytes, how many bytes they hold, and whether that is all.
+pub(super) fn segments(patch: &Patch, side: Side, budget: usize) -> (Vec<Segment<'_>>, usize, bool) {
     let (own, other) = match side {
         Side::New => (LineKind::Added, LineKind::Deleted),
         Side::Old => (LineKind::Deleted, LineKind::Added),
     };
     let mut segments = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut whole) = (0, true);
     for piece in patch.pieces() {
         match piece {
             Piece::Hunk(heading) => segments.push(Segment { heading, rows: Vec::new() }),
@@ -51,7 +51,7 @@ pub(super) fn segments(patch: &Patch, side: Side, budget: usize) -> (Vec<Segment
             Piece::Line(line) => {
                 bytes += line.text.len() + 1;
                 if bytes > budget {
-                    bytes = budget;
+                    (bytes, whole) = (budget, false);
                     break;
                 }
                 if let Some(segment) = segments.last_mut() {
@@ -62,5 +62,5 @@ pub(super) fn segments(patch: &Patch, side: Side, budget: usize) -> (Vec<Segment
         }
     }
     segments.retain(|segment| segment.rows.iter().any(|row| row.changed));
-    (segments, bytes)
+    (segments, bytes, whole)
 }

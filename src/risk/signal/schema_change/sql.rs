@@ -110,10 +110,11 @@ fn without_delimiters(text: &str) -> Vec<(usize, String)> {
 
 fn find(text: &str, row: usize, setting: Setting) -> Vec<Found> {
     if setting.level > LEVELS {
-        return Vec::new();
+        return vec![Found::unread(row, row + text.split('\n').count())];
     }
-    let tokens = tokens(text, setting.mysql);
-    let mut found = Vec::new();
+    let (tokens, unread) = tokens(text, setting.mysql);
+    let mut found: Vec<Found> =
+        unread.map(|line| Found::unread(row + line, row + text.split('\n').count())).into_iter().collect();
     let mut routine = 0_usize;
     for statement in tokens.split(|token| token.token == Token::SemiColon) {
         let head = words::head(statement);
@@ -186,13 +187,18 @@ fn nesting(statement: &[TokenWithSpan]) -> usize {
 }
 
 /// Tokens without white space and comments. Behind a quote that is never closed, as at the start of a hunk, reading
-/// starts again on the next line.
-fn tokens(text: &str, mysql: bool) -> Vec<TokenWithSpan> {
+/// starts again on the next line, a few times: the first line, 0-based, that was not reached.
+fn tokens(text: &str, mysql: bool) -> (Vec<TokenWithSpan>, Option<usize>) {
     let (postgres, mysql_dialect) = (PostgreSqlDialect {}, MySqlDialect {});
     let dialect: &dyn Dialect = if mysql { &mysql_dialect } else { &postgres };
     let mut tokens: Vec<TokenWithSpan> = Vec::new();
     let (mut rest, mut above) = (text, 0_u64);
-    for _ in 0..RESTARTS {
+    let mut unread = None;
+    for restarts in 0.. {
+        if restarts == RESTARTS {
+            unread = usize::try_from(above).ok();
+            break;
+        }
         let moved = |mut token: TokenWithSpan| {
             token.span.start.line = token.span.start.line.saturating_add(above);
             token.span.end.line = token.span.end.line.saturating_add(above);
@@ -210,7 +216,7 @@ fn tokens(text: &str, mysql: bool) -> Vec<TokenWithSpan> {
         tokens.push(TokenWithSpan::wrap(Token::SemiColon));
     }
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
-    separate_batches(tokens)
+    (separate_batches(tokens), unread)
 }
 
 /// The text from its `skip`-th line break on.

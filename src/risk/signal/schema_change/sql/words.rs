@@ -104,7 +104,7 @@ fn name(statement: &[TokenWithSpan], at: usize) -> String {
 pub(super) fn find(statement: &[TokenWithSpan], row: usize, setting: Setting) -> Vec<Found> {
     /// The work grows with the square of a statement's length.
     const MOST: usize = 2_000;
-    let statement = &statement[..statement.len().min(MOST)];
+    let (statement, unread) = statement.split_at(statement.len().min(MOST));
     let mut look = Look { statement, row, setting, table: String::new() };
     if let Some(at) = statement.windows(2).position(|pair| is(&pair[0], "ALTER") && is(&pair[1], "TABLE")) {
         look.table = look.object(at + 2);
@@ -118,6 +118,10 @@ pub(super) fn find(statement: &[TokenWithSpan], row: usize, setting: Setting) ->
             }
             _ => found.extend(look.nested(at)),
         }
+    }
+    if !unread.is_empty() {
+        let (first, last) = rows(unread, row);
+        found.push(Found::unread(first, last));
     }
     found
 }
