@@ -299,7 +299,9 @@ fn is_migration(at: &Place<'_>) -> bool {
         || at.path.contains("db/changelog/")
         || at.name.ends_with(".up.sql")
         || at.name.ends_with(".down.sql")
-        || at.extension == "sql" && (is_flyway(at.name) || matches!(folder, "migration" | "migrate"))
+        || at.extension == "sql" && (is_flyway(at.name) || matches!(folder, "migration" | "migrate" | "deploy"))
+        // TypeORM's default.
+        || folder == "migration" && matches!(at.extension, "ts" | "js" | "mts" | "cts" | "mjs" | "cjs")
         || at.name.contains("changelog") && at.below(|part| matches!(part, "db" | "database" | "liquibase"))
 }
 
@@ -326,7 +328,7 @@ fn is_infrastructure(at: &Place<'_>) -> bool {
         || at.name.starts_with("docker-compose")
         || names::INFRASTRUCTURE_FILES.contains(at.name)
         // Below "src/deploy" lies code that deals with deployments, which is not a deployment's own description.
-        || at.outside_code_below(|part| names::INFRASTRUCTURE_FOLDERS.contains(part))
+        || at.extension != "sql" && at.outside_code_below(|part| names::INFRASTRUCTURE_FOLDERS.contains(part))
 }
 
 fn is_asset(at: &Place<'_>) -> bool {

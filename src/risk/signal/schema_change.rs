@@ -125,35 +125,39 @@ impl<'a> Search<'a> {
 
     /// Statements lose their edge on what the same change creates: no data and no traffic is there yet.
     fn settle(&mut self) {
-        let mut created: HashSet<String> = HashSet::new();
-        let mut surely_created: HashSet<String> = HashSet::new();
-        let mut added: HashSet<String> = HashSet::new();
-        for (_, found) in &self.found {
-            created.extend(found.creates.clone());
-            surely_created.extend(found.creates.clone().filter(|_| !found.if_not_exists));
-            added.extend(found.adds.clone());
+        let mut created: HashSet<(&str, String)> = HashSet::new();
+        let mut surely_created: HashSet<(&str, String)> = HashSet::new();
+        let mut added: HashSet<(&str, String)> = HashSet::new();
+        for (path, found) in &self.found {
+            // Another directory is another database, for all that is known.
+            let place = paths::directory_of(path);
+            let lasting = || found.creates.clone().filter(|_| !found.temporary).map(|table| (place, table));
+            created.extend(lasting());
+            surely_created.extend(lasting().filter(|_| !found.if_not_exists));
+            added.extend(found.adds.clone().map(|column| (place, column)));
         }
         let mut earlier: HashSet<(&str, String)> = HashSet::new();
         for (path, found) in &mut self.found {
-            let path: &str = path;
-            let on = found.table.clone().unwrap_or_default();
+            let (path, place): (&str, &str) = (path, paths::directory_of(path));
+            let table = found.table.clone().unwrap_or_default();
+            let (here, on) = ((path, table.clone()), (place, table));
             found.effect = match found.effect {
                 SchemaEffect::Locking if created.contains(&on) => SchemaEffect::Additive,
                 SchemaEffect::Destructive if found.recreatable && created.contains(&on) => SchemaEffect::Additive,
-                // "DROP x; CREATE x" empties x, "CREATE x; DROP x" does nothing.
-                SchemaEffect::Destructive if found.whole && earlier.contains(&(path, on.clone())) => {
-                    SchemaEffect::Additive
-                }
+                // "DROP x; CREATE x" empties x, "CREATE x; DROP x" does nothing, and a second "DROP x" finds another.
+                SchemaEffect::Destructive if found.whole && earlier.remove(&here) => SchemaEffect::Additive,
                 SchemaEffect::Destructive if !found.whole && surely_created.contains(&on) => SchemaEffect::Additive,
                 // Filling a column that is new destroys nothing; it does lock every row.
                 SchemaEffect::Destructive
-                    if !found.writes.is_empty() && found.writes.iter().all(|column| added.contains(column)) =>
+                    if !found.writes.is_empty()
+                        && found.writes.iter().all(|column| added.contains(&(place, column.clone()))) =>
                 {
                     SchemaEffect::Locking
                 }
                 effect => effect,
             };
-            earlier.extend(found.creates.clone().filter(|_| !found.if_not_exists).map(|table| (path, table)));
+            let sure = found.creates.clone().filter(|_| !found.if_not_exists && !found.temporary);
+            earlier.extend(sure.map(|table| (path, table)));
         }
     }
 
@@ -215,7 +219,15 @@ fn is_undo(path: &str) -> bool {
     name.ends_with(".down.sql")
         || matches!(name, "down.sql" | "rollback.sql" | "revert.sql")
         || name.starts_with('u') && name[1..].starts_with(|c: char| c.is_ascii_digit()) && name.contains("__")
-        || directory.split('/').any(|part| matches!(part, "down" | "undo" | "rollback" | "rollbacks"))
+        || below_migrations(directory).any(|part| matches!(part, "down" | "undo" | "rollback" | "rollbacks" | "revert"))
+}
+
+/// A file's own folder, and those between it and the folder of the migrations: what lies above names the product.
+fn below_migrations(directory: &str) -> impl Iterator<Item = &str> {
+    let home = |part: &&str| matches!(*part, "migrations" | "migration" | "migrate" | "db_migrations" | "versions");
+    let parts: Vec<&str> = directory.split('/').collect();
+    let above = parts.iter().rposition(|part| home(&part)).unwrap_or(parts.len() - 1);
+    parts.into_iter().skip(above)
 }
 
 fn extension(path: &str) -> String {
@@ -283,6 +295,9 @@ mod tests {
         sql("ALTER TYPE state RENAME VALUE 'a' TO 'b';", "! 1 ALTER TYPE state");
         sql("ALTER TABLE `o` CHANGE `a` `b` INT;", "! 1 RENAME COLUMN `o`.`a`");
         sql("EXEC sp_rename 'a.b', 'c', 'COLUMN'\nGO\nDROP TABLE x\nGO", "! 1 RENAME; ! 3 DROP TABLE x");
+        sql("SET NOCOUNT ON\nDROP TABLE a\nDROP TABLE b", "! 2 DROP TABLE a; ! 3 DROP TABLE b");
+        sql("SELECT 1\nALTER TABLE a DROP COLUMN b", "! 2 DROP COLUMN a.b");
+        sql("BEGIN\nTRUNCATE TABLE a", "! 2 TRUNCATE a");
         sql("IF EXISTS (SELECT 1) DROP TABLE t", "! 1 DROP TABLE t");
     }
 
@@ -290,6 +305,9 @@ mod tests {
     fn locking_sql() {
         sql("CREATE INDEX i ON orders (a);", "~ 1 CREATE INDEX on orders");
         sql("CREATE UNIQUE INDEX i ON orders (a);", "~ 1 CREATE UNIQUE INDEX on orders");
+        sql("-- `x` ENGINE=InnoDB\nCREATE INDEX i ON orders (a);", "~ 2 CREATE INDEX on orders");
+        sql("INSERT INTO a VALUES ('`'); CREATE INDEX i ON orders (a);", "~ 1 CREATE INDEX on orders");
+        sql("CREATE TABLE a (b int) ENGINE = InnoDB; CREATE INDEX i ON orders (a);", "");
         sql("CREATE INDEX CONCURRENTLY i ON orders (a);", "");
         sql("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON orders USING gin (a) WHERE b;", "");
         sql("ALTER TABLE `orders` ADD INDEX i (a); CREATE INDEX i ON `orders` (a);", "");
@@ -357,6 +375,16 @@ mod tests {
         sql("-- +goose Up\nDROP TABLE a;\n-- +goose Down\nDROP TABLE b;", "! 2 DROP TABLE a");
         sql("-- migrate:up\nSELECT 1;\n-- migrate:down\nDROP TABLE b;", "");
         sql("# --- !Ups\nDROP TABLE a;\n# --- !Downs\nDROP TABLE b;", "! 2 DROP TABLE a");
+        sql("SELECT 1;\n-- down\nDROP TABLE a;", "! 3 DROP TABLE a");
+        sql("# down\n;DROP TABLE a;", "! 2 DROP TABLE a");
+        sql("-- migrate down the road\nDROP TABLE a;", "! 2 DROP TABLE a");
+        sql("-- up\nDROP TABLE a;\n-- down\nDROP TABLE b;", "! 2 DROP TABLE a");
+        check("revert/orders.sql", "DROP TABLE a;", "");
+        check("migrations/down/eu/1.sql", "DROP TABLE a;", "");
+        check("rollback/service/migrations/1.sql", "DROP TABLE a;", "! 1 DROP TABLE a");
+        check("down/migrations/1.sql", "DROP TABLE a;", "! 1 DROP TABLE a");
+        check("deploy/orders.sql", "DELETE FROM a;", "! 1 DELETE without WHERE from a");
+        check("k8s/orders.sql", "DROP TABLE a;", "! 1 DROP TABLE a");
         sql("-- downtime is short\nDROP TABLE a;", "! 2 DROP TABLE a");
     }
 
@@ -364,7 +392,19 @@ mod tests {
     fn what_the_change_creates_is_empty() {
         sql("CREATE TABLE a (id int); CREATE INDEX i ON a (id); ALTER TABLE a ADD CONSTRAINT c UNIQUE (id);", "");
         sql("CREATE TABLE a (id int); CREATE INDEX i ON b (id);", "~ 1 CREATE INDEX on b");
-        sql("CREATE TEMP TABLE t (id int); DROP TABLE t;", "");
+        sql("CREATE TEMP TABLE t (id int); DROP TABLE t;", "! 1 DROP TABLE t");
+        sql("CREATE TEMP TABLE t (id int); ALTER TABLE t DROP COLUMN a;", "! 1 DROP COLUMN t.a");
+        sql("CREATE TABLE t (id int); DROP TABLE t; DROP TABLE t;", "! 1 DROP TABLE t");
+        sql("CREATE TABLE public.t (id int); ALTER TABLE t DROP COLUMN a;", "");
+        sql("CREATE TABLE attic.t (id int); TRUNCATE t;", "! 1 TRUNCATE t");
+        sql("CREATE OR REPLACE TABLE t (id int);", "! 1 REPLACE TABLE t");
+        let apart = |other: &str, expected: &str| {
+            let files =
+                vec![text_file(other, "CREATE TABLE t (id int);"), text_file("a/migrations/2.sql", "TRUNCATE t;")];
+            assert_eq!(shown(&read(&pull_request("x", files))), expected, "{other}");
+        };
+        apart("a/migrations/1.sql", "");
+        apart("b/migrations/1.sql", "! 1 TRUNCATE t");
         sql("DROP TABLE IF EXISTS a; CREATE TABLE a (id int);", "! 1 DROP TABLE a");
         sql("CREATE TABLE IF NOT EXISTS a (id int); ALTER TABLE a DROP COLUMN b;", "! 1 DROP COLUMN a.b");
         sql("DROP VIEW v; CREATE VIEW v AS SELECT 1;", "");
@@ -470,6 +510,7 @@ mod tests {
             "await queryRunner.query(`ALTER TABLE \"a\" DROP COLUMN \"b\"`);",
             "! 1 DROP COLUMN \"a\".\"b\"",
         );
+        check("src/migration/1.ts", "await queryRunner.query(`DROP TABLE a`);", "! 1 DROP TABLE a");
         check("src/migrations/1.ts", "async down(q) {\n  await q.query(`DROP TABLE a`);\n}", "");
         let ecto = |text: &str, expected: &str| check("priv/repo/migrations/1.exs", text, expected);
         ecto("drop table(:orders)", "! 1 DROP TABLE orders");

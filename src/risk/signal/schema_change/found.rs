@@ -18,6 +18,8 @@ pub(super) struct Found {
     pub(super) table: Option<String>,
     /// Table or view created, normalised.
     pub(super) creates: Option<String>,
+    /// What it creates is the session's own and hides the table of that name, without touching it.
+    pub(super) temporary: bool,
     /// The creation is skipped when there is one already.
     pub(super) if_not_exists: bool,
     /// Does away with the table as a whole.
@@ -44,6 +46,7 @@ impl Found {
             what,
             table: None,
             creates: None,
+            temporary: false,
             if_not_exists: false,
             whole: false,
             recreatable: false,
@@ -76,10 +79,21 @@ impl Found {
     }
 }
 
-/// A name without schema and quotes, in lower case, so that two spellings of one table meet.
+/// A name without quotes, in lower case, so that two spellings of one table meet. `public` is where names without a
+/// schema lie.
 pub(super) fn normal(name: &str) -> String {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    last.trim_matches(|c: char| matches!(c, '"' | '`' | '[' | ']' | '\'' | ':') || c.is_whitespace()).to_lowercase()
+    let parts: Vec<String> = name.split('.').map(plain).collect();
+    let parts = if parts.len() == 2 && parts[0] == "public" { &parts[1..] } else { &parts };
+    parts.join(".")
+}
+
+/// A name without what it belongs to and without quotes, in lower case.
+pub(super) fn last(name: &str) -> String {
+    plain(name.rsplit('.').next().unwrap_or(name))
+}
+
+fn plain(part: &str) -> String {
+    part.trim_matches(|c: char| matches!(c, '"' | '`' | '[' | ']' | '\'' | ':') || c.is_whitespace()).to_lowercase()
 }
 
 /// Names come from outside and may be of any length.

@@ -34,9 +34,21 @@ pub(super) struct Setting {
 /// Statements of a hunk of an SQL file.
 pub(super) fn in_file(path: &str, segment: &Segment<'_>, migration: bool) -> Vec<Found> {
     let mut text = String::new();
-    let mut down = is_down_marker(segment.heading).unwrap_or(false);
+    let (mut up, mut down) = (false, false);
+    let mut heed = |row| match marker(row) {
+        Some(Marker::Up) => {
+            (up, down) = (true, false);
+            down
+        }
+        Some(Marker::Down { sure }) => {
+            down |= sure || up;
+            down
+        }
+        None => down,
+    };
+    heed(segment.heading);
     for row in &segment.rows {
-        down = is_down_marker(row.text).unwrap_or(down);
+        let down = heed(row.text);
         // Rows of the way back are blanked, so that the others keep their places.
         if !down {
             text.push_str(row.text);
@@ -54,18 +66,28 @@ pub(super) fn in_string(text: &str, row: usize) -> Vec<Found> {
     find(text, row, setting)
 }
 
-/// Markers of goose, dbmate, sql-migrate, Play and node-pg-migrate: whether the rows that follow run on the way back.
-fn is_down_marker(row: &str) -> Option<bool> {
+/// Which way the rows below a comment run.
+enum Marker {
+    Up,
+    /// `sure` where only a tool writes so; a bare "down" is believed below an "up" alone.
+    Down {
+        sure: bool,
+    },
+}
+
+/// Markers of goose, dbmate, sql-migrate, Play and node-pg-migrate.
+fn marker(row: &str) -> Option<Marker> {
     let comment = row.trim_start();
     let comment = comment.strip_prefix("--").or_else(|| comment.strip_prefix('#'))?;
     let comment = comment.trim_matches(|c: char| c == '-' || c == '!' || c.is_whitespace()).to_ascii_lowercase();
+    let sure = ["+goose down", "+migrate down", "migrate:down"].iter().any(|marker| comment.starts_with(marker));
     let mut words = comment.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     match (words.next()?, words.next()) {
         ("goose" | "migrate" | "migration", Some("up")) | ("up", None | Some("migration")) | ("ups", None) => {
-            Some(false)
+            Some(Marker::Up)
         }
         ("goose" | "migrate" | "migration", Some("down")) | ("down", None | Some("migration")) | ("downs", None) => {
-            Some(true)
+            Some(Marker::Down { sure })
         }
         _ => None,
     }
@@ -75,11 +97,20 @@ fn is_mysql(path: &str, text: &str) -> bool {
     let has = |hay: &str, needle: &str| {
         hay.as_bytes().windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle.as_bytes()))
     };
-    text.contains('`')
-        || has(text, "engine=")
-        || has(text, "auto_increment")
-        || has(path, "mysql")
-        || has(path, "mariadb")
+    if has(path, "mysql") || has(path, "mariadb") {
+        return true;
+    }
+    // Comments and strings say nothing of the database; taking the text apart is spared where nothing hints at it.
+    let hints = text.contains('`') || has(text, "engine") || has(text, "auto_increment");
+    hints && {
+        let (tokens, _) = tokens(text, false);
+        let next = |at: usize| tokens.get(at + 1).map(|token| &token.token);
+        tokens.iter().enumerate().any(|(at, token)| {
+            token.token == Token::Char('`')
+                || words::is(token, "AUTO_INCREMENT")
+                || words::is(token, "ENGINE") && next(at) == Some(&Token::Eq)
+        })
+    }
 }
 
 /// Parts between the `DELIMITER` lines of the mysql client, each with its first row. Another delimiter encloses
@@ -141,7 +172,12 @@ fn read(statement: &[TokenWithSpan], head: &[String], row: usize, setting: Setti
         "CREATE" => vec![words::created(statement, head, row)],
         "DROP" | "TRUNCATE" | "ALTER" | "DELETE" | "UPDATE" | "RENAME" => parse_or_words(statement, row, setting),
         // Harmless whatever they hold: a view or a grant named like a table that is dropped elsewhere.
-        "SELECT" | "INSERT" | "GRANT" | "REVOKE" | "COMMENT" | "SET" | "COPY" | "REPLACE" | "MERGE" => Vec::new(),
+        "GRANT" | "REVOKE" | "COMMENT" | "COPY" => Vec::new(),
+        // SQL Server's scripts end a statement where the next one begins.
+        "SELECT" | "INSERT" | "SET" | "REPLACE" | "MERGE" => match words::next_change(statement) {
+            Some(next) => parse_or_words(next, row, setting),
+            None => Vec::new(),
+        },
         _ => words::find(statement, row, setting),
     }
 }

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 use super::{Found, Setting, locking_if};
 use crate::risk::signal::{
     SchemaEffect::{self, Additive, Destructive, Locking},
-    schema_change::found::normal,
+    schema_change::found::{last, normal},
 };
 
 /// What a statement does, part by part; `None` for kinds of statements that are not read here.
@@ -104,7 +104,7 @@ fn update_all(update: &Update, setting: Setting) -> Vec<Found> {
             AssignmentTarget::ColumnName(column) => std::slice::from_ref(column),
             AssignmentTarget::Tuple(columns) => columns.as_slice(),
         };
-        writes.extend(columns.iter().map(|column| format!("{}.{}", normal(&table), normal(&column.to_string()))));
+        writes.extend(columns.iter().map(|column| format!("{}.{}", normal(&table), last(&column.to_string()))));
     }
     vec![Found { writes, ..Found::new(Destructive, "UPDATE without WHERE of", &table).on(&table) }]
 }
@@ -155,7 +155,7 @@ fn alter_part(operation: &AlterTableOperation, table: &str, setting: Setting) ->
         Alter::AddColumn { column_def, .. } => {
             let effect = locking_if(!setting.mysql && rewrites(column_def));
             let name = column_def.name.to_string();
-            let adds = Some(format!("{}.{}", normal(table), normal(&name)));
+            let adds = Some(format!("{}.{}", normal(table), last(&name)));
             column(effect, "ADD COLUMN", table, &name).map(|found| Found { adds, ..found })
         }
         Alter::AddConstraint { constraint, not_valid } => {
@@ -183,7 +183,7 @@ fn alter_part(operation: &AlterTableOperation, table: &str, setting: Setting) ->
 fn rewrites(column: &ColumnDef) -> bool {
     let counts_up = match &column.data_type {
         DataType::Custom(name, _) => {
-            matches!(normal(&name.to_string()).as_str(), "serial" | "bigserial" | "smallserial")
+            matches!(last(&name.to_string()).as_str(), "serial" | "bigserial" | "smallserial")
         }
         _ => false,
     };
@@ -200,7 +200,7 @@ fn rewrites(column: &ColumnDef) -> bool {
 fn is_volatile(value: &Expr) -> bool {
     match value {
         Expr::Function(function) => !matches!(
-            normal(&function.name.to_string()).as_str(),
+            last(&function.name.to_string()).as_str(),
             "now"
                 | "current_timestamp"
                 | "current_date"

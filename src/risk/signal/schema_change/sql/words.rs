@@ -27,6 +27,16 @@ pub(super) fn head(statement: &[TokenWithSpan]) -> Vec<String> {
     statement.iter().take(HEAD).map(word).collect()
 }
 
+/// What follows a statement without a semicolon: a DROP, TRUNCATE or ALTER that begins a line.
+pub(super) fn next_change(statement: &[TokenWithSpan]) -> Option<&[TokenWithSpan]> {
+    let begins = |pair: &[TokenWithSpan]| {
+        pair[0].span.end.line < pair[1].span.start.line
+            && ["DROP", "TRUNCATE", "ALTER"].iter().any(|word| is(&pair[1], word))
+    };
+    let at = statement.windows(2).position(begins)?;
+    statement.get(at + 1..)
+}
+
 /// `CREATE [UNIQUE | FULLTEXT …] INDEX`.
 pub(super) fn creates_index(head: &[String]) -> bool {
     head.iter()
@@ -76,12 +86,16 @@ pub(super) fn created(statement: &[TokenWithSpan], head: &[String], row: usize) 
     let temporary = head.iter().take(at).any(|word| matches!(word.as_str(), "TEMP" | "TEMPORARY"));
     let optional = head.get(at + 1).is_some_and(|word| word == "IF");
     let name = name(statement, if optional { at + 4 } else { at + 1 });
+    if head[at] == "TABLE" && head.iter().take(at).any(|word| word == "REPLACE") {
+        let replaced = Found { whole: true, ..Found::new(Destructive, "REPLACE TABLE", &name).on(&name) };
+        return replaced.at(first, last);
+    }
     let verb = match (head[at].as_str(), temporary) {
         ("TABLE", true) => "CREATE TEMPORARY TABLE",
         ("TABLE", false) => "CREATE TABLE",
         _ => "CREATE VIEW",
     };
-    Found::new(Additive, verb, &name).creating(&name, optional).at(first, last)
+    Found { temporary, ..Found::new(Additive, verb, &name).creating(&name, optional).at(first, last) }
 }
 
 /// The name that begins at a token: words and dots.
