@@ -226,7 +226,7 @@ fn is_undo(path: &str) -> bool {
 fn below_migrations(directory: &str) -> impl Iterator<Item = &str> {
     let home = |part: &&str| matches!(*part, "migrations" | "migration" | "migrate" | "db_migrations" | "versions");
     let parts: Vec<&str> = directory.split('/').collect();
-    let above = parts.iter().rposition(|part| home(part)).unwrap_or(parts.len() - 1);
+    let above = parts.iter().rposition(home).unwrap_or(parts.len() - 1);
     parts.into_iter().skip(above)
 }
 
