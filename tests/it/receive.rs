@@ -115,7 +115,7 @@ fn each_delivery_gets_its_status() {
         let of = |id: &str, event: &str, body: &[u8]| Post::new(&ctx, id, event, body);
         let typed = |kind: Option<&str>, body: &[u8], id: &str| Post {
             content_type: kind.map(str::to_owned),
-            ..Post::new(&ctx, id, "pull_request", body)
+            ..Post::new(&ctx, id, "ping", body)
         };
         let form_type = Some("application/x-www-form-urlencoded");
         let long = "a".repeat(65);
@@ -198,6 +198,20 @@ fn an_unknown_action_is_kept_and_nothing_follows() {
         assert_eq!(state, "ignored");
         assert_eq!(ctx.sim.requests(), requests);
         assert_eq!(ctx.store.job_counts().await.unwrap(), jobs);
+        ctx
+    });
+}
+
+#[test]
+fn what_was_given_up_is_taken_up_again_when_it_is_redelivered() {
+    run_test_with(Setup { may_bury: true, ..Setup::default() }, async |ctx| {
+        let post = Post::new(&ctx, "unreadable", "pull_request", OPENED);
+        for _ in 0..2 {
+            assert_eq!(post.status(&ctx).await, 202);
+            ctx.settle().await;
+            assert_eq!(ctx.store.inbox_counts().await.unwrap().buried, 1);
+        }
+        assert_eq!(all_rows(&ctx), 1);
         ctx
     });
 }
