@@ -1,6 +1,7 @@
 //! The running App: built from settings, started, and drained at the end. Wires the other modules and decides nothing.
 
 mod assess;
+mod body;
 mod check_run;
 mod gather;
 mod health;
@@ -128,6 +129,7 @@ pub(crate) struct App {
     /// Rounds that workers have begun and ended; a round is a claim with the work on what was claimed.
     rounds: Rounds,
     credentials: health::Credentials,
+    bodies: body::Allowance,
 }
 
 /// Two counters that only grow: equal and unchanged over a while, they prove that nothing was worked on meanwhile.
@@ -186,6 +188,7 @@ impl Service {
             running: Mutex::default(),
             rounds: Rounds::default(),
             credentials: health::Credentials::default(),
+            bodies: body::Allowance::default(),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         worker::start(&app, &tasks, &stop);

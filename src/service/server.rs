@@ -4,7 +4,6 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     http::StatusCode,
     routing::{get, post},
 };
@@ -30,7 +29,7 @@ use super::{App, Timing, health, pages, webhook};
 const WEBHOOK_BODY_LIMIT: usize = 25 * 1024 * 1024;
 /// No route but the webhook takes a body.
 const BODY_LIMIT: usize = 64 * 1024;
-/// Open connections; more wait in the kernel's queue. Each may hold one webhook body.
+/// Open connections; more wait in the kernel's queue. What their bodies may hold in memory is bounded apart.
 const CONNECTIONS: usize = 512;
 /// How long open requests may take to end after the stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -39,8 +38,6 @@ pub(super) fn router(app: Arc<App>) -> Router {
     let Timing { body_pause, request, .. } = app.timing;
     let webhooks = Router::new()
         .route("/webhooks/github", post(webhook::github))
-        // axum's own limit of 2 MB would refuse what GitHub sends.
-        .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(WEBHOOK_BODY_LIMIT));
     let rest = Router::new()
         .route("/healthz", get(health::alive))

@@ -1,17 +1,17 @@
 //! `POST /webhooks/github`: verify, store durably, answer. Nothing else is done with a delivery here.
 
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    body::{Body, Bytes},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 
-use super::App;
+use super::{App, body::Unread};
 use crate::{
     github::{
         EVENTS,
@@ -36,18 +36,12 @@ struct Envelope {
 struct Installation {
     id: u64,
 }
-pub(super) async fn github(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) if is_late(&rejection) => {
-            return refuse(StatusCode::REQUEST_TIMEOUT, "the body came too slowly", "redeliver it");
-        }
-        Err(rejection) => return refuse(rejection.status(), "the body could not be read", "send at most 25 MB"),
+pub(super) async fn github(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
+    let held = match app.bodies.read(body).await {
+        Ok(held) => held,
+        Err(unread) => return unreadable(&unread),
     };
+    let body = &held.bytes;
     let form = match media_type(&headers).as_deref() {
         Some("application/json") => false,
         Some("application/x-www-form-urlencoded") => true,
@@ -60,14 +54,14 @@ pub(super) async fn github(
         }
     };
     let signature = text(&headers, "x-hub-signature-256").unwrap_or_default();
-    if !verify(&app.webhook_secrets, signature, &body) {
+    if !verify(&app.webhook_secrets, signature, body) {
         return refuse(
             StatusCode::UNAUTHORIZED,
             "the signature is missing or does not fit",
             "the webhook secret of the App and GITHUB_WEBHOOK_SECRET must be the same",
         );
     }
-    match delivery(&headers, &body, form, app.clock.now_ms()) {
+    match delivery(&headers, body, form, app.clock.now_ms()) {
         Ok(Some(delivery)) => accept(&app, delivery).await,
         Ok(None) => answer(StatusCode::OK, "ignored"),
         Err(what) => refuse(StatusCode::BAD_REQUEST, what, "this is not a delivery as GitHub sends it"),
@@ -118,26 +112,9 @@ async fn accept(app: &App, delivery: NewDelivery) -> Response {
                 ),
                 other => tracing::error!(delivery.id = %id, event, error = %other, "the delivery could not be stored"),
             }
-            let refused = refuse(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the delivery could not be stored",
-                "redeliver it when the database can be written again",
-            );
-            ([(header::RETRY_AFTER, RETRY_AFTER_S)], refused).into_response()
+            later("the delivery could not be stored", "redeliver it when the database can be written again")
         }
     }
-}
-
-/// Whether the client paused for too long within the body.
-fn is_late(rejection: &BytesRejection) -> bool {
-    let mut cause = rejection.source();
-    while let Some(error) = cause {
-        if error.is::<tower_http::timeout::TimeoutError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 fn media_type(headers: &HeaderMap) -> Option<String> {
@@ -151,6 +128,23 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 fn answer(status: StatusCode, what: &str) -> Response {
     (status, Json(serde_json::json!({ "status": what }))).into_response()
+}
+
+fn unreadable(unread: &Unread) -> Response {
+    match unread {
+        Unread::Late => refuse(StatusCode::REQUEST_TIMEOUT, "the body came too slowly", "redeliver it"),
+        Unread::TooLarge => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body could not be read", "send at most 25 MB"),
+        Unread::Broken => refuse(StatusCode::BAD_REQUEST, "the body could not be read", "send at most 25 MB"),
+        Unread::Crowded => {
+            tracing::error!("too many large bodies at once; a delivery was refused");
+            later("too many large bodies are being received", "redeliver it")
+        }
+    }
+}
+
+fn later(error: &str, hint: &str) -> Response {
+    let refused = refuse(StatusCode::SERVICE_UNAVAILABLE, error, hint);
+    ([(header::RETRY_AFTER, RETRY_AFTER_S)], refused).into_response()
 }
 
 fn refuse(status: StatusCode, error: &str, hint: &str) -> Response {
