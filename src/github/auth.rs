@@ -174,6 +174,11 @@ impl TokenSlot {
         fetched
     }
 
+    /// Whether the next [`TokenSlot::get`] finds one.
+    pub(super) async fn is_filled(&self, now: DateTime<Utc>) -> bool {
+        self.state.lock().await.token.as_ref().is_some_and(|token| token.is_fresh(now))
+    }
+
     /// Drops whatever token there is.
     pub(super) async fn clear(&self) {
         self.state.lock().await.token = None;

@@ -134,6 +134,10 @@ pub enum PullRequestAction {
 pub struct PullSummary {
     /// Number.
     pub number: u64,
+    /// Title. Untrusted.
+    pub title: String,
+    /// Description, empty when there is none or the payload does not say. Untrusted.
+    pub body: String,
     /// Head commit.
     pub head_sha: String,
     /// Head branch. Untrusted.

@@ -127,6 +127,11 @@ impl Installation {
         timeout(self.transport().deadline(), wait).await.map_err(late)
     }
 
+    /// Whether a token is at hand; else the next call costs one request more.
+    pub(super) async fn has_token(&self) -> bool {
+        self.shared.token.is_filled(self.clock().now()).await
+    }
+
     async fn token(&self) -> Result<Arc<Token>, Error> {
         self.shared.token.get(self.clock().now(), || self.app.mint(self.shared.id)).await
     }
@@ -224,7 +229,7 @@ mod tests {
         s.asked();
         let held = i.check_run(&repo(), 2).await.unwrap_err();
         assert_eq!(held.retry(), Retry::At(until));
-        assert!(i.pull_request(&repo(), 1, &look()).await.is_err_and(|e| e == held));
+        assert!(i.pull_request(&repo(), 1, &look(), None).await.is_err_and(|e| e == held));
         assert!(i.create_check_run(&repo(), &draft()).await.is_err_and(|e| e == held));
         assert_eq!(s.asked().len(), 0);
         // Another installation has limits of its own.
@@ -242,9 +247,9 @@ mod tests {
             a.is("POST", "/graphql").then(|| with(200, &headers, &spent))
         })
         .await;
-        let error = s.installation().pull_request(&repo(), 1, &look()).await.unwrap_err();
+        let error = s.installation().pull_request(&repo(), 1, &look(), None).await.unwrap_err();
         assert!(matches!(error, Error::RateLimited { secondary: false, .. }), "{error:?}");
-        let again = s.installation().pull_request(&repo(), 1, &look()).await.unwrap_err();
+        let again = s.installation().pull_request(&repo(), 1, &look(), None).await.unwrap_err();
         assert_eq!((again, s.asked().len()), (error, 1));
         // REST has another budget.
         assert_eq!(s.installation().check_run(&repo(), 1).await, Err(Error::NotFound));
@@ -351,7 +356,7 @@ mod tests {
                 Err(error) => format!("{error} {error:?}"),
             });
         }
-        shown.push_str(&format!("{:?}", i.pull_request(&repo(), 1, &look()).await.map_err(|e| e.to_string())));
+        shown.push_str(&format!("{:?}", i.pull_request(&repo(), 1, &look(), None).await.map_err(|e| e.to_string())));
         shown.push_str(&format!("{:?}", i.create_check_run(&repo(), &draft()).await));
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         assert!(log.contains("the log is kept"));

@@ -37,7 +37,7 @@ pub use error::{Error, Retry};
 pub use files::{CachedPage, CommitFiles, Files};
 pub use installation::Installation;
 pub use name::RepoName;
-pub use pull_refs::PullRef;
+pub use pull_refs::{PullRef, Undone};
 pub use pull_request::{PullRequest, TextFile};
 
 /// A permission that the App asks for: what breaks without it stands beside it.

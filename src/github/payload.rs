@@ -74,6 +74,10 @@ impl PullBody {
 #[derive(Deserialize)]
 pub(super) struct Pull {
     number: u64,
+    #[serde(default, deserialize_with = "null_is_default")]
+    title: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    body: String,
     head: Side,
     base: Side,
     #[serde(default)]
@@ -99,6 +103,8 @@ impl Pull {
     pub(super) fn into_summary(self) -> PullSummary {
         PullSummary {
             number: self.number,
+            title: self.title,
+            body: self.body,
             head_sha: self.head.sha,
             head_ref: self.head.name,
             head_repository_id: self.head.repo.map(|r| r.id),

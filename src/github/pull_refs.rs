@@ -7,7 +7,9 @@ use super::check_run::full_sha;
 use super::error::Error;
 use super::installation::Installation;
 use super::name::RepoName;
-use crate::risk::facts::ChangeState;
+use super::pull_request;
+use super::wire::{Compared, UndonePull};
+use crate::risk::{facts::ChangeState, revert::Claim};
 
 /// A pull request in a few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,49 @@ pub struct PullRef {
     pub base_repository_id: Option<u64>,
     /// How many files it changes; lists do not say.
     pub changed_files: Option<u64>,
+}
+
+/// What GitHub told, along with a pull request, of the change that it claims to undo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// A commit.
+    Commit {
+        /// Its whole id.
+        sha: String,
+        /// Whether it lies on the base branch.
+        merged: bool,
+    },
+    /// A pull request.
+    PullRequest(PullRef),
+}
+
+impl Undone {
+    /// What an answer holds of it; nothing when GitHub does not know it.
+    pub(super) fn read(claim: &Claim, pull: Option<UndonePull>, commit: Option<Compared>) -> Option<Self> {
+        match claim {
+            Claim::PullRequest(_) => pull.map(|pull| Self::PullRequest(pull.into_ref())),
+            Claim::Commit(sha) => {
+                // The base branch is compared with the commit: one that it holds is behind it.
+                let status = commit?.compare?.status;
+                Some(Self::Commit { sha: sha.clone(), merged: matches!(status.as_str(), "BEHIND" | "IDENTICAL") })
+            }
+        }
+    }
+}
+
+impl UndonePull {
+    fn into_ref(self) -> PullRef {
+        PullRef {
+            number: self.number,
+            title: self.title,
+            body: self.body.unwrap_or_default(),
+            state: pull_request::state(&self.state),
+            head_sha: self.head_ref_oid,
+            base_ref: self.base_ref_name,
+            base_repository_id: None,
+            changed_files: self.changed_files,
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -11,13 +11,17 @@ use super::fold;
 use super::graphql::{Partial, Refusals};
 use super::installation::Installation;
 use super::name::RepoName;
-use super::wire::{CommitNode, Connection, Data, HeadCommit, PlainCommit, Pull, Repository};
+use super::pull_refs::Undone;
+use super::wire::{CommitNode, Connection, Data, HeadCommit, PlainCommit, Pull, Repository, UndonePull};
 use crate::risk::facts::{Author, ChangeState, Checks, Commit, Known, Reason, Review, Source, Unknown};
+use crate::risk::revert::Claim;
 
 /// Asks for all of it.
 const QUERY: &str = include_str!("queries/pull_request.graphql");
 /// Asks for further pages.
 const PAGE_QUERY: &str = include_str!("queries/pull_request_page.graphql");
+/// Hexadecimal digits of a whole object id. GitHub refuses branches of such a name.
+const WHOLE_SHA: usize = 40;
 /// Further pages at most: of a longer list a part is known, and the facts say so.
 const MAX_PAGES: usize = 10;
 
@@ -76,6 +80,10 @@ pub struct PullRequest {
     pub own_check_runs: Known<Vec<CheckRun>>,
     /// What the installation allows the App.
     pub permissions: Permissions,
+    /// Whether a token had to be fetched for this answer, which cost a request.
+    pub token_fetched: bool,
+    /// The change that it was said to undo when it was asked for; `None` if GitHub does not know that, or was not asked.
+    pub undone: Option<Undone>,
 }
 
 /// A text file of the base branch.
@@ -94,7 +102,9 @@ struct Ask<'a> {
     repo: &'a RepoName,
     number: u64,
     look: &'a CheckRunLook,
+    undoes: Option<&'a Claim>,
     with_teams: bool,
+    token_fetched: bool,
 }
 
 /// What was answered, all pages together.
@@ -102,6 +112,7 @@ struct Told {
     repository_id: Option<u64>,
     full_name: Option<String>,
     pull: Pull,
+    undone_pull: Option<UndonePull>,
     /// The head commit; `None` until it is found.
     head: Option<HeadCommit>,
     refusals: Refusals,
@@ -117,6 +128,21 @@ impl Ask<'_> {
             "checkName": self.look.name,
             "withTeams": self.with_teams,
         })
+    }
+
+    /// With what only the first question asks. A shortened commit id is not compared: a branch may be named like one.
+    fn first_variables(&self) -> Value {
+        let mut variables = self.variables();
+        match self.undoes {
+            Some(Claim::PullRequest(number)) => {
+                (variables["undonePull"], variables["withUndonePull"]) = (json!(number), json!(true));
+            }
+            Some(Claim::Commit(sha)) if sha.len() == WHOLE_SHA => {
+                (variables["undoneCommit"], variables["withUndoneCommit"]) = (json!(sha), json!(true));
+            }
+            _ => {}
+        }
+        variables
     }
 
     /// Variables of the next page; `None` when nothing is missing.
@@ -145,14 +171,15 @@ impl Ask<'_> {
 
 impl Told {
     fn read(data: Data, refusals: Refusals) -> Result<Self, Error> {
-        let Some(Repository { database_id, name_with_owner, pull_request: Some(mut pull), .. }) = data.repository
+        let Some(Repository { database_id, name_with_owner, pull_request: Some(mut pull), undone_pull, .. }) =
+            data.repository
         else {
             return Err(refusals.as_error());
         };
         // The list of commits ends at 250, so its last one need not be the head.
         let last = pull.head_commit.take().into_iter().flat_map(|c| c.nodes).flatten().next().map(|n| n.commit);
         let head = last.filter(|commit| commit.oid == pull.head_ref_oid);
-        Ok(Self { repository_id: database_id, full_name: name_with_owner, pull, head, refusals })
+        Ok(Self { repository_id: database_id, full_name: name_with_owner, pull, undone_pull, head, refusals })
     }
 
     fn add(&mut self, page: Data, refusals: Refusals) -> Result<(), Error> {
@@ -188,7 +215,8 @@ impl Told {
     fn into_pull_request(self, ask: &Ask<'_>, granted: Permissions, base: Both) -> Result<PullRequest, Error> {
         let (checks, own_check_runs) = self.checks(&granted, ask.look);
         let review = fold::review(&self.pull, &self.refusals, &granted, ask.with_teams);
-        let Self { repository_id, full_name, pull, head, .. } = self;
+        let Self { repository_id, full_name, mut pull, undone_pull, head, .. } = self;
+        let undone_commit = pull.undone_commit.take();
         let missing = |what: &str| Error::contract(format!("a pull request without {what}"));
         let full_name = full_name.as_deref().and_then(RepoName::parse);
         let created_at = pull.created_at.ok_or_else(|| missing("a date"))?;
@@ -220,6 +248,8 @@ impl Told {
             policy,
             own_check_runs,
             permissions: granted,
+            token_fetched: ask.token_fetched,
+            undone: ask.undoes.and_then(|claim| Undone::read(claim, undone_pull, undone_commit)),
         })
     }
 }
@@ -234,7 +264,7 @@ fn commit(CommitNode { commit }: CommitNode<PlainCommit>) -> Commit {
     Commit { sha: commit.oid, headline: commit.message_headline, committed_at: commit.committed_date }
 }
 
-fn state(word: &str) -> ChangeState {
+pub(super) fn state(word: &str) -> ChangeState {
     match word {
         "OPEN" => ChangeState::Open,
         "MERGED" => ChangeState::Merged,
@@ -244,11 +274,18 @@ fn state(word: &str) -> ChangeState {
 
 impl Installation {
     /// Everything about a pull request but its files: one GraphQL call, and one for each further hundred of its
-    /// longest list.
-    pub async fn pull_request(&self, repo: &RepoName, number: u64, look: &CheckRunLook) -> Result<PullRequest, Error> {
+    /// longest list. `undoes` is what it is known to claim: GitHub is asked about that in the same call.
+    pub async fn pull_request(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        look: &CheckRunLook,
+        undoes: Option<&Claim>,
+    ) -> Result<PullRequest, Error> {
+        let token_fetched = !self.has_token().await;
         let granted = self.permissions().await?;
-        let ask = Ask { repo, number, look, with_teams: granted.can_read("members") };
-        let Partial { data, refusals } = self.graphql::<Data>(QUERY, &ask.variables()).await?;
+        let ask = Ask { repo, number, look, undoes, with_teams: granted.can_read("members"), token_fetched };
+        let Partial { data, refusals } = self.graphql::<Data>(QUERY, &ask.first_variables()).await?;
         let mut told = Told::read(data, refusals)?;
         for _ in 0..MAX_PAGES {
             let Some(variables) = ask.further(&told) else { break };
@@ -340,7 +377,7 @@ mod tests {
         let mut body = body();
         change(&mut body);
         let s = Scripted::start(move |a| a.is("POST", "/graphql").then(|| json(200, &body))).await;
-        s.installation().pull_request(&repo(), 4, &look()).await
+        s.installation().pull_request(&repo(), 4, &look(), None).await
     }
 
     fn pull(body: &mut Value) -> &mut Value {
@@ -433,7 +470,7 @@ mod tests {
             _ => None,
         })
         .await;
-        let p = s.installation().pull_request(&repo(), 4, &look()).await.unwrap();
+        let p = s.installation().pull_request(&repo(), 4, &look(), None).await.unwrap();
         assert_eq!(p.codeowners.unwrap().unwrap().text, "* @ann");
     }
 
@@ -467,7 +504,7 @@ mod tests {
             Some(json(200, &first))
         })
         .await;
-        let p = s.installation().pull_request(&repo(), 4, &look()).await.unwrap();
+        let p = s.installation().pull_request(&repo(), 4, &look(), None).await.unwrap();
         assert_eq!(p.checks.unwrap().failed, ["test", "ci", "late"]);
         let reviewers: Vec<_> = p.review.unwrap().opinions.into_iter().map(|o| o.reviewer).collect();
         assert_eq!(reviewers, ["ann", "bob"]);
@@ -490,7 +527,7 @@ mod tests {
                 Some(json(200, &json!({"data": data})))
             })
             .await;
-            let p = s.installation().pull_request(&repo(), 4, &look()).await;
+            let p = s.installation().pull_request(&repo(), 4, &look(), None).await;
             assert_eq!(p.map(|p| p.checks.unwrap().passed).map_err(|_| ()), expected);
         }
     }
@@ -499,7 +536,7 @@ mod tests {
     async fn nothing_at_all_is_an_error() {
         let check = async |reply: Value, expected: Error| {
             let s = Scripted::start(move |a| a.is("POST", "/graphql").then(|| json(200, &reply))).await;
-            assert_eq!(s.installation().pull_request(&repo(), 4, &look()).await.map(|_| ()), Err(expected));
+            assert_eq!(s.installation().pull_request(&repo(), 4, &look(), None).await.map(|_| ()), Err(expected));
         };
         let none = json!({"repository": null});
         let errors = |kind: &str| json!([{"type": kind, "message": "m", "path": ["repository"]}]);
@@ -512,7 +549,7 @@ mod tests {
         check(json!({"errors": fault}), refused).await;
         check(json!({}), Error::contract("GraphQL gave neither data nor errors")).await;
         let s = Scripted::start(|a| a.is("POST", "/graphql").then_some(Reply::Reset)).await;
-        let broke = s.installation().pull_request(&repo(), 4, &look()).await.map(|_| ());
+        let broke = s.installation().pull_request(&repo(), 4, &look(), None).await.map(|_| ());
         assert_eq!((broke, s.asked().len()), (Err(Error::unavailable("the connection broke")), 2));
     }
 }

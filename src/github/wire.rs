@@ -15,6 +15,8 @@ pub(super) struct Repository {
     pub(super) database_id: Option<u64>,
     pub(super) name_with_owner: Option<String>,
     pub(super) pull_request: Option<Pull>,
+    /// The pull request that this one claims to undo.
+    pub(super) undone_pull: Option<UndonePull>,
     /// Only in a page: the head commit.
     pub(super) object: Option<HeadCommit>,
 }
@@ -44,6 +46,32 @@ pub(super) struct Pull {
     pub(super) review_requests: Option<Connection<ReviewRequest>>,
     pub(super) review_threads: Option<Connection<Thread>>,
     pub(super) base_ref: Option<BaseRef>,
+    /// The base branch, compared with the commit that this pull request claims to undo.
+    pub(super) undone_commit: Option<Compared>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UndonePull {
+    pub(super) number: u64,
+    #[serde(default)]
+    pub(super) title: String,
+    pub(super) body: Option<String>,
+    #[serde(default)]
+    pub(super) state: String,
+    pub(super) head_ref_oid: String,
+    pub(super) base_ref_name: String,
+    pub(super) changed_files: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Compared {
+    pub(super) compare: Option<Comparison>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Comparison {
+    pub(super) status: String,
 }
 
 /// One page of a list; a node that is refused is null.

@@ -3,9 +3,10 @@
 use std::{fmt, sync::LazyLock};
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 /// The change that is said to be undone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Claim {
     /// A commit, by its object id (7 to 40 hexadecimal digits).
     Commit(String),

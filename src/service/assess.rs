@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     check_run::{Head, Writer},
-    gather, number,
+    gather, number, reverts,
     stored::{digest, document, facts_text},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
         assessment::{Assessment, Conclusion},
         facts::{ChangeState, Facts},
         policy::Policy,
+        revert::Claim,
     },
     store::{AssessmentRow, CheckRunRow, Job, StoreError},
 };
@@ -43,6 +44,9 @@ pub(super) struct PullRequestJob {
     pub head_sha: Option<String>,
     /// `updated_at` of the pull request in that event.
     pub updated_at: Option<DateTime<Utc>>,
+    /// What it claims to undo in that event: known ahead, GitHub is asked about it along with the pull request.
+    #[serde(default)]
+    pub undoes: Option<Claim>,
 }
 
 impl PullRequestJob {
@@ -134,7 +138,7 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
         let (number, now) = (number(wanted.number), app.clock.now_ms());
         app.store.check_run_expected(wanted.repository_id, head, NAME, number, now).await?;
     }
-    let pull = match installation.pull_request(&repo, wanted.number, &app.look()).await {
+    let pull = match installation.pull_request(&repo, wanted.number, &app.look(), wanted.undoes.as_ref()).await {
         Err(github::Error::NotFound) if attempts < LAG_LOOKS => {
             return Err(Outcome::Retry("GitHub does not know the pull request yet, or no longer".to_owned()));
         }
@@ -170,6 +174,10 @@ async fn score(app: &App, installation: &Installation, repo: &RepoName, pull: &P
     app.store.save_assessment(&row).await?;
     let text = report::check_run::render(&scored.subject(app, &row, previous));
     run.complete(&text, scored.assessment.verdict.conclusion).await?;
+    if reverts::is_put_off(pull) {
+        let key = pull_request_key(row.repository_id, number(pull.number));
+        app.store.request_job_again(&key, app.clock.now_ms()).await?;
+    }
     tracing::info!(
         repository = %pull.repository, pr.number = pull.number, head = %pull.head_sha,
         assessment = %id, score = scored.assessment.score, "scored"
@@ -315,6 +323,7 @@ async fn commit(app: &App, wanted: &CommitJob) -> Result<(), Outcome> {
             number: pull.number,
             head_sha: Some(pull.head_sha),
             updated_at: None,
+            undoes: None,
         };
         let now = app.clock.now_ms();
         app.store.request_job(&super::route::request(&job, now), now).await?;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary},
     report::check_run::{NAME, RESCORE},
+    risk::revert::claim,
     store::{Delivery, DeliveryOutcome, JobRequest, StoreError},
 };
 
@@ -141,6 +142,7 @@ fn pull_job(origin: &Origin, pull: &PullSummary) -> Option<PullRequestJob> {
         number: pull.number,
         head_sha: Some(pull.head_sha.clone()),
         updated_at: pull.updated_at,
+        undoes: claim(&pull.title, &pull.body),
     })
 }
 
@@ -152,6 +154,7 @@ fn commit_job(on: &OnCommit<'_>, pull: u64) -> Option<PullRequestJob> {
         number: pull,
         head_sha: None,
         updated_at: None::<DateTime<Utc>>,
+        undoes: None,
     })
 }
 

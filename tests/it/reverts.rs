@@ -49,11 +49,40 @@ fn the_exact_inverse_of_what_was_merged_is_proven() {
             let seen = see(&ctx, &revert(&shop, "Revert \"Count differently\"", &body, undone())).await;
             assert!(proven(&seen), "{body}: {}", seen.words("revert"));
         }
-        // Besides the one question that starts every score: create, files, two for the proof, complete.
+        // Besides the one question that starts every score: create, files, what is undone, complete; and where a
+        // commit is not named whole, whether the base branch holds it.
         let others = ctx.sim.exchanges_since(mark).into_iter().filter(|asked| asked.path != "/graphql");
-        assert_eq!(others.count(), 3 * 5);
+        assert_eq!(others.count(), 3 * 4 + 1);
         let by_message = undone().message(format!("Revert \"Count differently\"\n\nThis reverts commit {commit}."));
         assert!(proven(&see(&ctx, &revert(&shop, "Go back", "", by_message)).await));
+        ctx
+    });
+}
+
+/// A process that has just started has no token, and that costs a request too.
+#[test]
+fn a_proof_costs_no_score_more_than_six_requests() {
+    run_test(async |mut ctx| {
+        let shop = ctx.repository();
+        let (number, commit) = merged(&shop);
+        ctx.settle().await;
+        let by_message = undone().message(format!("Go back\n\nThis reverts commit {commit}."));
+        let cases = [
+            (format!("Reverts acme/shop#{number}"), undone(), 1),
+            (format!("This reverts commit {commit}."), undone(), 1),
+            // GitHub's answer brings the claim; what it takes to prove it is asked for by a score of its own.
+            (String::new(), by_message, 2),
+        ];
+        for (body, edits, scores) in cases {
+            ctx.stop_service().await;
+            ctx.start_service().await;
+            let mark = ctx.sim.requests();
+            let seen = see(&ctx, &revert(&shop, "Go back", &body, edits)).await;
+            assert!(proven(&seen), "{body}: {}", seen.words("revert"));
+            let asked = ctx.sim.exchanges_since(mark);
+            let of_each: Vec<usize> = asked.split_inclusive(|asked| asked.method == "PATCH").map(<[_]>::len).collect();
+            assert!(of_each.len() == scores && of_each.iter().all(|count| *count <= 6), "{body}: {of_each:?}");
+        }
         ctx
     });
 }

@@ -320,6 +320,16 @@ impl Objects {
         found
     }
 
+    /// How `head` stands to `base`, in GitHub's word: `identical`, `ahead`, `behind` or `diverged`.
+    pub(super) fn standing(&self, base: &str, head: &str) -> &'static str {
+        match (self.between(base, head).is_empty(), self.between(head, base).is_empty()) {
+            (true, true) => "identical",
+            (false, true) => "ahead",
+            (true, false) => "behind",
+            (false, false) => "diverged",
+        }
+    }
+
     /// `sha` and its first-parent ancestors, newest first.
     pub(super) fn first_parents(&self, sha: &str) -> Vec<Arc<Commit>> {
         let mut found = Vec::new();

@@ -41,6 +41,7 @@ pub(super) enum Node<'s> {
     ReviewRequest(&'s Repo, &'s ReviewRequest),
     Thread(&'s Thread),
     QueueEntry(&'s Repo, &'s Pull),
+    Comparison(&'static str),
     Connection(Rc<Connection<'s>>),
     Edge(Box<Node<'s>>, String),
     PageInfo { has_next: bool, has_previous: bool, start: Option<String>, end: Option<String> },
@@ -76,6 +77,7 @@ impl Node<'_> {
             Self::ReviewRequest(..) => "ReviewRequest",
             Self::Thread(_) => "PullRequestReviewThread",
             Self::QueueEntry(..) => "MergeQueueEntry",
+            Self::Comparison(_) => "Comparison",
             Self::Connection(connection) => connection.type_name,
             Self::Edge(..) => "Edge",
             Self::PageInfo { .. } => "PageInfo",
@@ -110,7 +112,7 @@ impl<'s> Run<'s> {
             Node::GitActor(login) => self.git_actor(login, name),
             Node::Label(repo, label) => label_field(repo, label, name),
             Node::Team(repo, team) => self.team(repo, team, name),
-            Node::Ref(repo, branch) => self.git_ref(repo, branch, name),
+            Node::Ref(repo, branch) => self.git_ref(repo, branch, name, arguments),
             Node::Commit(repo, commit) => self.commit(repo, commit, name, arguments),
             Node::PullCommit(repo, pull, commit) => match name {
                 "id" => scalar(format!("PURC_{}", commit.sha)),
@@ -130,6 +132,10 @@ impl<'s> Run<'s> {
             Node::ReviewRequest(repo, request) => self.review_request(repo, request, name),
             Node::Thread(thread) => super::pulls::thread(thread, name),
             Node::QueueEntry(repo, pull) => self.queue_entry(repo, pull, name),
+            Node::Comparison(status) => match name {
+                "status" => scalar(status.to_uppercase()),
+                _ => Err(Refused::Undefined),
+            },
             Node::Connection(connection) => connection.field(name),
             Node::Edge(node, cursor) => match name {
                 "node" => Ok(Resolved::Node((**node).clone())),
@@ -272,7 +278,7 @@ impl<'s> Run<'s> {
         }
     }
 
-    fn git_ref(&self, repo: &'s Repo, branch: &'s str, name: &str) -> Found<'s> {
+    fn git_ref(&self, repo: &'s Repo, branch: &'s str, name: &str, arguments: &Arguments) -> Found<'s> {
         match name {
             "id" => scalar(format!("REF_{}_{branch}", repo.id)),
             "name" => scalar(branch),
@@ -281,6 +287,15 @@ impl<'s> Run<'s> {
                 self.need("contents")?;
                 let tip = repo.branches.get(branch).and_then(|sha| self.state.objects.get(sha));
                 Ok(tip.map(|c| Node::Commit(repo, Arc::clone(c))).into())
+            }
+            "compare" => {
+                self.need("contents")?;
+                let wanted = arguments.text("headRef").unwrap_or_default();
+                let head = repo.branches.get(wanted).map_or(wanted, String::as_str);
+                let head = self.state.objects.find(repo.network, head);
+                let head = head.ok_or_else(|| not_found("Ref", &format!("name of {wanted}")))?;
+                let tip = repo.branches.get(branch).map_or("", String::as_str);
+                Ok(Resolved::Node(Node::Comparison(self.state.objects.standing(tip, &head.sha))))
             }
             _ => Err(Refused::Undefined),
         }

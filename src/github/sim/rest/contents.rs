@@ -114,12 +114,6 @@ impl Call<'_> {
         let objects = &self.state.objects;
         let merge_base = objects.merge_base(&base_sha, &head_sha);
         let (ahead, behind) = (objects.between(&base_sha, &head_sha), objects.between(&head_sha, &base_sha));
-        let status = match (ahead.is_empty(), behind.is_empty()) {
-            (true, true) => "identical",
-            (false, true) => "ahead",
-            (true, false) => "behind",
-            (false, false) => "diverged",
-        };
         let commit = |sha: &str| objects.get(sha).map(|c| self.state.commit_shape(repo, c));
         let files = self.state.files_between(&merge_base, &head_sha);
         let page = format!("{}/compare/{base_sha}...{head_sha}", self.state.repo_html(repo));
@@ -136,7 +130,7 @@ impl Call<'_> {
             "patch_url": format!("{page}.patch"),
             "base_commit": commit(&base_sha),
             "merge_base_commit": commit(&merge_base),
-            "status": status,
+            "status": objects.standing(&base_sha, &head_sha),
             "ahead_by": ahead.len(),
             "behind_by": behind.len(),
             "total_commits": ahead.len(),
