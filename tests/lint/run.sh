@@ -35,7 +35,7 @@ for script in "${scripts[@]}"; do
 done
 # These two are not wheels; where the machine has them, they look too.
 if command -v shellcheck >/dev/null; then
-    lint scripts shellcheck "${scripts[@]}"
+    lint scripts shellcheck --severity=warning "${scripts[@]}"
 fi
 if command -v systemd-analyze >/dev/null; then
     # A copy whose program exists on every machine, and without looking for the manual pages.
