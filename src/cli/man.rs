@@ -10,6 +10,8 @@ use anyhow::Context;
 /// # Errors
 /// When something cannot be written.
 pub(super) fn run(command: clap::Command, directory: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
+    // `help` has no page of its own that could be referred to.
+    let command = command.disable_help_subcommand(true);
     let Some(directory) = directory else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page)?;

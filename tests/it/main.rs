@@ -13,6 +13,7 @@ mod hostile;
 mod kill;
 mod limits;
 mod logs;
+mod packaging;
 mod payloads;
 mod policies;
 mod post;
