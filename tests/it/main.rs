@@ -24,6 +24,7 @@ mod reverts;
 mod reviews;
 mod schema;
 mod seen;
+mod supply;
 mod support;
 mod tidy;
 mod work;
