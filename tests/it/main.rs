@@ -8,6 +8,7 @@ mod changes;
 mod cli;
 mod contracts;
 mod doors;
+mod fuzz;
 mod heal;
 mod hostile;
 mod kill;
