@@ -7,6 +7,7 @@ mod backlog;
 mod changes;
 mod cli;
 mod contracts;
+mod documents;
 mod doors;
 mod fuzz;
 mod heal;
