@@ -10,6 +10,12 @@ SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 NEXTEST_VERSION := 0.9.143
+DENY_VERSION := 0.20.2
+FUZZ_VERSION := 0.13.2
+
+# Seconds that `make fuzz` gives each target, and which checks `make deny` makes.
+SECONDS := 60
+CHECKS := bans licenses sources
 
 .PHONY: help
 help: ## List the targets
@@ -17,7 +23,7 @@ help: ## List the targets
 
 # The browser's tests come before nextest, so that nextest's summary stands last.
 .PHONY: test
-test: tools contracts fmt clippy doc browser-test nextest ## The whole gate; installs what is missing
+test: tools contracts fmt clippy doc lint-deploy browser-test nextest ## The whole gate; installs what is missing
 
 .PHONY: tools
 tools:
@@ -44,6 +50,11 @@ doc: ## Documentation builds without warnings
 	@echo "== documentation"
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 
+.PHONY: lint-deploy
+lint-deploy: tools ## Dockerfile, workflows, compose file, manifests, unit file
+	@echo "== what ships it"
+	tests/lint/run.sh
+
 .PHONY: browser-test
 browser-test: tools ## The demo's pages in a real browser
 	@echo "== browser"
@@ -60,3 +71,24 @@ picture: tools ## Make the README's pictures of a check run anew
 nextest: tools contracts ## All Rust tests, contracts insisted upon
 	@echo "== tests"
 	MERGECAST_CONTRACTS=required cargo nextest run --locked
+
+.PHONY: deny
+deny: ## Licences, bans and sources of dependencies, by cargo-deny
+	@echo "== dependencies"
+	cargo deny --version 2>/dev/null | grep -q ' $(DENY_VERSION)$$' || cargo install --locked --version $(DENY_VERSION) cargo-deny
+	cargo deny --locked check $(CHECKS)
+
+# libFuzzer's instrumentation wants switches that a stable compiler takes only so. No sanitizer: the crate forbids unsafe
+# code, and without one there are several times as many tries.
+.PHONY: fuzz
+fuzz: ## New inputs for the fuzz targets, SECONDS=60 each
+	@echo "== fuzz, $(SECONDS) s each"
+	cargo fuzz --version 2>/dev/null | grep -q ' $(FUZZ_VERSION)$$' || cargo install --locked --version $(FUZZ_VERSION) cargo-fuzz
+	# The crate's own versions of everything.
+	cp Cargo.lock fuzz/Cargo.lock
+	export RUSTC_BOOTSTRAP=1
+	for target in $$(cargo fuzz list); do
+	    mkdir -p target/fuzz/$$target
+	    cargo fuzz run --sanitizer none $$target target/fuzz/$$target fuzz/corpus/$$target -- \
+	        -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+	done

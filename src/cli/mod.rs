@@ -2,7 +2,10 @@
 //!
 //! Standard output carries data, standard error talk. Each subcommand is a file.
 
+mod completions;
 mod demo;
+mod health;
+mod man;
 mod output;
 mod replay;
 mod score;
@@ -10,7 +13,7 @@ mod serve;
 
 use std::{io, path::PathBuf};
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
 
 use crate::{
@@ -52,6 +55,12 @@ enum Command {
     Score(score::ScoreArgs),
     /// Score stored facts again and say whether the same comes out
     Replay(ReplayArgs),
+    /// Ask the server on this machine how it is; exits with 1 if not well
+    Health(HealthArgs),
+    /// Print a script that completes commands and options in a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write the pages of all commands
+    Man(ManArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,6 +100,30 @@ struct ReplayArgs {
     /// Database URL, such as sqlite://mergecast.db
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct HealthArgs {
+    /// Ask whether it can do its work, not only whether it answers
+    #[arg(long)]
+    ready: bool,
+    /// Address and port of the HTTP server
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct CompletionsArgs {
+    /// Shell
+    #[arg(value_name = "SHELL")]
+    shell: clap_complete::Shell,
+}
+
+#[derive(Debug, clap::Args)]
+struct ManArgs {
+    /// Write a page for each command into this directory
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
 }
 
 /// How the log is written.
@@ -142,6 +175,17 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
             let database = replay.database.clone().map(|url| ("MERGECAST_DATABASE", url));
             let config = args.settings(database.into_iter().collect())?;
             runtime()?.block_on(replay::run(&config, replay.id.as_deref()))
+        }
+        Command::Health(health) => {
+            let listen = health.listen.clone().map(|address| ("MERGECAST_LISTEN", address));
+            let config = args.settings(listen.into_iter().collect())?;
+            runtime()?.block_on(health::run(config.listen, health.ready, Terminal::stdout().out()))
+        }
+        Command::Completions(completions) => {
+            completions::run(completions.shell, Args::command(), Terminal::stdout().out()).map(|()| ExitCode::Done)
+        }
+        Command::Man(man) => {
+            man::run(Args::command(), man.dir.as_deref(), Terminal::stdout().out()).map(|()| ExitCode::Done)
         }
     }
 }
