@@ -14,11 +14,13 @@ mod files;
 mod fold;
 mod graphql;
 mod installation;
+mod manifest;
 mod name;
 mod payload;
 mod pull_refs;
 mod pull_request;
 mod rate;
+mod registration;
 #[cfg(test)]
 mod scripted;
 mod transport;
@@ -36,9 +38,11 @@ pub use client::{App, GitHub, Options, Urls};
 pub use error::{Error, Retry};
 pub use files::{CachedPage, CommitFiles, Files};
 pub use installation::Installation;
+pub use manifest::{APP_NAME_MAX, HookAttributes, Manifest, webhook_url};
 pub use name::RepoName;
 pub use pull_refs::PullRef;
 pub use pull_request::{PullRequest, TextFile};
+pub use registration::{NewApp, exchange_code};
 
 /// A permission that the App asks for: what breaks without it stands beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

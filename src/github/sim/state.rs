@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::app_key::AppLogin;
 use super::auth::Token;
 use super::checks::{Run, Status, Suite};
 use super::delivery::{Attempt, Outgoing};
@@ -14,6 +15,7 @@ use super::faults::{ArmedFault, ArmedWebhookFault};
 use super::limits::Budget;
 use super::objects::Objects;
 use super::pulls::Pull;
+use super::registration::Registration;
 use super::{Exchange, SimClock};
 
 /// Permission names to levels, as GitHub's app manifest spells them.
@@ -29,6 +31,9 @@ pub(super) struct State {
     pub(super) rng: fastrand::Rng,
     next_id: u64,
     pub(super) app: AppRecord,
+    pub(super) login: Arc<AppLogin>,
+    /// Apps whose owner has not exchanged the code yet, or has.
+    pub(super) registrations: BTreeMap<String, Registration>,
     pub(super) other_apps: BTreeMap<String, AppRecord>,
     pub(super) users: BTreeMap<String, User>,
     pub(super) installations: BTreeMap<u64, InstallationRecord>,
@@ -43,6 +48,10 @@ pub(super) struct State {
     pub(super) tokens: HashMap<String, Token>,
     pub(super) budgets: HashMap<(String, &'static str), Budget>,
     pub(super) hook_url: Option<String>,
+    /// GitHub checks the certificate of the hook's address.
+    pub(super) hook_verified: bool,
+    /// A public address and where it really leads.
+    pub(super) resolved: Option<(String, String)>,
     pub(super) outbox: VecDeque<Outgoing>,
     pub(super) in_flight: usize,
     pub(super) held: bool,
@@ -180,7 +189,7 @@ pub(super) fn key(full_name: &str) -> String {
 }
 
 impl State {
-    pub(super) fn new(base: String, clock: SimClock, seed: u64, app: AppRecord) -> Self {
+    pub(super) fn new(base: String, clock: SimClock, seed: u64, app: AppRecord, login: AppLogin) -> Self {
         Self {
             base,
             clock,
@@ -188,6 +197,8 @@ impl State {
             // Beyond 32 bits, as GitHub's ids are by now.
             next_id: 5_000_000_000,
             app,
+            login: Arc::new(login),
+            registrations: BTreeMap::new(),
             other_apps: BTreeMap::new(),
             users: BTreeMap::new(),
             installations: BTreeMap::new(),
@@ -200,6 +211,8 @@ impl State {
             tokens: HashMap::new(),
             budgets: HashMap::new(),
             hook_url: None,
+            hook_verified: true,
+            resolved: None,
             outbox: VecDeque::new(),
             in_flight: 0,
             held: false,

@@ -16,8 +16,10 @@ impl State {
             payload["organization"] = org;
         }
         // A suspended installation gets nothing, nor does one without the event's permission.
-        let wanted =
-            |i: &&InstallationRecord| i.suspended_at.is_none() && i.permissions.contains_key(permission(event));
+        let wanted = |i: &&InstallationRecord| {
+            let granted = permission(event).is_none_or(|permission| i.permissions.contains_key(permission));
+            i.suspended_at.is_none() && granted && self.app.events.iter().any(|subscribed| subscribed == event)
+        };
         let Some(installation) = self.installation_of(&repo.owner).filter(wanted) else { return };
         payload["installation"] = json!({"id": installation.id, "node_id": node_id("MDIzOk", installation.id)});
         if let (Value::Object(fields), Value::Object(more)) = (&mut payload, more) {
@@ -197,14 +199,18 @@ impl State {
     }
 }
 
-/// The permission without which GitHub does not send an event.
-fn permission(event: &str) -> &'static str {
-    match event {
+/// The permission without which an app cannot be subscribed to an event, nor is sent it. `None` for events that nobody
+/// subscribes to.
+pub(super) fn permission(event: &str) -> Option<&'static str> {
+    Some(match event {
         "check_run" | "check_suite" => "checks",
+        "create" | "delete" | "push" | "release" => "contents",
+        "deployment" | "deployment_status" => "deployments",
         "issue_comment" => "issues",
         "merge_group" => "merge_queues",
-        "push" => "contents",
+        "pull_request" | "pull_request_review" => "pull_requests",
         "status" => "statuses",
-        _ => "pull_requests",
-    }
+        "workflow_run" => "actions",
+        _ => return None,
+    })
 }

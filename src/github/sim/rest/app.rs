@@ -1,5 +1,6 @@
 //! Routes of the app itself: installations, tokens, budgets, webhook deliveries.
 
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Outcome, Paging};
@@ -13,6 +14,7 @@ impl Call<'_> {
     pub(super) fn app(&self) -> Outcome {
         self.app_only()?;
         let mut shape = self.state.app_shape(&self.state.app);
+        shape["events"] = json!(self.state.app.events);
         shape["installations_count"] = json!(self.state.installations.len());
         Ok(Answer::ok(shape))
     }
@@ -119,8 +121,14 @@ impl Call<'_> {
             super::super::HookContentType::Json => "json",
             super::super::HookContentType::Form => "form",
         };
+        let insecure = if self.state.hook_verified { "0" } else { "1" };
         let url = self.state.hook_url.clone().unwrap_or_default();
-        Ok(Answer::ok(json!({"content_type": kind, "insecure_ssl": "0", "secret": "********", "url": url})))
+        let mut config = json!({"content_type": kind, "insecure_ssl": insecure, "url": url});
+        // GitHub shows that there is a secret, never which.
+        if !self.state.login.app.webhook_secret.expose_secret().is_empty() {
+            config["secret"] = json!("********");
+        }
+        Ok(Answer::ok(config))
     }
 
     /// Newest first; `cursor` is the id after which the page starts.

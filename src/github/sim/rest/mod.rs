@@ -29,7 +29,7 @@ pub(super) fn is_api(segments: &[String]) -> bool {
     let first = segments.first().map(String::as_str);
     matches!(
         first,
-        Some("app" | "repos" | "graphql" | "rate_limit" | "installation" | "orgs" | "organizations" | "users" | "meta")
+        Some("app" | "app-manifests" | "repos" | "graphql" | "rate_limit" | "installation" | "orgs" | "organizations" | "users" | "meta")
     )
 }
 

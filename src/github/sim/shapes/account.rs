@@ -6,6 +6,9 @@ use super::super::pulls::Reviewer;
 use super::super::state::{AppRecord, InstallationRecord, Repo, State, Team, User, UserKind};
 use super::{encode_path, node_id, time};
 
+/// GitHub's schemas of some webhooks do not know that an app can be subscribed to this.
+const UNKNOWN_EVENT: &str = "merge_group";
+
 impl State {
     /// An account, or null if it was deleted.
     pub(in super::super) fn user_shape(&self, login: &str) -> Value {
@@ -118,7 +121,7 @@ impl State {
             "created_at": time(app.created_at),
             "updated_at": time(app.created_at),
             "permissions": app.permissions,
-            "events": app.events,
+            "events": app.events.iter().filter(|event| *event != UNKNOWN_EVENT).collect::<Vec<_>>(),
         })
     }
 
