@@ -7,6 +7,7 @@ mod output;
 mod replay;
 mod score;
 mod serve;
+mod setup;
 
 use std::{io, path::PathBuf};
 
@@ -50,6 +51,8 @@ enum Command {
     Demo(DemoArgs),
     /// Score a range of commits in a local repository
     Score(score::ScoreArgs),
+    /// Create the GitHub App and write its credentials
+    Setup(setup::SetupArgs),
     /// Score stored facts again and say whether the same comes out
     Replay(ReplayArgs),
 }
@@ -138,6 +141,10 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(serve::run(&config)).map(|()| ExitCode::Done)
         }
         Command::Demo(demo) => runtime()?.block_on(demo::run(demo.once, Terminal::stdout())).map(|()| ExitCode::Done),
+        Command::Setup(setup) => {
+            let config = args.settings(setup.flags())?;
+            runtime()?.block_on(setup::run(setup, &config, &Clock::system()))
+        }
         Command::Replay(replay) => {
             let database = replay.database.clone().map(|url| ("MERGECAST_DATABASE", url));
             let config = args.settings(database.into_iter().collect())?;

@@ -5,6 +5,7 @@
 
 mod lookup;
 mod nearest;
+mod pages;
 pub mod repository;
 mod settings;
 mod value;

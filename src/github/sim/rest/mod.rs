@@ -27,7 +27,9 @@ struct Call<'a> {
 /// Whether a path belongs to the API rather than to the pages.
 pub(super) fn is_api(segments: &[String]) -> bool {
     let first = segments.first().map(String::as_str);
-    matches!(
+    // An organisation's settings are pages; below its number lie its teams.
+    let settings = first == Some("organizations") && segments.get(2).is_some_and(|part| part == "settings");
+    !settings && matches!(
         first,
         Some("app" | "app-manifests" | "repos" | "graphql" | "rate_limit" | "installation" | "orgs" | "organizations" | "users" | "meta")
     )
