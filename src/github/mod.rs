@@ -8,6 +8,7 @@ mod auth;
 mod base_files;
 mod check_run;
 mod client;
+mod deliveries;
 mod error;
 mod event;
 mod files;
@@ -16,6 +17,7 @@ mod graphql;
 mod installation;
 mod installations;
 mod name;
+mod open_pulls;
 mod payload;
 mod pull_refs;
 mod pull_request;
@@ -34,11 +36,13 @@ pub use check_run::{
     Conclusion,
 };
 pub use client::{App, GitHub, Options, Urls};
+pub use deliveries::{DeliveryPage, HookDelivery};
 pub use error::{Error, Retry};
 pub use files::{CachedPage, CommitFiles, Files};
 pub use installation::Installation;
 pub use installations::{InstallationInfo, InstalledRepository, RepositorySelection};
 pub use name::RepoName;
+pub use open_pulls::{OpenPull, OpenPulls};
 pub use pull_refs::PullRef;
 pub use pull_request::{PullRequest, TextFile};
 
