@@ -10,6 +10,7 @@ mod diff;
 mod faults;
 mod graphql;
 mod hunks;
+mod installed;
 mod limits;
 mod objects;
 mod page;
