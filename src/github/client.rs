@@ -120,6 +120,10 @@ impl GitHub {
         Ok(Self { app: Arc::new(app), installations: Arc::default() })
     }
 
+    pub(super) fn app_client(&self) -> &AppClient {
+        &self.app
+    }
+
     /// The App in installation `id`; sends nothing.
     pub fn installation(&self, id: u64) -> Installation {
         let mut installations = self.installations.lock().expect("nothing panics while it holds the map");
@@ -150,7 +154,7 @@ impl GitHub {
             #[serde(default)]
             permissions: BTreeMap<String, String>,
         }
-        let answer = self.app.call(&Call::get(self.app.transport.url(["app"], &[]))).await?;
+        let answer = self.app.get(self.app.transport.url(["app"], &[])).await?;
         let Body { id, slug, name, events, permissions } = answer.json()?;
         Ok(App { id, slug, name, events, permissions: Permissions(permissions) })
     }
@@ -162,13 +166,18 @@ impl GitHub {
             id: u64,
         }
         let url = self.app.transport.url(["repos", repo.owner(), repo.name(), "installation"], &[]);
-        Ok(self.app.call(&Call::get(url)).await?.json::<Body>()?.id)
+        Ok(self.app.get(url).await?.json::<Body>()?.id)
     }
 }
 
 impl AppClient {
+    /// Reads `url` as the App itself.
+    pub(super) async fn get(&self, url: Url) -> Result<Answer, Error> {
+        self.call(&Call::get(url)).await
+    }
+
     /// Sends `call` as the App itself.
-    async fn call(&self, call: &Call) -> Result<Answer, Error> {
+    pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {
         self.gate.check(Bucket::Core, self.clock.now())?;
         let jwt = self.signer.jwt(self.clock.now())?;
         let answer = self.transport.exchange(call, &jwt).await?;

@@ -108,7 +108,7 @@ fn from_nothing_to_a_check_run() {
         private_key_file = "DIR/private-key.pem"
         webhook_secret_file = "DIR/webhook-secret"
         api_url = "https://GITHUB/api/v3"
-        graphql_url = "https://GITHUB/api/graphql"
+        git_url = "https://GITHUB"
         "#);
         assert_eq!(written["private-key.pem"], app.private_key_pem.expose_secret());
         assert_eq!(written["webhook-secret"].trim_end(), app.webhook_secret.expose_secret());

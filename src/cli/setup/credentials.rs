@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::{
     config::{GitHubConfig, SETTINGS as ALL},
-    github::NewApp,
+    github::{NewApp, Urls},
 };
 
 /// The settings file.
@@ -23,7 +23,6 @@ pub(super) const SETTINGS: &str = "mergecast.toml";
 const PRIVATE_KEY: &str = "private-key.pem";
 const WEBHOOK_SECRET: &str = "webhook-secret";
 const CLIENT_SECRET: &str = "client-secret";
-/// Secrets first: without the settings file they are not read.
 const NAMES: [&str; 4] = [PRIVATE_KEY, WEBHOOK_SECRET, CLIENT_SECRET, SETTINGS];
 /// Written on trial before anything is created; a private key has 2 KB.
 const ROOM_BYTES: usize = 64 << 10;
@@ -33,6 +32,8 @@ pub(super) struct Credentials<'a> {
     pub(super) app: &'a NewApp,
     pub(super) public_url: &'a Url,
     pub(super) github: &'a GitHubConfig,
+    /// Base of GitHub's pages.
+    pub(super) pages: &'a Url,
 }
 
 /// Where it is kept.
@@ -145,6 +146,7 @@ fn create(file: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 impl Credentials<'_> {
+    /// Secrets first: without the settings file nobody reads them.
     fn files(&self, directory: &Path) -> Vec<(&'static str, SecretString)> {
         let Self { app, .. } = self;
         let secret = app.webhook_secret.as_ref().map(|secret| (WEBHOOK_SECRET, line(secret)));
@@ -195,20 +197,20 @@ impl Credentials<'_> {
         text.into()
     }
 
-    /// Addresses of GitHub that are not the defaults: variable, key, value.
+    /// Addresses of GitHub that do not follow from the defaults: variable, key, value.
     fn addresses(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
-        let github = self.github;
-        let all = [
-            ("GITHUB_API_URL", &github.api_url),
-            ("GITHUB_GRAPHQL_URL", &github.graphql_url),
-            ("GITHUB_GIT_URL", &github.git_url),
-        ];
-        let usual = ("https://api.github.com/graphql", "GITHUB_GRAPHQL_URL");
-        all.into_iter().filter_map(move |(env, url)| {
-            let setting = ALL.iter().find(|setting| setting.env == env)?;
+        let Self { github, pages, .. } = self;
+        let setting = |env: &str| ALL.iter().find(|setting| setting.env == env);
+        let is_default = |env: &str, address: &str| setting(env).is_some_and(|s| s.default == Some(address));
+        // Of an Enterprise Server the remotes stand beside the pages, unless the settings say otherwise.
+        let remotes = if is_default("GITHUB_GIT_URL", without_slash(&github.git_url)) { pages } else { &github.git_url };
+        let derived = Urls::new(github.api_url.clone()).is_ok_and(|urls| urls.graphql == github.graphql_url);
+        let graphql = Some(("GITHUB_GRAPHQL_URL", &github.graphql_url)).filter(|_| !derived);
+        let all = [("GITHUB_API_URL", &github.api_url), ("GITHUB_GIT_URL", remotes)];
+        all.into_iter().chain(graphql).filter_map(move |(env, url)| {
             let address = without_slash(url);
-            let default = setting.default == Some(address) || (address, env) == usual;
-            (!default).then_some((env, setting.key, address))
+            let key = setting(env)?.key;
+            (!is_default(env, address)).then_some((env, key, address))
         })
     }
 }

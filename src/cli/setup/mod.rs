@@ -181,7 +181,7 @@ async fn finish(
     // Where GitHub says its page is, if that is GitHub.
     let page = Url::parse(&app.html_url).ok().filter(|page| page.origin() == pages.origin());
     let (slug, without_secret) = (app.slug.clone(), app.webhook_secret.is_none());
-    let credentials = Credentials { app: &app, public_url, github: &config.github };
+    let credentials = Credentials { app: &app, public_url, github: &config.github, pages };
     let files = place.keep(&credentials).with_context(|| {
         format!(
             "the App {slug} was created, but its credentials could not be kept\n\

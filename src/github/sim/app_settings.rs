@@ -1,4 +1,4 @@
-//! What the app's owner sees and changes on GitHub's pages: permissions, events, the hook; and the installation of the app.
+//! What the app's owner sees and changes on GitHub's pages: permissions, events, the hook.
 
 use std::sync::Arc;
 
@@ -43,11 +43,6 @@ impl Sim {
         });
     }
 
-    /// Installs the app on an account; sends `installation.created`. Gives the installation's id.
-    pub fn install(&self, account: &str) -> u64 {
-        self.act(|state| state.install(account))
-    }
-
     /// Lets a public address lead to another one, as name servers and proxies do.
     pub fn resolve(&self, public: &str, real: &str) {
         self.act(|state| state.resolved = Some((public.to_owned(), real.to_owned())));
@@ -55,12 +50,6 @@ impl Sim {
 }
 
 impl State {
-    pub(super) fn install(&mut self, account: &str) -> u64 {
-        let id = self.installation_for(account);
-        self.send_installation("created", id);
-        id
-    }
-
     /// Where webhooks really go.
     pub(super) fn hook_address(&self) -> Option<String> {
         let url = self.hook_url.as_ref()?;

@@ -112,8 +112,8 @@ impl State {
         let full_name = format!("{owner}/{name}");
         let repo = self.repo(&full_name)?;
         let Caller::Installation(token) = caller else { return Some(repo) };
-        let own = self.installations.get(&token.installation)?.account.eq_ignore_ascii_case(&repo.owner);
-        let narrowed_out = token.repositories.as_ref().is_some_and(|r| !r.contains(&key(&full_name)));
+        let own = self.installations.get(&token.installation)?.covers(repo);
+        let narrowed_out = token.repositories.as_ref().is_some_and(|r| !r.contains(&key(&repo.full_name())));
         (own && !narrowed_out).then_some(repo)
     }
 }

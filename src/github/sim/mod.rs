@@ -11,6 +11,7 @@ mod diff;
 mod faults;
 mod graphql;
 mod hunks;
+mod installed;
 mod limits;
 mod objects;
 mod page;
@@ -105,7 +106,7 @@ fn default_permissions() -> Permissions {
 }
 
 /// What the app is subscribed to.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 13] = [
     "check_run",
     "check_suite",
     "deployment",
@@ -116,6 +117,7 @@ const EVENTS: [&str; 12] = [
     "pull_request_review",
     "push",
     "release",
+    "repository",
     "status",
     "workflow_run",
 ];

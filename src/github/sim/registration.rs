@@ -206,7 +206,8 @@ fn app_page<'a>(
             let account = field("account").to_owned();
             let known = state.repos.values().any(|r| r.owner.eq_ignore_ascii_case(&account));
             known.then(|| {
-                state.install(&account);
+                let id = state.installation_for(&account);
+                state.send_installation("created", id);
                 shown(StatusCode::OK, "Installed", &format!("<h1>{name} is installed on {}</h1>", escape(&account)))
             })
         }

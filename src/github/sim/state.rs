@@ -39,6 +39,8 @@ pub(super) struct State {
     pub(super) installations: BTreeMap<u64, InstallationRecord>,
     /// By lower-case `owner/name`.
     pub(super) repos: BTreeMap<String, Repo>,
+    /// Lower-case names that repositories once had, and which ones had them.
+    pub(super) redirects: HashMap<String, u64>,
     pub(super) objects: Objects,
     pub(super) suites: BTreeMap<u64, Suite>,
     pub(super) runs: BTreeMap<u64, Run>,
@@ -99,6 +101,9 @@ pub(super) struct InstallationRecord {
     pub(super) id: u64,
     pub(super) account: String,
     pub(super) permissions: Permissions,
+    /// Ids of the repositories that it covers; `None` for all of the account's.
+    pub(super) repositories: Option<BTreeSet<u64>>,
+    pub(super) events: Vec<String>,
     pub(super) suspended_at: Option<DateTime<Utc>>,
     pub(super) created_at: DateTime<Utc>,
 }
@@ -203,6 +208,7 @@ impl State {
             users: BTreeMap::new(),
             installations: BTreeMap::new(),
             repos: BTreeMap::new(),
+            redirects: HashMap::new(),
             objects: Objects::default(),
             suites: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -235,8 +241,11 @@ impl State {
         self.next_id
     }
 
+    /// The repository of this name, or the one that had it before.
     pub(super) fn repo(&self, full_name: &str) -> Option<&Repo> {
-        self.repos.get(&key(full_name))
+        let key = key(full_name);
+        let moved = || self.redirects.get(&key).and_then(|id| self.repo_by_id(*id));
+        self.repos.get(&key).or_else(moved)
     }
 
     /// For names that a handle holds: the repository was made when the handle was.
@@ -245,7 +254,8 @@ impl State {
     }
 
     pub(super) fn known_mut(&mut self, full_name: &str) -> &mut Repo {
-        self.repos.get_mut(&key(full_name)).expect("a handle's repository exists")
+        let now = key(&self.known(full_name).full_name());
+        self.repos.get_mut(&now).expect("a handle's repository exists")
     }
 
     pub(super) fn repo_by_id(&self, id: u64) -> Option<&Repo> {
@@ -274,8 +284,10 @@ impl State {
         }
         let (id, created_at) = (self.new_id(), self.now());
         let permissions = self.app.permissions.clone();
+        let events = self.app.events.clone();
+        let account = account.to_owned();
         let record =
-            InstallationRecord { id, account: account.to_owned(), permissions, suspended_at: None, created_at };
+            InstallationRecord { id, account, permissions, repositories: None, events, suspended_at: None, created_at };
         self.installations.insert(id, record);
         id
     }
