@@ -201,7 +201,7 @@ impl Credentials<'_> {
     fn addresses(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
         let Self { github, pages, .. } = self;
         let setting = |env: &str| ALL.iter().find(|setting| setting.env == env);
-        let is_default = |env: &str, address: &str| setting(env).is_some_and(|s| s.default == Some(address));
+        let is_default = move |env: &str, address: &str| setting(env).is_some_and(|s| s.default == Some(address));
         // Of an Enterprise Server the remotes stand beside the pages, unless the settings say otherwise.
         let remotes = if is_default("GITHUB_GIT_URL", without_slash(&github.git_url)) { pages } else { &github.git_url };
         let derived = Urls::new(github.api_url.clone()).is_ok_and(|urls| urls.graphql == github.graphql_url);
