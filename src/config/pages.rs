@@ -10,7 +10,8 @@ impl GitHubConfig {
     /// # Errors
     /// The API is none whose pages are known, and no address of git remotes is set that would tell.
     pub fn pages_url(&self) -> Result<Url, ConfigError> {
-        let default = SETTINGS.iter().find(|setting| setting.env == "GITHUB_GIT_URL").and_then(|setting| setting.default);
+        let default =
+            SETTINGS.iter().find(|setting| setting.env == "GITHUB_GIT_URL").and_then(|setting| setting.default);
         let is_default = default.is_some_and(|text| Url::parse(text).is_ok_and(|url| url == self.git_url));
         let remotes = Some(&self.git_url).filter(|url| url.scheme().starts_with("http") && !is_default);
         remotes.cloned().or_else(|| pages_of(&self.api_url)).ok_or_else(|| {

@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use url::Url;
 
 use super::auth::{AppCredentials, Permissions, Signer, Token, TokenAnswer};
 use super::error::Error;
 use super::installation::{Installation, Shared, judge};
+use super::introduction;
 use super::name::RepoName;
 use super::rate::{Bucket, Gate};
 use super::transport::{Answer, Call, Transport};
@@ -176,12 +178,25 @@ impl AppClient {
         self.call(&Call::get(url)).await
     }
 
+    /// Reads `url` as the App itself; beside it the date of whatever answer came, a refusal included.
+    pub(super) async fn get_dated(&self, url: Url) -> (Option<DateTime<Utc>>, Result<Answer, Error>) {
+        let answer = match self.send(&Call::get(url)).await {
+            Ok(answer) => answer,
+            Err(error) => return (None, Err(error)),
+        };
+        (introduction::date(&answer), judge(answer, false, Bucket::Core, &self.gate, &self.clock))
+    }
+
     /// Sends `call` as the App itself.
     pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {
+        let answer = self.send(call).await?;
+        judge(answer, call.write, Bucket::Core, &self.gate, &self.clock)
+    }
+
+    async fn send(&self, call: &Call) -> Result<Answer, Error> {
         self.gate.check(Bucket::Core, self.clock.now())?;
         let jwt = self.signer.jwt(self.clock.now())?;
-        let answer = self.transport.exchange(call, &jwt).await?;
-        judge(answer, call.write, Bucket::Core, &self.gate, &self.clock)
+        self.transport.exchange(call, &jwt).await
     }
 
     /// A new token of installation `id`.

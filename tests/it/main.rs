@@ -7,6 +7,7 @@ mod backlog;
 mod changes;
 mod cli;
 mod contracts;
+mod doctor;
 mod doors;
 mod heal;
 mod hostile;

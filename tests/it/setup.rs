@@ -2,14 +2,7 @@
 
 mod browser;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::Command,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
 use mergecast::github::sim::{Edits, PullSpec, Sim};
 use secrecy::ExposeSecret;
@@ -54,12 +47,13 @@ fn files(directory: &Path) -> BTreeMap<String, String> {
 
 /// Names that the temporary directory and chance gave, made the same in every run.
 fn steady(text: &str, sim: &Sim, directory: &Path) -> String {
-    let port = regex::Regex::new(r"127\.0\.0\.1:\d+|-L \d+|:\d+ THIS").unwrap();
     let text = text.replace(&directory.canonicalize().unwrap().display().to_string(), "DIR");
     let text = text.replace(&sim.api_url(), "https://GITHUB").replace(&sim.app().app_id.to_string(), "ID");
     let text = text.replace(&sim.app().client_id, "CLIENT");
-    let text = port.replace_all(&text, |found: &regex::Captures<'_>| found[0].replace(|c: char| c.is_ascii_digit(), "0"));
-    regex::Regex::new(r"key=[0-9a-f]+").unwrap().replace_all(&text, "key=KEY").into_owned()
+    let differing = [(r"key=[0-9a-f]+", "key=KEY"), (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"), (r"-L \d+", "-L PORT")];
+    differing
+        .iter()
+        .fold(text, |text, (pattern, name)| regex::Regex::new(pattern).unwrap().replace_all(&text, *name).into_owned())
 }
 
 #[test]
@@ -76,11 +70,11 @@ fn from_nothing_to_a_check_run() {
         insta::assert_snapshot!(steady(&err, &sim, directory.path()), @r#"
         Open this page in a browser on this machine, within 60 minutes:
 
-            http://127.0.0.1:0/?key=KEY
+            http://127.0.0.1:PORT/?key=KEY
 
         GitHub then asks you to create the App "Mergecast acme" for acme, and sends you back here.
         No two Apps have the same name: if it is taken, change it there.
-        From another machine, forward the port first: ssh -L 0:127.0.0.1:0 THIS-HOST
+        From another machine, forward the port first: ssh -L PORT:127.0.0.1:PORT THIS-HOST
 
         The GitHub App mergecast-acme stands: https://GITHUB/apps/mergecast-acme
         wrote DIR/private-key.pem
@@ -162,7 +156,10 @@ fn credentials_can_go_to_standard_output_instead() {
         let found: BTreeMap<&str, &str> = out.lines().map(|line| line.split_once('=').unwrap()).collect();
         assert_eq!(found["GITHUB_APP_ID"], app.app_id.to_string());
         assert_eq!(found["GITHUB_WEBHOOK_SECRET"], app.webhook_secret.expose_secret());
-        assert_eq!(found["GITHUB_PRIVATE_KEY"].replace("\\n", "\n").trim_end(), app.private_key_pem.expose_secret().trim_end());
+        assert_eq!(
+            found["GITHUB_PRIVATE_KEY"].replace("\\n", "\n").trim_end(),
+            app.private_key_pem.expose_secret().trim_end()
+        );
         assert_eq!(found["MERGECAST_PUBLIC_URL"], PUBLIC);
         assert_eq!(found["GITHUB_API_URL"], sim.api_url());
         assert!(files(directory.path()).is_empty());
@@ -215,7 +212,8 @@ fn a_code_that_is_spent_or_old_is_told() {
         assert_eq!(page.status, 502);
         let Ended { code, err, .. } = program.end();
         assert_eq!(code, 1);
-        let expected = "error: GitHub does not take the code: it was used already or is over an hour old\nhint: delete the App";
+        let expected =
+            "error: GitHub does not take the code: it was used already or is over an hour old\nhint: delete the App";
         assert!(err.contains(expected), "{err}");
         assert!(files(directory.path()).is_empty());
     });
@@ -229,7 +227,11 @@ fn what_stands_there_is_never_lost() {
         let refused = run(command(&sim, path, &[]));
         assert_eq!(refused.code, 1);
         let expected = "would be overwritten\nhint: choose another --dir, or --force";
-        assert!(refused.err.starts_with("error: webhook-secret in ") && refused.err.contains(expected), "{}", refused.err);
+        assert!(
+            refused.err.starts_with("error: webhook-secret in ") && refused.err.contains(expected),
+            "{}",
+            refused.err
+        );
 
         // Something that comes in the way meanwhile takes everything back.
         let (program, url) = start(command(&sim, path, &["--force"]));
@@ -270,14 +272,18 @@ fn what_cannot_work_is_found_out_before_anything_is_created() {
         let mut limited = Command::new("sh");
         let full = command(&sim, path, &[]);
         limited.current_dir(path).env_clear().envs(full.get_envs().filter_map(|(k, v)| Some((k, v?))));
-        limited.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""]).arg(full.get_program()).args(full.get_args());
+        limited
+            .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
+            .arg(full.get_program())
+            .args(full.get_args());
         check(limited, "cannot write into ");
         assert!(files(path).is_empty());
         let local = mergecast(path, &["setup", "--public-url", "http://localhost:8080"], &[]);
         check(local, "GitHub delivers no webhooks to http://localhost:8080/");
         check(mergecast(path, &["setup"], &[]), "MERGECAST_PUBLIC_URL is not set");
         check(command(&sim, path, &["--listen", "0.0.0.0:0"]), "is no loopback address");
-        let unknown = mergecast(path, &["setup", "--public-url", PUBLIC], &[("GITHUB_API_URL", "https://proxy.example")]);
+        let unknown =
+            mergecast(path, &["setup", "--public-url", PUBLIC], &[("GITHUB_API_URL", "https://proxy.example")]);
         check(unknown, "does not tell where GitHub's pages are");
         assert!(sim.exchanges().is_empty());
         let usage = run(command(&sim, path, &["--org", "a/b", "--print"]));

@@ -253,7 +253,6 @@ impl Ctx {
             assert!(self.setup.may_bury || !open, "the check run on {sha} was left unfinished");
         }
     }
-
 }
 
 /// Everything that went over the wire fits what GitHub publishes.

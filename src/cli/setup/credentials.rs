@@ -185,7 +185,8 @@ impl Credentials<'_> {
             app.id,
             one_line(&app.client_id)
         );
-        let mut add = |name: &str, value: &str| writeln!(text, "{name}={}", one_line(value)).expect("a String takes it");
+        let mut add =
+            |name: &str, value: &str| writeln!(text, "{name}={}", one_line(value)).expect("a String takes it");
         for (name, _, address) in self.addresses() {
             add(name, address);
         }
@@ -203,7 +204,8 @@ impl Credentials<'_> {
         let setting = |env: &str| ALL.iter().find(|setting| setting.env == env);
         let is_default = move |env: &str, address: &str| setting(env).is_some_and(|s| s.default == Some(address));
         // Of an Enterprise Server the remotes stand beside the pages, unless the settings say otherwise.
-        let remotes = if is_default("GITHUB_GIT_URL", without_slash(&github.git_url)) { pages } else { &github.git_url };
+        let remotes =
+            if is_default("GITHUB_GIT_URL", without_slash(&github.git_url)) { pages } else { &github.git_url };
         let derived = Urls::new(github.api_url.clone()).is_ok_and(|urls| urls.graphql == github.graphql_url);
         let graphql = Some(("GITHUB_GRAPHQL_URL", &github.graphql_url)).filter(|_| !derived);
         let all = [("GITHUB_API_URL", &github.api_url), ("GITHUB_GIT_URL", remotes)];

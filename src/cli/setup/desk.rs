@@ -111,7 +111,8 @@ impl Desk {
         let url = format!("http://{address}/?key={}", secrets.key.expose_secret()).into();
         // One is all that is ever sent.
         let (sender, codes) = mpsc::channel(1);
-        let form = Form { html: ask.render()?, key: secrets.key, state: Mutex::new(Some(secrets.state)), codes: sender };
+        let form =
+            Form { html: ask.render()?, key: secrets.key, state: Mutex::new(Some(secrets.state)), codes: sender };
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let server = tokio::spawn(async move {

@@ -72,7 +72,11 @@ impl SetupArgs {
 /// Login of an organisation: it becomes part of an address.
 fn organisation(text: &str) -> Result<String, String> {
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    if plain && (1..=39).contains(&text.len()) { Ok(text.to_owned()) } else { Err("no login of an organisation".into()) }
+    if plain && (1..=39).contains(&text.len()) {
+        Ok(text.to_owned())
+    } else {
+        Err("no login of an organisation".into())
+    }
 }
 
 fn app_name(text: &str) -> Result<String, String> {
@@ -203,11 +207,15 @@ async fn exchange(config: &Config, code: &SecretString, clock: &Clock) -> anyhow
         };
         match (&error, pauses.next()) {
             (Error::Unavailable { .. }, Some(pause)) => tokio::time::sleep(*pause).await,
-            (Error::NotFound, _) => bail!("GitHub does not take the code: it was used already or is over an hour old\n{again}"),
+            (Error::NotFound, _) => {
+                bail!("GitHub does not take the code: it was used already or is over an hour old\n{again}")
+            }
             (Error::AnswerLost { .. } | Error::Contract { .. }, _) => {
                 bail!("{error}: the App exists, but its credentials are lost\n{again}")
             }
-            _ => bail!("{error}\nhint: the App exists on GitHub; delete it there, check GITHUB_API_URL and run setup again"),
+            _ => bail!(
+                "{error}\nhint: the App exists on GitHub; delete it there, check GITHUB_API_URL and run setup again"
+            ),
         }
     }
 }
@@ -233,7 +241,9 @@ impl Made {
             anstream::eprintln!("wrote {}", file.display());
         }
         if self.without_secret {
-            anstream::eprintln!("warning: GitHub made no webhook secret\nhint: set one on the App's page and as GITHUB_WEBHOOK_SECRET");
+            anstream::eprintln!(
+                "warning: GitHub made no webhook secret\nhint: set one on the App's page and as GITHUB_WEBHOOK_SECRET"
+            );
         }
         let install = self.address("/installations/new").unwrap_or_else(|| "on the App's page".to_owned());
         anstream::eprintln!("\nNext:");

@@ -24,17 +24,23 @@ pub struct SimAppSettings {
 }
 
 impl Sim {
+    /// The settings of the app.
+    pub fn app_settings(&self) -> SimAppSettings {
+        let state = self.shared.state();
+        SimAppSettings {
+            permissions: state.app.permissions.clone(),
+            events: state.app.events.clone(),
+            hook_url: state.hook_url.clone(),
+            hook_verified: state.hook_verified,
+            webhook_secret: state.login.app.webhook_secret.clone(),
+        }
+    }
+
     /// Changes the settings of the app.
     pub fn change_app(&self, change: impl FnOnce(&mut SimAppSettings)) {
+        let mut settings = self.app_settings();
+        change(&mut settings);
         self.act(|state| {
-            let mut settings = SimAppSettings {
-                permissions: state.app.permissions.clone(),
-                events: state.app.events.clone(),
-                hook_url: state.hook_url.clone(),
-                hook_verified: state.hook_verified,
-                webhook_secret: state.login.app.webhook_secret.clone(),
-            };
-            change(&mut settings);
             let SimAppSettings { permissions, events, hook_url, hook_verified, webhook_secret } = settings;
             (state.app.permissions, state.app.events) = (permissions, events);
             (state.hook_url, state.hook_verified) = (hook_url, hook_verified);
@@ -53,7 +59,10 @@ impl State {
     /// Where webhooks really go.
     pub(super) fn hook_address(&self) -> Option<String> {
         let url = self.hook_url.as_ref()?;
-        let resolved = self.resolved.as_ref().and_then(|(public, real)| Some(format!("{real}{}", url.strip_prefix(public.as_str())?)));
+        let resolved = self
+            .resolved
+            .as_ref()
+            .and_then(|(public, real)| Some(format!("{real}{}", url.strip_prefix(public.as_str())?)));
         Some(resolved.unwrap_or_else(|| url.clone()))
     }
 }

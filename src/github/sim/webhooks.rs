@@ -18,7 +18,10 @@ impl State {
         // A suspended installation gets nothing, nor does one without the repository, the subscription or the permission.
         let wanted = |i: &&InstallationRecord| {
             let granted = permission(event).is_none_or(|permission| i.permissions.contains_key(permission));
-            i.suspended_at.is_none() && i.covers(repo) && granted && i.events.iter().any(|subscribed| subscribed == event)
+            i.suspended_at.is_none()
+                && i.covers(repo)
+                && granted
+                && i.events.iter().any(|subscribed| subscribed == event)
         };
         let Some(installation) = self.installation_of(&repo.owner).filter(wanted) else { return };
         payload["installation"] = json!({"id": installation.id, "node_id": node_id("MDIzOk", installation.id)});

@@ -80,6 +80,7 @@ fn attribute(html: &str, pattern: &str) -> String {
 fn plain(escaped: &str) -> String {
     let entities = [("quot", "34", '"'), ("lt", "60", '<'), ("gt", "62", '>'), ("#39", "39", '\''), ("amp", "38", '&')];
     entities.iter().fold(escaped.to_owned(), |text, (name, number, character)| {
-        text.replace(&format!("&{name};"), &character.to_string()).replace(&format!("&#{number};"), &character.to_string())
+        text.replace(&format!("&{name};"), &character.to_string())
+            .replace(&format!("&#{number};"), &character.to_string())
     })
 }

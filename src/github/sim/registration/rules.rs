@@ -122,7 +122,8 @@ fn hook(manifest: &Map<String, Value>) -> Result<Option<String>, String> {
 
 fn permissions(manifest: &Map<String, Value>) -> Result<Permissions, String> {
     let mut permissions = Permissions::from([("metadata".to_owned(), "read".to_owned())]);
-    let asked = manifest.get("default_permissions").map(|p| p.as_object().ok_or("default_permissions is not an object"));
+    let asked =
+        manifest.get("default_permissions").map(|p| p.as_object().ok_or("default_permissions is not an object"));
     for (name, level) in asked.transpose()?.into_iter().flatten() {
         if !PERMISSIONS.contains(&name.as_str()) {
             return Err(format!("default_permissions: {name} is no permission"));
@@ -135,7 +136,8 @@ fn permissions(manifest: &Map<String, Value>) -> Result<Permissions, String> {
 }
 
 fn events(manifest: &Map<String, Value>, permissions: &Permissions) -> Result<Vec<String>, String> {
-    let asked = manifest.get("default_events").map(|e| e.as_array().ok_or("default_events is not a list")).transpose()?;
+    let asked =
+        manifest.get("default_events").map(|e| e.as_array().ok_or("default_events is not a list")).transpose()?;
     let mut events = Vec::new();
     for event in asked.into_iter().flatten() {
         let event = event.as_str().ok_or("default_events holds something that is no text")?;
@@ -181,7 +183,10 @@ mod tests {
             let expected = "Hook url is not supported because it isn't reachable over the public Internet";
             check(|m| m["hook_attributes"]["url"] = json!(local), Err(expected));
         }
-        check(|m| m["default_permissions"]["cheks"] = json!("read"), Err("default_permissions: cheks is no permission"));
+        check(
+            |m| m["default_permissions"]["cheks"] = json!("read"),
+            Err("default_permissions: cheks is no permission"),
+        );
         check(
             |m| m["default_permissions"]["checks"] = json!("all"),
             Err("default_permissions: checks is neither read nor write"),

@@ -29,22 +29,23 @@ pub(super) fn is_api(segments: &[String]) -> bool {
     let first = segments.first().map(String::as_str);
     // An organisation's settings are pages; below its number lie its teams.
     let settings = first == Some("organizations") && segments.get(2).is_some_and(|part| part == "settings");
-    !settings && matches!(
-        first,
-        Some(
-            "app"
-                | "app-manifests"
-                | "repos"
-                | "repositories"
-                | "graphql"
-                | "rate_limit"
-                | "installation"
-                | "orgs"
-                | "organizations"
-                | "users"
-                | "meta"
+    !settings
+        && matches!(
+            first,
+            Some(
+                "app"
+                    | "app-manifests"
+                    | "repos"
+                    | "repositories"
+                    | "graphql"
+                    | "rate_limit"
+                    | "installation"
+                    | "orgs"
+                    | "organizations"
+                    | "users"
+                    | "meta"
+            )
         )
-    )
 }
 
 /// Requests that cost nothing of the primary budget.
