@@ -75,6 +75,16 @@ impl Clock {
         self.as_manual().map_or_else(Uuid::now_v7, |mut manual| manual.new_uuid()).to_string()
     }
 
+    /// A text that nobody can guess: 256 bits of the system's chance, in hex. A manual clock's comes from its seed.
+    pub fn new_secret(&self) -> String {
+        let mut bits = [0; 32];
+        match self.as_manual() {
+            Some(mut manual) => manual.lots.fill(&mut bits),
+            None => aws_lc_rs::rand::fill(&mut bits).expect("the system gives random bytes"),
+        }
+        hex::encode(bits)
+    }
+
     fn as_manual(&self) -> Option<MutexGuard<'_, Manual>> {
         self.0.as_ref().map(|manual| manual.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -131,6 +141,15 @@ mod tests {
         assert_ne!(ids, draw(8));
         for id in [&ids[0], &Clock::system().new_id()] {
             assert_eq!(Uuid::parse_str(id).unwrap().get_version_num(), 7);
+        }
+    }
+
+    #[test]
+    fn secrets_are_long_and_differ() {
+        for clock in [Clock::manual(at(0)), Clock::system()] {
+            let (one, other) = (clock.new_secret(), clock.new_secret());
+            assert_eq!((one.len(), other.len()), (64, 64));
+            assert_ne!(one, other);
         }
     }
 

@@ -4,12 +4,14 @@
 
 mod completions;
 mod demo;
+mod doctor;
 mod health;
 mod man;
 mod output;
 mod replay;
 mod score;
 mod serve;
+mod setup;
 
 use std::{io, path::PathBuf};
 
@@ -53,6 +55,10 @@ enum Command {
     Demo(DemoArgs),
     /// Score a range of commits in a local repository
     Score(score::ScoreArgs),
+    /// Check everything that the App depends on, and say how to mend what is wrong
+    Doctor(doctor::DoctorArgs),
+    /// Create the GitHub App and write its credentials
+    Setup(setup::SetupArgs),
     /// Score stored facts again and say whether the same comes out
     Replay(ReplayArgs),
     /// Ask the server on this machine how it is; exits with 1 if not well
@@ -171,6 +177,11 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(serve::run(&config)).map(|()| ExitCode::Done)
         }
         Command::Demo(demo) => runtime()?.block_on(demo::run(demo.once, Terminal::stdout())).map(|()| ExitCode::Done),
+        Command::Doctor(doctor) => runtime()?.block_on(doctor::run(doctor, &args.sources(), &mut Terminal::stdout())),
+        Command::Setup(setup) => {
+            let config = args.settings(setup.flags())?;
+            runtime()?.block_on(setup::run(setup, &config, &Clock::system()))
+        }
         Command::Replay(replay) => {
             let database = replay.database.clone().map(|url| ("MERGECAST_DATABASE", url));
             let config = args.settings(database.into_iter().collect())?;
@@ -192,9 +203,19 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
 
 impl Args {
     fn settings(&self, flags: Vec<(&'static str, String)>) -> Result<Config, ConfigError> {
+        Config::load(ConfigSources { file: self.settings_file(), flags, env: &environment })
+    }
+
+    fn settings_file(&self) -> Option<PathBuf> {
         let found = || Some(PathBuf::from(SETTINGS_FILE)).filter(|path| path.exists());
-        let file = self.config.clone().or_else(found);
-        Config::load(ConfigSources { file, flags, env: &|name| std::env::var(name).ok() })
+        self.config.clone().or_else(found)
+    }
+
+    fn sources(&self) -> doctor::Sources {
+        let read = || ConfigSources { file: self.settings_file(), flags: Vec::new(), env: &environment };
+        // A file that cannot be read is told of once, by the settings.
+        let secrets = Config::secret_places(read()).unwrap_or_default();
+        doctor::Sources { file: self.settings_file(), config: Config::load(read()), secrets }
     }
 }
 
@@ -209,6 +230,10 @@ impl ServeArgs {
         ];
         flags.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
     }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {

@@ -28,6 +28,17 @@ pub struct ConfigSources<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// Where a secret was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// In the environment.
+    Environment,
+    /// In the settings file itself.
+    SettingsFile,
+    /// In a file of its own.
+    File(PathBuf),
+}
+
 /// All sources, read.
 pub(super) struct Lookup<'a> {
     flags: Vec<(&'static str, String)>,
@@ -102,6 +113,18 @@ impl<'a> Lookup<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Where a secret was found, if it is set. Looks where [`Self::secret`] does, in the same order.
+    pub(super) fn place(&self, setting: &Setting) -> Option<SecretPlace> {
+        let (env_file, key_file) = (format!("{}_FILE", setting.env), format!("{}_file", setting.key));
+        let file = |found: Found| SecretPlace::File(PathBuf::from(found.text));
+        let in_env = || self.in_environment(setting.env).map(|_| SecretPlace::Environment);
+        let in_file = || self.in_file(setting.key).map(|_| SecretPlace::SettingsFile);
+        in_env()
+            .or_else(|| self.in_environment(&env_file).map(file))
+            .or_else(in_file)
+            .or_else(|| self.in_file(&key_file).map(file))
     }
 
     fn find(&self, env: &str, key: &str) -> Option<Found> {

@@ -5,6 +5,7 @@
 
 mod lookup;
 mod nearest;
+mod pages;
 pub mod repository;
 mod settings;
 mod value;
@@ -14,7 +15,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use secrecy::SecretString;
 use url::Url;
 
-pub use lookup::ConfigSources;
+pub use lookup::{ConfigSources, SecretPlace};
 pub use nearest::nearest;
 pub use settings::{SETTINGS, Setting};
 
@@ -154,6 +155,16 @@ impl Config {
             },
             pagerduty_webhook_secret: lookup.secret("PAGERDUTY_WEBHOOK_SECRET")?,
         })
+    }
+
+    /// The secrets that are set, by their variable, and where each was found; their values are not looked at.
+    ///
+    /// # Errors
+    /// The settings file cannot be read.
+    pub fn secret_places(sources: ConfigSources<'_>) -> Result<Vec<(&'static str, SecretPlace)>, ConfigError> {
+        let lookup = Lookup::new(sources)?;
+        let secrets = SETTINGS.iter().filter(|setting| setting.secret);
+        Ok(secrets.filter_map(|setting| Some((setting.env, lookup.place(setting)?))).collect())
     }
 
     /// The credentials that `serve` cannot do without.

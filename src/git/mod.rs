@@ -77,6 +77,20 @@ pub enum Error {
     Answer(&'static str),
 }
 
+/// The version of the git program: its first two numbers.
+///
+/// # Errors
+/// It cannot be run, or says something else.
+pub fn version() -> Result<(u32, u32), Error> {
+    let said = Git::at(Path::new(".")).run(&["version"])?;
+    let said = String::from_utf8_lossy(&said);
+    let mut numbers = said.trim_start_matches("git version ").split(['.', ' ']).map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor)),
+        _ => Err(Error::Io(std::io::Error::other("it does not tell its version"))),
+    }
+}
+
 impl Repository {
     /// Finds the repository that `directory` is in.
     ///

@@ -117,7 +117,7 @@ pub(super) struct TokenAnswer {
 }
 
 /// Text that is secret from the moment it is parsed.
-struct SecretText(SecretString);
+pub(super) struct SecretText(pub(super) SecretString);
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use url::Url;
 
 use super::auth::{AppCredentials, Permissions, Signer, Token, TokenAnswer};
 use super::error::Error;
 use super::installation::{Installation, Shared, judge};
+use super::introduction;
 use super::name::RepoName;
 use super::rate::{Bucket, Gate};
 use super::transport::{Answer, Call, Transport};
@@ -120,6 +122,10 @@ impl GitHub {
         Ok(Self { app: Arc::new(app), installations: Arc::default() })
     }
 
+    pub(super) fn app_client(&self) -> &AppClient {
+        &self.app
+    }
+
     /// The App in installation `id`; sends nothing.
     pub fn installation(&self, id: u64) -> Installation {
         let mut installations = self.installations.lock().expect("nothing panics while it holds the map");
@@ -150,7 +156,7 @@ impl GitHub {
             #[serde(default)]
             permissions: BTreeMap<String, String>,
         }
-        let answer = self.app.call(&Call::get(self.app.transport.url(["app"], &[]))).await?;
+        let answer = self.app.get(self.app.transport.url(["app"], &[])).await?;
         let Body { id, slug, name, events, permissions } = answer.json()?;
         Ok(App { id, slug, name, events, permissions: Permissions(permissions) })
     }
@@ -162,17 +168,35 @@ impl GitHub {
             id: u64,
         }
         let url = self.app.transport.url(["repos", repo.owner(), repo.name(), "installation"], &[]);
-        Ok(self.app.call(&Call::get(url)).await?.json::<Body>()?.id)
+        Ok(self.app.get(url).await?.json::<Body>()?.id)
     }
 }
 
 impl AppClient {
+    /// Reads `url` as the App itself.
+    pub(super) async fn get(&self, url: Url) -> Result<Answer, Error> {
+        self.call(&Call::get(url)).await
+    }
+
+    /// Reads `url` as the App itself; beside it the date of whatever answer came, a refusal included.
+    pub(super) async fn get_dated(&self, url: Url) -> (Option<DateTime<Utc>>, Result<Answer, Error>) {
+        let answer = match self.send(&Call::get(url)).await {
+            Ok(answer) => answer,
+            Err(error) => return (None, Err(error)),
+        };
+        (introduction::date(&answer), judge(answer, false, Bucket::Core, &self.gate, &self.clock))
+    }
+
     /// Sends `call` as the App itself.
-    async fn call(&self, call: &Call) -> Result<Answer, Error> {
+    pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {
+        let answer = self.send(call).await?;
+        judge(answer, call.write, Bucket::Core, &self.gate, &self.clock)
+    }
+
+    async fn send(&self, call: &Call) -> Result<Answer, Error> {
         self.gate.check(Bucket::Core, self.clock.now())?;
         let jwt = self.signer.jwt(self.clock.now())?;
-        let answer = self.transport.exchange(call, &jwt).await?;
-        judge(answer, call.write, Bucket::Core, &self.gate, &self.clock)
+        self.transport.exchange(call, &jwt).await
     }
 
     /// A new token of installation `id`.

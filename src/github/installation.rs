@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
@@ -73,6 +74,12 @@ impl Installation {
     /// What it allows the App, as its token says.
     pub async fn permissions(&self) -> Result<Permissions, Error> {
         Ok(self.token().await?.permissions.clone())
+    }
+
+    /// Until when work that nobody waits for is to leave this installation's rate limit alone: more than half of it is
+    /// spent, as far as GitHub's answers said, or it is closed.
+    pub fn kept_until(&self) -> Option<DateTime<Utc>> {
+        self.shared.gate.kept_until(self.clock().now())
     }
 
     pub(super) fn transport(&self) -> &Transport {

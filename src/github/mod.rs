@@ -8,17 +8,23 @@ mod auth;
 mod base_files;
 mod check_run;
 mod client;
+mod deliveries;
 mod error;
 mod event;
 mod files;
 mod fold;
 mod graphql;
 mod installation;
+mod installations;
+mod introduction;
+mod manifest;
 mod name;
+mod open_pulls;
 mod payload;
 mod pull_refs;
 mod pull_request;
 mod rate;
+mod registration;
 #[cfg(test)]
 mod scripted;
 mod transport;
@@ -33,12 +39,18 @@ pub use check_run::{
     Conclusion,
 };
 pub use client::{App, GitHub, Options, Urls};
+pub use deliveries::{DeliveryPage, HookDelivery};
 pub use error::{Error, Retry};
 pub use files::{CachedPage, CommitFiles, Files};
 pub use installation::Installation;
+pub use installations::{InstallationInfo, InstalledRepository, RepositorySelection, events_lacking};
+pub use introduction::{AppProfile, Budget, Budgets, HookConfig, Introduction};
+pub use manifest::{APP_NAME_MAX, HookAttributes, Manifest, webhook_url};
 pub use name::RepoName;
+pub use open_pulls::{OpenPull, OpenPulls};
 pub use pull_refs::{PullRef, Undone};
 pub use pull_request::{PullRequest, TextFile};
+pub use registration::{NewApp, exchange_code};
 
 /// A permission that the App asks for: what breaks without it stands beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,6 +33,7 @@ pub(super) enum Bucket {
 /// What an answer says about limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct RateHeaders {
+    limit: Option<u64>,
     remaining: Option<u64>,
     reset: Option<DateTime<Utc>>,
     retry_after: Option<Duration>,
@@ -46,7 +47,9 @@ impl RateHeaders {
             let date = || DateTime::parse_from_rfc2822(t).ok().and_then(|at| (at.to_utc() - now).to_std().ok());
             t.parse().ok().map(Duration::from_secs).or_else(date)
         });
-        Self { remaining: text("x-ratelimit-remaining").and_then(|t| t.parse().ok()), reset, retry_after }
+        let count = |name: &str| text(name).and_then(|t| t.parse().ok());
+        let (limit, remaining) = (count("x-ratelimit-limit"), count("x-ratelimit-remaining"));
+        Self { limit, remaining, reset, retry_after }
     }
 
     /// Whether a refusal (403 or 429) is about limits and not about permissions. A secondary limit may come as a bare
@@ -75,6 +78,9 @@ pub(super) struct Gate {
 struct State {
     core_until: Option<DateTime<Utc>>,
     graphql_until: Option<DateTime<Utc>>,
+    /// Until when what is left is kept for what people wait for: more than half is spent.
+    core_kept_until: Option<DateTime<Utc>>,
+    graphql_kept_until: Option<DateTime<Utc>>,
     secondary_until: Option<DateTime<Utc>>,
     /// Secondary limits in a row for which GitHub named no time.
     strikes: u32,
@@ -122,6 +128,26 @@ impl Gate {
         if let (Some(0), Some(reset)) = (rate.remaining, rate.reset) {
             state.close(bucket, bounded(reset + RESET_MARGIN, now));
         }
+        if let (Some(limit), Some(remaining), Some(reset)) = (rate.limit, rate.remaining, rate.reset) {
+            let kept_until = (remaining < limit / 2).then(|| bounded(reset + RESET_MARGIN, now));
+            match bucket {
+                Bucket::Core => state.core_kept_until = kept_until,
+                Bucket::GraphQl => state.graphql_kept_until = kept_until,
+            }
+        }
+    }
+
+    /// Until when work that nobody waits for is to leave the limits alone: they are closed, or more than half spent.
+    pub(super) fn kept_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let state = self.lock();
+        let all = [
+            state.core_until,
+            state.graphql_until,
+            state.secondary_until,
+            state.core_kept_until,
+            state.graphql_kept_until,
+        ];
+        all.into_iter().flatten().filter(|until| *until > now).max()
     }
 
     /// Takes note of a refusal over limits, and says until when.

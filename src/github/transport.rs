@@ -156,6 +156,15 @@ impl Transport {
 
     /// Sends `call` with `token`. A read is repeated once when the connection breaks; a write never is.
     pub(super) async fn exchange(&self, call: &Call, token: &SecretString) -> Result<Answer, Error> {
+        self.follow(call, Some(token)).await
+    }
+
+    /// Sends `call` as nobody in particular.
+    pub(super) async fn exchange_openly(&self, call: &Call) -> Result<Answer, Error> {
+        self.follow(call, None).await
+    }
+
+    async fn follow(&self, call: &Call, token: Option<&SecretString>) -> Result<Answer, Error> {
         let mut url = call.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let answer = self.attempt(call, &url, token).await?;
@@ -170,7 +179,7 @@ impl Transport {
         Err(Error::contract("too many redirects"))
     }
 
-    async fn attempt(&self, call: &Call, url: &Url, token: &SecretString) -> Result<Answer, Error> {
+    async fn attempt(&self, call: &Call, url: &Url, token: Option<&SecretString>) -> Result<Answer, Error> {
         match self.once(call, url, token).await {
             Err(Broken { timeout: false, error: Error::Unavailable { .. }, .. }) if !call.write => {
                 self.once(call, url, token).await.map_err(|b| b.error)
@@ -179,20 +188,22 @@ impl Transport {
         }
     }
 
-    async fn once(&self, call: &Call, url: &Url, token: &SecretString) -> Result<Answer, Broken> {
+    async fn once(&self, call: &Call, url: &Url, token: Option<&SecretString>) -> Result<Answer, Broken> {
         let request = self.request(call, url, token).map_err(Broken::before)?;
         let mut response = self.client.execute(request).await.map_err(|e| Broken::during(call, &e))?;
         let body = read_body(&mut response, call).await?;
         Ok(Answer { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body })
     }
 
-    fn request(&self, call: &Call, url: &Url, token: &SecretString) -> Result<Request, Error> {
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-            .map_err(|_| Error::contract("a token that fits no header"))?;
-        bearer.set_sensitive(true);
+    fn request(&self, call: &Call, url: &Url, token: Option<&SecretString>) -> Result<Request, Error> {
         let mut request = Request::new(call.method.clone(), url.clone());
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, bearer);
+        if let Some(token) = token {
+            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+                .map_err(|_| Error::contract("a token that fits no header"))?;
+            bearer.set_sensitive(true);
+            headers.insert(AUTHORIZATION, bearer);
+        }
         headers.insert(ACCEPT, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(HeaderName::from_static("x-github-api-version"), HeaderValue::from_static(API_VERSION));
         if let Some(etag) = call.etag.as_deref().and_then(|e| HeaderValue::from_str(e).ok()) {

@@ -245,7 +245,7 @@ const BURY: &str = "\
 UPDATE inbox SET state = 'buried', done_at = $2, lease_until = NULL, last_error = $3 \
 WHERE delivery_id = $1 AND state = 'queued'";
 
-const COUNTS: &str = "\
+pub(super) const COUNTS: &str = "\
 SELECT state, COUNT(*), MIN(received_at) FROM inbox GROUP BY state";
 
 const NEXT_DUE: &str = "\

@@ -286,7 +286,7 @@ WHERE job_key = $1 AND lease_token = $2";
 const NEXT_DUE: &str = "\
 SELECT MIN(CASE WHEN lease_until > run_at THEN lease_until ELSE run_at END) FROM jobs WHERE state = 'queued'";
 
-const COUNTS: &str = "\
+pub(super) const COUNTS: &str = "\
 SELECT state, COUNT(*), MIN(queued_at) FROM jobs GROUP BY state";
 
 #[cfg(test)]

@@ -54,6 +54,17 @@ fn apply(connection: &mut Connection, migrations: &[Migration], now: i64) -> Res
     Ok(())
 }
 
+/// How many migrations a database has, and how many there are. Applies none.
+pub(super) fn standing(connection: &Connection) -> Result<(usize, usize)> {
+    let sql = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'schema_migrations'";
+    let begun = connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|error| to_store_error(&error))?;
+    if begun == 0 {
+        return Ok((0, MIGRATIONS.len()));
+    }
+    let applied = applied(connection).map_err(|error| to_store_error(&error))?;
+    Ok((compare(&applied, MIGRATIONS)?, MIGRATIONS.len()))
+}
+
 /// What the database has: number, name, checksum.
 fn applied(connection: &Connection) -> rusqlite::Result<Vec<(i64, String, String)>> {
     let sql = "SELECT version, name, checksum FROM schema_migrations ORDER BY version";

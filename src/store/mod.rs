@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod http_cache;
 mod inbox;
+mod inspect;
 mod jobs;
 mod migrate;
 mod models;
@@ -26,6 +27,7 @@ pub use deflate::{INFLATED_LIMIT, compress, decompress};
 pub use error::StoreError;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
+pub use inspect::{GivenUp, Inspection, Integrity, inspect};
 pub use jobs::{Job, JobCounts, JobRequest};
 pub use path::StorePath;
 pub use policies::PolicyRow;
@@ -102,6 +104,7 @@ const STATEMENTS: &[&[&str]] = &[
     models::STATEMENTS,
     policies::STATEMENTS,
     http_cache::STATEMENTS,
+    inspect::STATEMENTS,
 ];
 
 #[cfg(test)]

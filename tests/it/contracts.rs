@@ -113,6 +113,8 @@ impl Contracts {
             return self.check_graphql_exchange(request, status, response);
         }
         let path = path.strip_prefix("/api/v3").unwrap_or(path);
+        let moved = moved(path);
+        let path = moved.as_deref().unwrap_or(path);
         let Some(route) = self.route(method, path) else {
             return Err(vec![format!("{method} {path} is not an operation that tests/contracts/wanted.json lists")]);
         };
@@ -234,6 +236,7 @@ impl Contracts {
         let Some(schema) = operation.responses.get(&status.to_string()) else {
             return match status {
                 304 if route.method == "GET" && response.is_none() => Vec::new(),
+                301 | 307 if route.template.starts_with("/repos/") => general_violations(404, response),
                 _ => general_violations(status, response),
             };
         };
@@ -271,6 +274,12 @@ fn read(path: &Path) -> Value {
     let text =
         std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}\nhint: run make contracts", path.display()));
     serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Where a moved repository's old addresses lead: `/repositories/{id}` stands for `/repos/{owner}/{repo}`.
+fn moved(path: &str) -> Option<String> {
+    let (id, rest) = path.strip_prefix("/repositories/")?.split_once('/')?;
+    id.bytes().all(|byte| byte.is_ascii_digit()).then(|| format!("/repos/moved/{id}/{rest}"))
 }
 
 /// `{name}` takes one segment, a last `{name+}` takes all that is left.

@@ -233,7 +233,7 @@ impl Ctx {
         }
         assert!(self.sim.writes_at_once_max() <= 1, "two writes were under way at once");
         self.check_runs_are_whole().await;
-        self.check_contracts();
+        check_contracts(&self.sim);
         if let Some(service) = self.service.take() {
             service.stop().await;
         }
@@ -253,21 +253,21 @@ impl Ctx {
             assert!(self.setup.may_bury || !open, "the check run on {sha} was left unfinished");
         }
     }
+}
 
-    /// Everything that went over the wire fits what GitHub publishes.
-    fn check_contracts(&self) {
-        let Some(contracts) = Contracts::load() else { return };
-        let mut wrong = Vec::new();
-        for exchange in self.sim.exchanges() {
-            wrong.extend(violations(&contracts, &exchange));
-        }
-        for delivery in self.sim.deliveries() {
-            if let Err(errors) = contracts.check_webhook(&delivery.event, &delivery.payload) {
-                wrong.push(format!("webhook {}: {}", delivery.event, errors.join("; ")));
-            }
-        }
-        assert!(wrong.is_empty(), "not as GitHub documents it:\n{}", wrong.join("\n"));
+/// Everything that went over the wire fits what GitHub publishes.
+pub(crate) fn check_contracts(sim: &Sim) {
+    let Some(contracts) = Contracts::load() else { return };
+    let mut wrong = Vec::new();
+    for exchange in sim.exchanges() {
+        wrong.extend(violations(&contracts, &exchange));
     }
+    for delivery in sim.deliveries() {
+        if let Err(errors) = contracts.check_webhook(&delivery.event, &delivery.payload) {
+            wrong.push(format!("webhook {}: {}", delivery.event, errors.join("; ")));
+        }
+    }
+    assert!(wrong.is_empty(), "not as GitHub documents it:\n{}", wrong.join("\n"));
 }
 
 /// How an exchange differs from GitHub's documents. Faults that were ordered are no exchanges of GitHub's.

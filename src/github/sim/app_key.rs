@@ -11,6 +11,28 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::SimApp;
+use super::state::AppRecord;
+
+/// How an app is known to be itself: what its owner holds, and the key that its signatures are checked with.
+pub(super) struct AppLogin {
+    pub(super) app: SimApp,
+    pub(super) key: AppKey,
+}
+
+impl AppLogin {
+    pub(super) fn new(record: &AppRecord, key: AppKey, webhook_secret: SecretString) -> Self {
+        let app = SimApp {
+            app_id: record.id,
+            client_id: record.client_id.clone(),
+            private_key_pem: key.private_pem.clone(),
+            webhook_secret,
+        };
+        Self { app, key }
+    }
+}
+
+#[derive(Clone)]
 pub(super) struct AppKey {
     pub(super) private_pem: SecretString,
     public: DecodingKey,

@@ -1,5 +1,7 @@
 //! Logins of the simulated GitHub: who a request comes from, and what it may do.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -67,9 +69,12 @@ pub(super) fn authenticate(shared: &Shared, request: &Request) -> Result<Caller,
     if credential.starts_with("ghs_") {
         return by_token(&shared.state(), credential);
     }
-    let issuers = [shared.app.app_id.to_string(), shared.app.client_id.clone()];
-    let now = shared.state().now().timestamp();
-    let verdict = shared.key.verify(credential, &issuers, now);
+    let (login, now) = {
+        let state = shared.state();
+        (Arc::clone(&state.login), state.now().timestamp())
+    };
+    let issuers = [login.app.app_id.to_string(), login.app.client_id.clone()];
+    let verdict = login.key.verify(credential, &issuers, now);
     verdict.map_err(|why| Answer::error(401, why))?;
     // GitHub takes a JWT as a bearer token only.
     if bearer { Ok(Caller::App) } else { Err(Answer::error(401, "Bad credentials")) }
@@ -107,8 +112,8 @@ impl State {
         let full_name = format!("{owner}/{name}");
         let repo = self.repo(&full_name)?;
         let Caller::Installation(token) = caller else { return Some(repo) };
-        let own = self.installations.get(&token.installation)?.account.eq_ignore_ascii_case(&repo.owner);
-        let narrowed_out = token.repositories.as_ref().is_some_and(|r| !r.contains(&key(&full_name)));
+        let own = self.installations.get(&token.installation)?.covers(repo);
+        let narrowed_out = token.repositories.as_ref().is_some_and(|r| !r.contains(&key(&repo.full_name())));
         (own && !narrowed_out).then_some(repo)
     }
 }

@@ -285,7 +285,7 @@ fn done(shared: &Shared) {
 }
 
 async fn deliver(shared: &Shared, out: Outgoing) {
-    let hook_url = shared.state().hook_url.clone();
+    let hook_url = shared.state().hook_address();
     let outcome = match hook_url {
         None => DeliveryOutcome::NotSent,
         Some(url) => attempt(shared, &url, &out).await,
@@ -298,7 +298,9 @@ async fn attempt(shared: &Shared, url: &str, out: &Outgoing) -> DeliveryOutcome 
         HookContentType::Json => (out.body.to_vec(), "application/json"),
         HookContentType::Form => (form(&out.body), "application/x-www-form-urlencoded"),
     };
-    let request = shared
+    let login = Arc::clone(&shared.state().login);
+    let secret = &login.app.webhook_secret;
+    let mut request = shared
         .hooks
         .post(url)
         .header("accept", "*/*")
@@ -306,11 +308,12 @@ async fn attempt(shared: &Shared, url: &str, out: &Outgoing) -> DeliveryOutcome 
         .header("x-github-delivery", &out.guid)
         .header("x-github-event", &out.event)
         .header("x-github-hook-id", "512345678")
-        .header("x-github-hook-installation-target-id", shared.app.app_id.to_string())
-        .header("x-github-hook-installation-target-type", "integration")
-        .header("x-hub-signature-256", signature(&shared.app.webhook_secret, &body))
-        .body(body);
-    match request.send().await {
+        .header("x-github-hook-installation-target-id", login.app.app_id.to_string())
+        .header("x-github-hook-installation-target-type", "integration");
+    if !secret.expose_secret().is_empty() {
+        request = request.header("x-hub-signature-256", signature(secret, &body));
+    }
+    match request.body(body).send().await {
         Ok(answer) => DeliveryOutcome::Answered(answer.status().as_u16()),
         Err(e) if e.is_timeout() => DeliveryOutcome::Failed("timed out".to_owned()),
         Err(e) => DeliveryOutcome::Failed(if e.is_connect() { "failed to connect" } else { "no answer" }.to_owned()),

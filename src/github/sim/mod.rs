@@ -3,6 +3,7 @@
 
 mod answer;
 mod app_key;
+mod app_settings;
 mod auth;
 mod checks;
 mod delivery;
@@ -10,12 +11,14 @@ mod diff;
 mod faults;
 mod graphql;
 mod hunks;
+mod installed;
 mod limits;
 mod objects;
 mod page;
 mod pull_changes;
 mod pull_verbs;
 mod pulls;
+mod registration;
 mod repo_changes;
 mod rest;
 mod server;
@@ -37,6 +40,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use app_settings::SimAppSettings;
 pub use checks::{SimCheckRun, SimCheckWrite};
 pub use delivery::{Delivery, DeliveryOutcome, HookContentType};
 pub use faults::{Fault, FaultKind, FaultOn, Times, WebhookFault, WebhookFaultKind};
@@ -45,7 +49,7 @@ pub use pull_verbs::PullHandle;
 pub use state::{Permission, Permissions};
 pub use verbs::{PullSpec, SimRepository};
 
-use app_key::AppKey;
+use app_key::{AppKey, AppLogin};
 use state::{AppRecord, State, UserKind};
 
 /// What the simulator takes for the time.
@@ -101,18 +105,21 @@ fn default_permissions() -> Permissions {
     levels.map(|(name, level)| (name.to_owned(), level.to_owned())).collect()
 }
 
-/// What the app is subscribed to. `merge_group` is too, but GitHub's schema of `check_suite` does not know it.
-const EVENTS: [&str; 10] = [
+/// What the app is subscribed to.
+const EVENTS: [&str; 13] = [
     "check_run",
     "check_suite",
     "deployment",
     "deployment_status",
     "issue_comment",
+    "merge_group",
     "pull_request",
     "pull_request_review",
     "push",
     "release",
+    "repository",
     "status",
+    "workflow_run",
 ];
 
 /// The app as its owner knows it.
@@ -156,8 +163,6 @@ pub struct Exchange {
 pub(crate) struct Shared {
     state: Mutex<State>,
     options: SimOptions,
-    app: SimApp,
-    key: AppKey,
     hooks: reqwest::Client,
     wake: Notify,
     idle: Notify,
@@ -201,19 +206,13 @@ impl Sim {
             .build()
             .map_err(std::io::Error::other)?;
         let record = app_record(&options);
-        let app = SimApp {
-            app_id: record.id,
-            client_id: record.client_id.clone(),
-            private_key_pem: key.private_pem.clone(),
-            webhook_secret: SecretString::from(format!("simulated-secret-{}", options.seed)),
-        };
-        let mut state = State::new(base, Arc::clone(&options.clock), options.seed, record);
+        let webhook_secret = SecretString::from(format!("simulated-secret-{}", options.seed));
+        let login = AppLogin::new(&record, key, webhook_secret);
+        let mut state = State::new(base, Arc::clone(&options.clock), options.seed, record, login);
         state.user("octo-org", UserKind::Organization);
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
-            app,
-            key,
             hooks,
             wake: Notify::new(),
             idle: Notify::new(),
@@ -238,9 +237,9 @@ impl Sim {
         self.shared.state().base.clone()
     }
 
-    /// The app's credentials.
+    /// The app's credentials; of the one that was registered last.
     pub fn app(&self) -> SimApp {
-        self.shared.app.clone()
+        self.shared.state().login.app.clone()
     }
 
     /// Every check run on a commit, oldest first.

@@ -20,10 +20,13 @@ use super::auth::{self, Caller};
 use super::faults::{self, FaultKind};
 use super::limits;
 use super::objects;
+use super::registration;
 use super::rest;
 use super::state::State;
 use super::{Exchange, Shared, graphql, page};
 
+/// The `Date` of an answer: the simulated GitHub has its own clock.
+const DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
 /// Longest time that an answer is held back.
 const HOLD_MAX: Duration = Duration::from_secs(60);
 /// Largest request body, in bytes.
@@ -81,11 +84,12 @@ async fn respond(shared: &Arc<Shared>, http: HttpRequest<Incoming>) -> Option<Re
     let (parts, body) = http.into_parts();
     let path = parts.uri.path().to_owned();
     let segments = answer::segments(&path);
-    if !rest::is_api(&segments) {
-        return Some(page::serve(&shared.state(), &segments));
-    }
     let query_text = parts.uri.query().unwrap_or_default().to_owned();
     let bytes = axum::body::to_bytes(Body::new(body), BODY_MAX).await.ok()?;
+    if !rest::is_api(&segments) {
+        let form = registration::serve(shared, &parts.method, &segments, &query_text, &bytes);
+        return Some(form.unwrap_or_else(|| page::serve(&shared.state(), &segments)));
+    }
     let parsed = if bytes.is_empty() { Some(Value::Null) } else { serde_json::from_slice(&bytes).ok() };
     let unreadable = parsed.is_none();
     let request = Request {
@@ -113,7 +117,8 @@ async fn respond(shared: &Arc<Shared>, http: HttpRequest<Incoming>) -> Option<Re
     recording.answer = answer.as_ref().map(|a| (a.status, a.body.clone()));
     drop(recording);
     shared.wake.notify_waiters();
-    answer.map(|a| into_response(a, &request))
+    let date = shared.state().now().format(DATE).to_string();
+    answer.map(|a| into_response(a.with("date", date), &request))
 }
 
 fn strike(shared: &Shared, request: &Request) -> Option<FaultKind> {
@@ -184,7 +189,11 @@ fn spend_all(shared: &Shared, request: &Request, reset_in: u64) -> Answer {
 }
 
 fn resource(request: &Request) -> &'static str {
-    if request.is_graphql() { "graphql" } else { "core" }
+    match registration::code(request) {
+        _ if request.is_graphql() => "graphql",
+        Some(_) => "integration_manifest",
+        None => "core",
+    }
 }
 
 /// Login, budget, route, cache.
@@ -194,6 +203,11 @@ async fn perform(shared: &Arc<Shared>, request: &Request) -> Answer {
     }
     if request.header("x-github-api-version").is_some_and(|v| !API_VERSIONS.contains(&v)) {
         return Answer::error(400, "The requested API version is not supported.");
+    }
+    if let Some(code) = registration::code(request) {
+        // The code is the credential.
+        let answer = registration::convert(shared, code).unwrap_or_else(|refusal| refusal);
+        return limited(shared, request, None, answer, 1);
     }
     let caller = match auth::authenticate(shared, request) {
         Ok(caller) => caller,
@@ -271,6 +285,9 @@ impl Drop for Writing {
 /// Request headers worth recording: none that could hold a credential.
 const HEADERS: [&str; 5] = ["accept", "content-type", "if-none-match", "user-agent", "x-github-api-version"];
 
+/// Fields of answers that are blanked out.
+const SECRETS: [&str; 4] = ["token", "pem", "client_secret", "webhook_secret"];
+
 /// Records the exchange when dropped, so that one whose client gave up is not missed.
 struct Recording<'a> {
     shared: &'a Shared,
@@ -287,8 +304,10 @@ impl Drop for Recording<'_> {
         }
         let request = self.request;
         let (status, mut response_body) = self.answer.take().map_or((None, Value::Null), |(s, b)| (Some(s), b));
-        if response_body.get("token").is_some() {
-            response_body["token"] = json!("***");
+        for secret in SECRETS {
+            if response_body.get(secret).is_some() {
+                response_body[secret] = json!("***");
+            }
         }
         let sent = |name: &&str| request.header(name).map(|v| ((*name).to_owned(), v.to_owned()));
         let mut state = self.shared.state();

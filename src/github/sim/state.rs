@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::app_key::AppLogin;
 use super::auth::Token;
 use super::checks::{Run, Status, Suite};
 use super::delivery::{Attempt, Outgoing};
@@ -14,6 +15,7 @@ use super::faults::{ArmedFault, ArmedWebhookFault};
 use super::limits::Budget;
 use super::objects::Objects;
 use super::pulls::Pull;
+use super::registration::Registration;
 use super::{Exchange, SimClock};
 
 /// Permission names to levels, as GitHub's app manifest spells them.
@@ -29,11 +31,16 @@ pub(super) struct State {
     pub(super) rng: fastrand::Rng,
     next_id: u64,
     pub(super) app: AppRecord,
+    pub(super) login: Arc<AppLogin>,
+    /// Apps whose owner has not exchanged the code yet, or has.
+    pub(super) registrations: BTreeMap<String, Registration>,
     pub(super) other_apps: BTreeMap<String, AppRecord>,
     pub(super) users: BTreeMap<String, User>,
     pub(super) installations: BTreeMap<u64, InstallationRecord>,
     /// By lower-case `owner/name`.
     pub(super) repos: BTreeMap<String, Repo>,
+    /// Lower-case names that repositories once had, and which ones had them.
+    pub(super) redirects: HashMap<String, u64>,
     pub(super) objects: Objects,
     pub(super) suites: BTreeMap<u64, Suite>,
     pub(super) runs: BTreeMap<u64, Run>,
@@ -43,6 +50,10 @@ pub(super) struct State {
     pub(super) tokens: HashMap<String, Token>,
     pub(super) budgets: HashMap<(String, &'static str), Budget>,
     pub(super) hook_url: Option<String>,
+    /// GitHub checks the certificate of the hook's address.
+    pub(super) hook_verified: bool,
+    /// A public address and where it really leads.
+    pub(super) resolved: Option<(String, String)>,
     pub(super) outbox: VecDeque<Outgoing>,
     pub(super) in_flight: usize,
     pub(super) held: bool,
@@ -90,6 +101,9 @@ pub(super) struct InstallationRecord {
     pub(super) id: u64,
     pub(super) account: String,
     pub(super) permissions: Permissions,
+    /// Ids of the repositories that it covers; `None` for all of the account's.
+    pub(super) repositories: Option<BTreeSet<u64>>,
+    pub(super) events: Vec<String>,
     pub(super) suspended_at: Option<DateTime<Utc>>,
     pub(super) created_at: DateTime<Utc>,
 }
@@ -180,7 +194,7 @@ pub(super) fn key(full_name: &str) -> String {
 }
 
 impl State {
-    pub(super) fn new(base: String, clock: SimClock, seed: u64, app: AppRecord) -> Self {
+    pub(super) fn new(base: String, clock: SimClock, seed: u64, app: AppRecord, login: AppLogin) -> Self {
         Self {
             base,
             clock,
@@ -188,10 +202,13 @@ impl State {
             // Beyond 32 bits, as GitHub's ids are by now.
             next_id: 5_000_000_000,
             app,
+            login: Arc::new(login),
+            registrations: BTreeMap::new(),
             other_apps: BTreeMap::new(),
             users: BTreeMap::new(),
             installations: BTreeMap::new(),
             repos: BTreeMap::new(),
+            redirects: HashMap::new(),
             objects: Objects::default(),
             suites: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -200,6 +217,8 @@ impl State {
             tokens: HashMap::new(),
             budgets: HashMap::new(),
             hook_url: None,
+            hook_verified: true,
+            resolved: None,
             outbox: VecDeque::new(),
             in_flight: 0,
             held: false,
@@ -222,8 +241,11 @@ impl State {
         self.next_id
     }
 
+    /// The repository of this name, or the one that had it before.
     pub(super) fn repo(&self, full_name: &str) -> Option<&Repo> {
-        self.repos.get(&key(full_name))
+        let key = key(full_name);
+        let moved = || self.redirects.get(&key).and_then(|id| self.repo_by_id(*id));
+        self.repos.get(&key).or_else(moved)
     }
 
     /// For names that a handle holds: the repository was made when the handle was.
@@ -232,7 +254,8 @@ impl State {
     }
 
     pub(super) fn known_mut(&mut self, full_name: &str) -> &mut Repo {
-        self.repos.get_mut(&key(full_name)).expect("a handle's repository exists")
+        let now = key(&self.known(full_name).full_name());
+        self.repos.get_mut(&now).expect("a handle's repository exists")
     }
 
     pub(super) fn repo_by_id(&self, id: u64) -> Option<&Repo> {
@@ -261,8 +284,10 @@ impl State {
         }
         let (id, created_at) = (self.new_id(), self.now());
         let permissions = self.app.permissions.clone();
+        let events = self.app.events.clone();
+        let account = account.to_owned();
         let record =
-            InstallationRecord { id, account: account.to_owned(), permissions, suspended_at: None, created_at };
+            InstallationRecord { id, account, permissions, repositories: None, events, suspended_at: None, created_at };
         self.installations.insert(id, record);
         id
     }

@@ -8,16 +8,21 @@ use super::state::{InstallationRecord, Repo, State};
 
 impl State {
     /// Adds what every payload of a repository carries and queues it.
-    fn emit(&mut self, event: &str, full_name: &str, sender: &str, mut payload: Value, more: Value) {
+    pub(super) fn emit(&mut self, event: &str, full_name: &str, sender: &str, mut payload: Value, more: Value) {
         let repo = self.known(full_name);
         payload["repository"] = self.repo_shape(repo);
         payload["sender"] = self.sender_shape(sender);
         if let Some(org) = self.organization_shape(repo) {
             payload["organization"] = org;
         }
-        // A suspended installation gets nothing, nor does one without the event's permission.
-        let wanted =
-            |i: &&InstallationRecord| i.suspended_at.is_none() && i.permissions.contains_key(permission(event));
+        // A suspended installation gets nothing, nor does one without the repository, the subscription or the permission.
+        let wanted = |i: &&InstallationRecord| {
+            let granted = permission(event).is_none_or(|permission| i.permissions.contains_key(permission));
+            i.suspended_at.is_none()
+                && i.covers(repo)
+                && granted
+                && i.events.iter().any(|subscribed| subscribed == event)
+        };
         let Some(installation) = self.installation_of(&repo.owner).filter(wanted) else { return };
         payload["installation"] = json!({"id": installation.id, "node_id": node_id("MDIzOk", installation.id)});
         if let (Value::Object(fields), Value::Object(more)) = (&mut payload, more) {
@@ -177,34 +182,21 @@ impl State {
         }
         self.emit("merge_group", full_name, "octocat", payload, Value::Null);
     }
-
-    pub(super) fn send_installation(&mut self, action: &str, installation: u64) {
-        let Some(installation) = self.installations.get(&installation) else { return };
-        let own = self.repos.values().filter(|r| r.owner.eq_ignore_ascii_case(&installation.account));
-        let repositories: Vec<Value> = own
-            .map(|r| {
-                let (id, full_name) = (r.id, r.full_name());
-                json!({"id": id, "node_id": node_id("R", id), "name": r.name, "full_name": full_name, "private": r.private})
-            })
-            .collect();
-        let payload = json!({
-            "action": action,
-            "installation": self.installation_shape(installation),
-            "repositories": repositories,
-            "sender": self.sender_shape("octocat"),
-        });
-        self.send("installation", payload);
-    }
 }
 
-/// The permission without which GitHub does not send an event.
-fn permission(event: &str) -> &'static str {
-    match event {
+/// The permission without which an app cannot be subscribed to an event, nor is sent it. `None` for events that nobody
+/// subscribes to.
+pub(super) fn permission(event: &str) -> Option<&'static str> {
+    Some(match event {
         "check_run" | "check_suite" => "checks",
+        "create" | "delete" | "push" | "release" => "contents",
+        "deployment" | "deployment_status" => "deployments",
         "issue_comment" => "issues",
         "merge_group" => "merge_queues",
-        "push" => "contents",
+        "pull_request" | "pull_request_review" => "pull_requests",
+        "repository" => "metadata",
         "status" => "statuses",
-        _ => "pull_requests",
-    }
+        "workflow_run" => "actions",
+        _ => return None,
+    })
 }

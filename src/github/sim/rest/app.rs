@@ -1,5 +1,7 @@
 //! Routes of the app itself: installations, tokens, budgets, webhook deliveries.
 
+use chrono::TimeDelta;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Outcome, Paging};
@@ -9,10 +11,14 @@ use super::super::shapes::time;
 use super::super::state::{InstallationRecord, Permissions, key};
 use super::Call;
 
+/// How long deliveries can be listed and asked for again.
+const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(3);
+
 impl Call<'_> {
     pub(super) fn app(&self) -> Outcome {
         self.app_only()?;
         let mut shape = self.state.app_shape(&self.state.app);
+        shape["events"] = json!(self.state.app.events);
         shape["installations_count"] = json!(self.state.installations.len());
         Ok(Answer::ok(shape))
     }
@@ -46,6 +52,7 @@ impl Call<'_> {
             return Err(Answer::error(403, "This installation has been suspended"));
         }
         let (id, account) = (installation.id, installation.account.clone());
+        let selection = installation.selection();
         let permissions = narrowed_permissions(&installation.permissions, &self.request.body["permissions"])?;
         let repositories = self.narrowed_repositories(&account)?;
         let expires_at = self.state.token_end();
@@ -54,7 +61,7 @@ impl Call<'_> {
         let mut body = json!({
             "expires_at": time(expires_at),
             "permissions": permissions,
-            "repository_selection": if token.repositories.is_some() { "selected" } else { "all" },
+            "repository_selection": if token.repositories.is_some() { "selected" } else { selection },
         });
         if let Some(names) = &token.repositories {
             body["repositories"] = names.iter().map(|n| self.state.repo_shape(self.state.known(n))).collect();
@@ -99,7 +106,8 @@ impl Call<'_> {
         let all: Vec<_> = self.state.repos.values().filter(|r| mine(&r.owner, &r.name)).collect();
         let paging = Paging::of(self.request)?;
         let shapes: Vec<Value> = paging.slice(&all).iter().map(|r| self.state.repo_shape(r)).collect();
-        let selection = if token.repositories.is_some() { "selected" } else { "all" };
+        let all_of_it = self.state.installations.get(&token.installation).map_or("all", |i| i.selection());
+        let selection = if token.repositories.is_some() { "selected" } else { all_of_it };
         let body = json!({"total_count": all.len(), "repository_selection": selection, "repositories": shapes});
         Ok(self.linked(Answer::ok(body), &paging, all.len()))
     }
@@ -119,8 +127,14 @@ impl Call<'_> {
             super::super::HookContentType::Json => "json",
             super::super::HookContentType::Form => "form",
         };
+        let insecure = if self.state.hook_verified { "0" } else { "1" };
         let url = self.state.hook_url.clone().unwrap_or_default();
-        Ok(Answer::ok(json!({"content_type": kind, "insecure_ssl": "0", "secret": "********", "url": url})))
+        let mut config = json!({"content_type": kind, "insecure_ssl": insecure, "url": url});
+        // GitHub shows that there is a secret, never which.
+        if !self.state.login.app.webhook_secret.expose_secret().is_empty() {
+            config["secret"] = json!("********");
+        }
+        Ok(Answer::ok(config))
     }
 
     /// Newest first; `cursor` is the id after which the page starts.
@@ -133,7 +147,7 @@ impl Call<'_> {
             Some("failure") => matches!(a.outcome, DeliveryOutcome::Answered(400..=599)),
             _ => true,
         };
-        let older = self.state.attempts.iter().rev().filter(|a| cursor.is_none_or(|c| a.id < c)).filter(wanted);
+        let older = self.kept().rev().filter(|a| cursor.is_none_or(|c| a.id < c)).filter(wanted);
         let mut page: Vec<&Attempt> = older.take(paging.per_page + 1).collect();
         let more = page.len() > paging.per_page;
         page.truncate(paging.per_page);
@@ -148,10 +162,16 @@ impl Call<'_> {
         })
     }
 
+    /// What the log still has.
+    fn kept(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
+        let since = self.state.now() - DELIVERIES_KEPT;
+        self.state.attempts.iter().filter(move |a| a.at >= since)
+    }
+
     fn find_attempt(&self, id: &str) -> Result<&Attempt, Answer> {
         self.app_only()?;
         let id: u64 = id.parse().map_err(|_| Answer::not_found())?;
-        self.state.attempts.iter().find(|a| a.id == id).ok_or_else(Answer::not_found)
+        self.kept().find(|a| a.id == id).ok_or_else(Answer::not_found)
     }
 
     pub(super) fn delivery(&self, id: &str) -> Outcome {

@@ -27,10 +27,25 @@ struct Call<'a> {
 /// Whether a path belongs to the API rather than to the pages.
 pub(super) fn is_api(segments: &[String]) -> bool {
     let first = segments.first().map(String::as_str);
-    matches!(
-        first,
-        Some("app" | "repos" | "graphql" | "rate_limit" | "installation" | "orgs" | "organizations" | "users" | "meta")
-    )
+    // An organisation's settings are pages; below its number lie its teams.
+    let settings = first == Some("organizations") && segments.get(2).is_some_and(|part| part == "settings");
+    !settings
+        && matches!(
+            first,
+            Some(
+                "app"
+                    | "app-manifests"
+                    | "repos"
+                    | "repositories"
+                    | "graphql"
+                    | "rate_limit"
+                    | "installation"
+                    | "orgs"
+                    | "organizations"
+                    | "users"
+                    | "meta"
+            )
+        )
 }
 
 /// Requests that cost nothing of the primary budget.
@@ -46,6 +61,12 @@ pub(super) fn route(shared: &Shared, caller: &Caller, request: &Request) -> Outc
     match segments.as_slice() {
         ["repos", owner, name, rest @ ..] => {
             let full_name = call.repository(owner, name)?;
+            call.in_repository(&full_name, rest)
+        }
+        // Where a moved repository's old addresses lead.
+        ["repositories", id, rest @ ..] => {
+            let repo = id.parse().ok().and_then(|id| call.state.repo_by_id(id)).ok_or_else(Answer::not_found)?;
+            let full_name = call.repository(&repo.owner, &repo.name)?;
             call.in_repository(&full_name, rest)
         }
         rest => call.outside(rest),
@@ -111,8 +132,23 @@ impl Call<'_> {
 
     /// Full name of a repository that the caller may see.
     fn repository(&self, owner: &str, name: &str) -> Result<String, Answer> {
-        let repo = self.state.visible(self.caller, owner, name);
-        repo.map(Repo::full_name).ok_or_else(Answer::not_found)
+        let repo = self.state.visible(self.caller, owner, name).ok_or_else(Answer::not_found)?;
+        let same = repo.owner.eq_ignore_ascii_case(owner) && repo.name.eq_ignore_ascii_case(name);
+        if same { Ok(repo.full_name()) } else { Err(self.moved(repo)) }
+    }
+
+    /// The way from an old name: a read is moved permanently, for anything else the method stays what it was.
+    fn moved(&self, repo: &Repo) -> Answer {
+        let rest = self.request.path.split_once("/repos/").and_then(|(_, rest)| rest.splitn(3, '/').nth(2));
+        let rest = rest.map(|rest| format!("/{rest}")).unwrap_or_default();
+        let query = &self.request.query_text;
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        let url = format!("{}/repositories/{}{rest}{query}", self.state.base, repo.id);
+        let (status, message) =
+            if self.request.method == "GET" { (301, "Moved Permanently") } else { (307, "Temporary Redirect") };
+        let mut answer = Answer::error(status, message).with("location", url.clone());
+        answer.body["url"] = serde_json::json!(url);
+        answer
     }
 
     /// Refuses a caller that lacks a permission, naming it.

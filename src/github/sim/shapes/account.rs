@@ -6,6 +6,9 @@ use super::super::pulls::Reviewer;
 use super::super::state::{AppRecord, InstallationRecord, Repo, State, Team, User, UserKind};
 use super::{encode_path, node_id, time};
 
+/// GitHub's schemas of some webhooks do not know that an app can be subscribed to this.
+const UNKNOWN_EVENT: &str = "merge_group";
+
 impl State {
     /// An account, or null if it was deleted.
     pub(in super::super) fn user_shape(&self, login: &str) -> Value {
@@ -118,7 +121,7 @@ impl State {
             "created_at": time(app.created_at),
             "updated_at": time(app.created_at),
             "permissions": app.permissions,
-            "events": app.events,
+            "events": app.events.iter().filter(|event| *event != UNKNOWN_EVENT).collect::<Vec<_>>(),
         })
     }
 
@@ -135,14 +138,14 @@ impl State {
             "target_id": account["id"],
             "target_type": account["type"],
             "account": account,
-            "repository_selection": "all",
+            "repository_selection": installation.selection(),
             "access_tokens_url": format!("{}/app/installations/{id}/access_tokens", self.base),
             "repositories_url": format!("{}/installation/repositories", self.base),
             "html_url": format!("{}/organizations/{}/settings/installations/{id}", self.base, installation.account),
             "app_id": self.app.id,
             "app_slug": self.app.slug,
             "permissions": installation.permissions,
-            "events": self.app.events,
+            "events": installation.events,
             "created_at": time(installation.created_at),
             "updated_at": time(installation.created_at),
             "single_file_name": null,

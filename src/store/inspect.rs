@@ -1,0 +1,189 @@
+//! A look at a database from outside: whether it can be used, without creating, migrating or changing it. Works beside
+//! a process that has it open.
+
+use std::{path::Path, sync::mpsc, thread, time::Duration};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{Result, StoreError, StorePath, inbox, jobs, migrate, sqlite::to_store_error};
+
+/// Longest wait for another process that holds the database.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// What a look at a database found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// Migrations that it has.
+    pub schema: usize,
+    /// Migrations that this version knows.
+    pub schema_known: usize,
+    /// Whether a write could begin.
+    pub writable: Result<()>,
+    /// Whether its pages are sound.
+    pub integrity: Integrity,
+    /// What was given up; `None` while the schema is not the one known here.
+    pub given_up: Option<GivenUp>,
+}
+
+/// Whether the pages of a database are sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Integrity {
+    /// They are.
+    Sound,
+    /// They are not; what SQLite found first.
+    Broken(String),
+    /// Looking took too long.
+    Unfinished,
+}
+
+/// Work that was given up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Deliveries.
+    pub deliveries: i64,
+    /// Jobs.
+    pub jobs: i64,
+    /// What the latest one was about, and why.
+    pub latest: Option<String>,
+}
+
+/// Looks at a database; `None` if there is no file yet. Reading its pages ends after `limit`.
+///
+/// # Errors
+/// It cannot be opened or read, or its schema is not one of ours.
+pub async fn inspect(path: &StorePath, limit: Duration) -> Result<Option<Inspection>> {
+    let StorePath::File(file) = path.clone();
+    let looking = tokio::task::spawn_blocking(move || look(&file, limit));
+    looking.await.unwrap_or(Err(StoreError::Closed))
+}
+
+fn look(file: &Path, limit: Duration) -> Result<Option<Inspection>> {
+    let failed = |why: String| StoreError::Open { path: file.display().to_string(), why };
+    match file.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
+        Err(error) => return Err(failed(error.to_string())),
+    }
+    let told = |error: rusqlite::Error| match to_store_error(&error) {
+        StoreError::Sql(why) => failed(why),
+        told_apart => told_apart,
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(told)?;
+    connection.busy_timeout(LOCK_WAIT).map_err(told)?;
+    let (schema, schema_known) = migrate::standing(&connection).map_err(|error| match error {
+        StoreError::Sql(why) => failed(why),
+        told_apart => told_apart,
+    })?;
+    let writable = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(|error| to_store_error(&error));
+    let given_up = (schema == schema_known).then(|| given_up(&connection)).transpose().map_err(told)?;
+    let integrity = integrity(&connection, limit).map_err(told)?;
+    Ok(Some(Inspection { schema, schema_known, writable, integrity, given_up }))
+}
+
+/// Reads every page, unless that takes longer than `limit`.
+fn integrity(connection: &Connection, limit: Duration) -> rusqlite::Result<Integrity> {
+    let handle = connection.get_interrupt_handle();
+    let (done, is_done) = mpsc::channel::<()>();
+    let watch = thread::spawn(move || {
+        if is_done.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+            handle.interrupt();
+        }
+    });
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    drop(done);
+    // It ends at once now, and it has nothing to say.
+    let _ = watch.join();
+    match found {
+        Ok(word) if word == "ok" => Ok(Integrity::Sound),
+        Ok(fault) => Ok(Integrity::Broken(fault)),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(Integrity::Unfinished),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            Ok(Integrity::Broken(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn given_up(connection: &Connection) -> rusqlite::Result<GivenUp> {
+    let buried = |sql: &str| -> rusqlite::Result<i64> {
+        let mut statement = connection.prepare(sql)?;
+        let counts = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+        let counts = counts.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(counts.into_iter().find(|(state, _)| state == "buried").map_or(0, |(_, count)| count))
+    };
+    let latest = |sql: &str| -> rusqlite::Result<Option<String>> {
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let (what, why): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+        Ok(Some(why.map_or(what.clone(), |why| format!("{what}: {why}"))))
+    };
+    Ok(GivenUp {
+        deliveries: buried(inbox::COUNTS)?,
+        jobs: buried(jobs::COUNTS)?,
+        latest: latest(LATEST_JOB)?.map_or_else(|| latest(LATEST_DELIVERY), |job| Ok(Some(job)))?,
+    })
+}
+
+pub(super) const STATEMENTS: &[&str] = &[LATEST_DELIVERY, LATEST_JOB];
+
+const LATEST_DELIVERY: &str = "\
+SELECT event, last_error FROM inbox WHERE state = 'buried' ORDER BY done_at DESC LIMIT 1";
+
+const LATEST_JOB: &str = "\
+SELECT job_key, last_error FROM jobs WHERE state = 'buried' ORDER BY run_at DESC LIMIT 1";
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+    use std::{fs, os::unix::fs::FileExt};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn at(place: &Place) -> Result<Option<Inspection>> {
+        inspect(&StorePath::File(place.file()), LONG).await
+    }
+
+    #[tokio::test]
+    async fn a_database_is_looked_at_beside_its_process_and_left_alone() {
+        let place = Place::new();
+        assert_eq!(at(&place).await, Ok(None));
+        assert!(!place.file().exists());
+        let store = place.open().await;
+        let good = at(&place).await.unwrap().unwrap();
+        assert_eq!((good.schema, &good.writable, &good.integrity), (good.schema_known, &Ok(()), &Integrity::Sound));
+        assert_eq!(good.given_up, Some(GivenUp::default()));
+
+        store.accept(&delivery_at(1)).await.unwrap();
+        store.claim_deliveries(2, LONG, 1).await.unwrap();
+        store.bury_delivery(&id(1), 3, "no such thing").await.unwrap();
+        let given_up = at(&place).await.unwrap().unwrap().given_up.unwrap();
+        assert_eq!((given_up.deliveries, given_up.jobs), (1, 0));
+        assert_eq!(given_up.latest.as_deref(), Some("pull_request: no such thing"));
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_it_is_told_apart() {
+        let place = Place::new();
+        place.open().await.close().await;
+        let file = fs::OpenOptions::new().write(true).open(place.file()).unwrap();
+        // A write version above 2 is how SQLite's format says that a file must not be written.
+        file.write_all_at(&[3], 18).unwrap();
+        let found = at(&place).await.unwrap().unwrap();
+        assert!(found.writable.is_err(), "{found:?}");
+        file.write_all_at(&[2], 18).unwrap();
+        // Rubbish in the last page.
+        let length = file.metadata().unwrap().len();
+        file.write_all_at(&[0xa5; 4096], length - 32_768).unwrap();
+        let found = at(&place).await;
+        let broken = found.as_ref().is_ok_and(|f| matches!(f.as_ref().unwrap().integrity, Integrity::Broken(_)));
+        assert!(broken, "{found:?}");
+
+        let text = place.file().with_file_name("notes.txt");
+        fs::write(&text, "not a database at all, but long enough to look like a file".repeat(100)).unwrap();
+        let error = inspect(&StorePath::File(text), LONG).await.unwrap_err();
+        assert!(error.to_string().ends_with("file is not a database"), "{error}");
+    }
+}
