@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::auth::Permissions;
@@ -13,6 +12,7 @@ use super::error::Error;
 use super::installation::Installation;
 use super::name::RepoName;
 use super::transport::{Answer, Transport};
+use super::{EVENTS, PERMISSIONS, Permission};
 
 /// Items on a page: GitHub's most.
 const PER_PAGE: &str = "100";
@@ -119,12 +119,42 @@ impl From<RepositoryBody> for Option<InstalledRepository> {
 impl GitHub {
     /// Every installation of the App: one request for each hundred.
     pub async fn installations(&self) -> Result<Vec<InstallationInfo>, Error> {
-        let transport = &self.app_client().transport;
-        let first = transport.url(["app", "installations"], &[("per_page", PER_PAGE)]);
-        let bodies =
-            whole(transport, first, async |url| self.app_client().get(url).await, |page: Vec<InstallationBody>| page);
-        Ok(bodies.await?.into_iter().map(Into::into).collect())
+        let app = self.app_client();
+        let mut pages = Pages::from(app.transport.url(["app", "installations"], &[("per_page", PER_PAGE)]));
+        let mut all = Vec::new();
+        while let Some(url) = pages.next()? {
+            let page = app.get(url).await?;
+            all.extend(page.json::<Vec<InstallationBody>>()?.into_iter().map(InstallationInfo::from));
+            pages.turn(&app.transport, &page)?;
+        }
+        Ok(all)
     }
+}
+
+impl GitHub {
+    /// One installation; [`Error::NotFound`] once the App was removed.
+    pub async fn installation_info(&self, id: u64) -> Result<InstallationInfo, Error> {
+        let app = self.app_client();
+        let url = app.transport.url(["app", "installations", &id.to_string()], &[]);
+        Ok(app.get(url).await?.json::<InstallationBody>()?.into())
+    }
+}
+
+impl Permissions {
+    /// What the App asks for and is not granted, or not to the extent that it asks.
+    pub fn lacking(&self) -> Vec<&'static Permission> {
+        let granted = |asked: &&Permission| match asked.access {
+            "write" => self.can_write(asked.name),
+            _ => self.can_read(asked.name),
+        };
+        PERMISSIONS.iter().filter(|asked| !granted(asked)).collect()
+    }
+}
+
+/// Names of the events that the App subscribes to and that are not among `subscribed`.
+pub fn events_lacking(subscribed: &[String]) -> Vec<&'static str> {
+    let wanted = EVENTS.iter().filter(|row| row.subscribed).map(|row| row.name);
+    wanted.filter(|name| !subscribed.iter().any(|each| each == name)).collect()
 }
 
 impl Installation {
@@ -132,27 +162,39 @@ impl Installation {
     /// an address is left out.
     pub async fn repositories(&self) -> Result<Vec<InstalledRepository>, Error> {
         let first = self.transport().url(["installation", "repositories"], &[("per_page", PER_PAGE)]);
-        let ask = async |url| self.get(url).await;
-        let bodies = whole(self.transport(), first, ask, |page: RepositoriesBody| page.repositories).await?;
-        Ok(bodies.into_iter().filter_map(Into::into).collect())
+        let (mut pages, mut all) = (Pages::from(first), Vec::new());
+        while let Some(url) = pages.next()? {
+            let page = self.get(url).await?;
+            let bodies = page.json::<RepositoriesBody>()?.repositories;
+            all.extend(bodies.into_iter().filter_map(Option::<InstalledRepository>::from));
+            pages.turn(self.transport(), &page)?;
+        }
+        Ok(all)
     }
 }
 
-/// All items of a list, from its first page on.
-async fn whole<Page: DeserializeOwned, Item>(
-    transport: &Transport,
-    first: Url,
-    ask: impl AsyncFn(Url) -> Result<Answer, Error>,
-    items: impl Fn(Page) -> Vec<Item>,
-) -> Result<Vec<Item>, Error> {
-    let (mut all, mut next) = (Vec::new(), Some(first));
-    for _ in 0..PAGES_MAX {
-        let Some(url) = next else { return Ok(all) };
-        let answer = ask(url).await?;
-        all.extend(items(answer.json()?));
-        next = answer.next_link().map(|link| transport.on_base(link)).transpose()?;
+/// The way through a list, page after page.
+struct Pages {
+    next: Option<Url>,
+    left: usize,
+}
+
+impl Pages {
+    fn from(first: Url) -> Self {
+        Self { next: Some(first), left: PAGES_MAX }
     }
-    if next.is_some() { Err(Error::contract("a list without end")) } else { Ok(all) }
+
+    /// Where the next page is; `None` after the last one.
+    fn next(&mut self) -> Result<Option<Url>, Error> {
+        let Some(url) = self.next.take() else { return Ok(None) };
+        self.left = self.left.checked_sub(1).ok_or_else(|| Error::contract("a list without end"))?;
+        Ok(Some(url))
+    }
+
+    fn turn(&mut self, transport: &Transport, page: &Answer) -> Result<(), Error> {
+        self.next = page.next_link().map(|link| transport.on_base(link)).transpose()?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -231,6 +273,19 @@ mod tests {
         let named = |id, name, archived| InstalledRepository { id, name: RepoName::parse(name).unwrap(), archived };
         assert_eq!(all, [named(9, "acme/shop", false), named(10, "acme/old", true)]);
         assert!(s.asked().iter().all(|a| a.headers["authorization"].contains("ghs_")), "with its own token");
+    }
+
+    #[test]
+    fn what_is_granted_in_part_is_lacking() {
+        let mut granted = Permissions(PERMISSIONS.iter().map(|p| (p.name.to_owned(), p.access.to_owned())).collect());
+        assert_eq!(granted.lacking(), Vec::<&Permission>::new());
+        granted.0.insert("checks".to_owned(), "read".to_owned());
+        granted.0.insert("contents".to_owned(), "write".to_owned());
+        granted.0.remove("members");
+        let names: Vec<_> = granted.lacking().iter().map(|p| p.name).collect();
+        assert_eq!(names, ["checks", "members"]);
+        let subscribed: Vec<String> = EVENTS.iter().map(|e| e.name.to_owned()).filter(|n| n != "push").collect();
+        assert_eq!(events_lacking(&subscribed), ["push"]);
     }
 
     #[tokio::test]

@@ -7,15 +7,18 @@ mod assessments;
 mod check_runs;
 mod db;
 mod deflate;
+mod erase;
 mod error;
 mod file;
 mod http_cache;
 mod inbox;
+mod installations;
 mod jobs;
 mod migrate;
 mod models;
 mod path;
 mod policies;
+mod recovery;
 mod sqlite;
 #[cfg(test)]
 mod testing;
@@ -26,9 +29,11 @@ pub use deflate::{INFLATED_LIMIT, compress, decompress};
 pub use error::StoreError;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
+pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
 pub use path::StorePath;
 pub use policies::PolicyRow;
+pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
 
 use db::Db;
 
@@ -102,6 +107,9 @@ const STATEMENTS: &[&[&str]] = &[
     models::STATEMENTS,
     policies::STATEMENTS,
     http_cache::STATEMENTS,
+    installations::STATEMENTS,
+    recovery::STATEMENTS,
+    erase::STATEMENTS,
 ];
 
 #[cfg(test)]
