@@ -17,7 +17,7 @@ impl Store {
     }
 
     /// Erases at most `most` rows in each place that knows of a repository which was taken from the App before `before`,
-    /// and its own row with the last of them. Gives how many rows went; none means that all is done.
+    /// and its own row after the last of them. Gives how many rows went; none means that all is done.
     ///
     /// # Errors
     /// Whatever the database fails with; then nothing is erased.
@@ -32,8 +32,7 @@ impl Store {
         let mut statements: Vec<Statement> =
             [ASSESSMENTS, CHECK_RUNS, POLICIES].into_iter().map(|sql| (sql, rows())).collect();
         statements.extend([jobs("pr"), jobs("commit")]);
-        statements.push((REPOSITORY, vec![repository_id.into(), before.into()]));
-        self.erase(statements).await
+        self.erase(statements, (REPOSITORY, vec![repository_id.into(), before.into()])).await
     }
 
     /// Installations that have been gone since before `before`.
@@ -54,11 +53,17 @@ impl Store {
         let rows = || vec![installation_id.into(), before.into(), limit(most)];
         let job = vec![installation_id.into(), before.into(), Val::from(&format!("installation:{installation_id}"))];
         let own = vec![installation_id.into(), before.into()];
-        self.erase(vec![(DELIVERIES, rows()), (ANSWERS, rows()), (INSTALLATION_JOB, job), (INSTALLATION, own)]).await
+        self.erase(vec![(DELIVERIES, rows()), (ANSWERS, rows()), (INSTALLATION_JOB, job)], (INSTALLATION, own)).await
     }
 
-    async fn erase(&self, statements: Vec<Statement>) -> Result<u64> {
-        Ok(self.db.tx(statements).await?.iter().map(|done| done.changed).sum())
+    /// Runs the statements, or the last one where they find nothing any more: while its own row is there, it is known
+    /// that something may be left.
+    async fn erase(&self, statements: Vec<Statement>, last: Statement) -> Result<u64> {
+        let erased = |done: Vec<super::db::Done>| done.iter().map(|done| done.changed).sum();
+        match erased(self.db.tx(statements).await?) {
+            0 => self.db.tx(vec![last]).await.map(erased),
+            some => Ok(some),
+        }
     }
 }
 
@@ -120,9 +125,7 @@ DELETE FROM jobs WHERE job_key IN ( \
 );
 
 const REPOSITORY: &str = "\
-DELETE FROM installation_repositories WHERE repository_id = $1 AND removed_at < $2 \
-  AND NOT EXISTS (SELECT 1 FROM assessments WHERE repository_id = $1) \
-  AND NOT EXISTS (SELECT 1 FROM check_runs WHERE repository_id = $1)";
+DELETE FROM installation_repositories WHERE repository_id = $1 AND removed_at < $2";
 
 const INSTALLATIONS: &str = "\
 SELECT installation_id FROM installations WHERE deleted_at < $1 ORDER BY deleted_at, installation_id LIMIT $2";
@@ -145,7 +148,6 @@ const INSTALLATION_JOB: &str = concat!("DELETE FROM jobs WHERE job_key = $3 AND 
 
 const INSTALLATION: &str = "\
 DELETE FROM installations WHERE installation_id = $1 AND deleted_at < $2 \
-  AND NOT EXISTS (SELECT 1 FROM inbox WHERE installation_id = $1) \
   AND NOT EXISTS (SELECT 1 FROM installation_repositories WHERE installation_id = $1)";
 
 #[cfg(test)]
@@ -217,7 +219,7 @@ mod tests {
         while store.erase_repository(1, 21, 2).await.unwrap() > 0 {
             rounds += 1;
         }
-        assert_eq!(rounds, 3, "two rows of each table at a time");
+        assert_eq!(rounds, 4, "two rows of each table at a time, its own row after them");
         while store.erase_installation(42, 21, 2).await.unwrap() > 0 {}
         assert_eq!(store.installations_to_erase(i64::MAX, 9).await, Ok(vec![]));
 

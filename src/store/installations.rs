@@ -166,6 +166,14 @@ impl Store {
         rows.into_iter().map(due).collect()
     }
 
+    /// Makes all that an installation covers due to be swept: it did not hear of anything for a while.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn sweep_anew(&self, installation_id: i64) -> Result<()> {
+        self.db.exec(SWEEP_ANEW, vec![installation_id.into()]).await.map(drop)
+    }
+
     /// Notes how far the sweep of a repository is: at a cursor, or at its end.
     ///
     /// # Errors
@@ -229,6 +237,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     REPOSITORIES_TO_SWEEP,
     SWEPT_TO,
     SWEPT,
+    SWEEP_ANEW,
 ];
 
 const SAVE: &str = "\
@@ -324,6 +333,9 @@ UPDATE installation_repositories SET sweep_cursor = $2 WHERE repository_id = $1"
 const SWEPT: &str = "\
 UPDATE installation_repositories SET sweep_cursor = NULL, swept_at = $2 WHERE repository_id = $1";
 
+const SWEEP_ANEW: &str = "\
+UPDATE installation_repositories SET sweep_cursor = NULL, swept_at = NULL WHERE installation_id = $1";
+
 #[cfg(test)]
 mod tests {
     use super::{super::testing::*, *};
@@ -405,7 +417,10 @@ mod tests {
         assert_eq!((store.is_covered(1, 9).await, store.is_out_of_reach(9).await), (Ok(false), Ok(true)));
         assert_eq!(store.installations_to_sweep(i64::MAX).await, Ok(vec![]));
         store.save_installation(&row(1)).await.unwrap();
-        assert_eq!(store.installations_to_sweep(i64::MAX).await, Ok(vec![1]));
+        store.repository_swept(9, None, 160).await.unwrap();
+        assert_eq!(store.installations_to_sweep(160).await, Ok(vec![]));
+        store.sweep_anew(1).await.unwrap();
+        assert_eq!(store.installations_to_sweep(160).await, Ok(vec![1]));
         for now in [200, 300] {
             store.installation_deleted(1, now).await.unwrap();
         }
