@@ -4,6 +4,7 @@
 
 mod demo;
 mod output;
+mod redeliver;
 mod replay;
 mod score;
 mod serve;
@@ -52,6 +53,8 @@ enum Command {
     Score(score::ScoreArgs),
     /// Score stored facts again and say whether the same comes out
     Replay(ReplayArgs),
+    /// Ask GitHub to send again the webhooks that it could not deliver
+    Redeliver(redeliver::RedeliverArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -142,6 +145,10 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
             let database = replay.database.clone().map(|url| ("MERGECAST_DATABASE", url));
             let config = args.settings(database.into_iter().collect())?;
             runtime()?.block_on(replay::run(&config, replay.id.as_deref()))
+        }
+        Command::Redeliver(redeliver) => {
+            let config = args.settings(redeliver.flags())?;
+            runtime()?.block_on(redeliver::run(&config, redeliver, &mut Terminal::stdout()))
         }
     }
 }

@@ -40,7 +40,7 @@ pub use deliveries::{DeliveryPage, HookDelivery};
 pub use error::{Error, Retry};
 pub use files::{CachedPage, CommitFiles, Files};
 pub use installation::Installation;
-pub use installations::{InstallationInfo, InstalledRepository, RepositorySelection};
+pub use installations::{InstallationInfo, InstalledRepository, RepositorySelection, events_lacking};
 pub use name::RepoName;
 pub use open_pulls::{OpenPull, OpenPulls};
 pub use pull_refs::PullRef;
@@ -177,6 +177,20 @@ pub const EVENTS: &[EventRow] = &[
         permission: None,
         subscribed: false,
         purpose: "repositories came or went",
+    },
+    EventRow {
+        name: "installation_target",
+        actions: &["renamed"],
+        permission: None,
+        subscribed: false,
+        purpose: "the account has another name",
+    },
+    EventRow {
+        name: "repository",
+        actions: &["renamed", "transferred", "deleted", "archived", "unarchived"],
+        permission: Some("metadata"),
+        subscribed: true,
+        purpose: "a repository has another name or owner, or is gone",
     },
     EventRow { name: "ping", actions: &[], permission: None, subscribed: false, purpose: "GitHub tries the hook" },
 ];
