@@ -10,7 +10,7 @@ use super::{App, assess::PullRequestJob, installations, number, route};
 use crate::{
     github::{Error, Installation, OpenPull, OpenPulls, RepoName},
     report::check_run::NAME,
-    store::{CheckRunState, CoveredRepository, DueRepository},
+    store::{CheckRunState, CoveredRepository, DueRepository, StoreError},
 };
 
 /// Each repository is looked at this often. An idle one with up to a hundred open pull requests so costs half a request
@@ -49,11 +49,11 @@ pub(super) async fn round(app: &App, stop: &CancellationToken) -> anyhow::Result
 enum End {
     /// Its rate limit or GitHub is not to be asked more now.
     Until(String),
-    Store(crate::store::StoreError),
+    Store(StoreError),
 }
 
-impl From<crate::store::StoreError> for End {
-    fn from(error: crate::store::StoreError) -> Self {
+impl From<StoreError> for End {
+    fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
@@ -137,8 +137,8 @@ async fn is_known(app: &App, repository_id: i64, pull: &OpenPull) -> Result<bool
     Ok(app.store.is_job_queued(&key).await?)
 }
 
-/// Waits until few jobs are due: these go behind whatever people did.
-async fn room(app: &App, stop: &CancellationToken) -> Result<(), End> {
+/// Waits until few jobs are due: what nobody waits for goes behind whatever people did.
+pub(super) async fn room(app: &App, stop: &CancellationToken) -> Result<(), StoreError> {
     while !stop.is_cancelled() && app.store.jobs_due(app.clock.now_ms()).await? >= AHEAD {
         tokio::select! {
             () = stop.cancelled() => {}

@@ -1,13 +1,13 @@
 //! Where the App is installed, as GitHub says when it is asked. An event only tells that there is something to ask about,
 //! for events come in any order; and now and then it is asked without one, for events get lost.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{App, assess::Outcome, number, turns::Kind};
+use super::{App, assess::Outcome, heads, number, turns::Kind};
 use crate::{
     github::{self, InstallationInfo, InstalledRepository, Permissions, events_lacking},
     store::{CoveredRepository, InstallationRow, JobRequest},
@@ -45,14 +45,18 @@ pub(super) async fn refresh(app: &App, wanted: &InstallationJob) -> Result<(), O
     // A token keeps the permissions that it was made with.
     app.github.forget(id).await;
     match app.github.installation_info(id).await {
-        Ok(info) => keep(app, &info, true).await,
+        Ok(info) => keep(app, &info).await,
         Err(github::Error::NotFound | github::Error::Gone) => gone(app, number(id)).await,
         Err(error) => Err(error.into()),
     }
 }
 
-/// Asks where the App is installed. What one installation covers is read if it is new or was not read for long.
+/// Asks where the App is installed, and has each installation read anew that is not as it is known, or was not read for
+/// long. Only the job of an installation writes about it: one at a time, so that what was asked last is what is kept.
 pub(super) async fn round(app: &App, stop: &CancellationToken) -> anyhow::Result<Duration> {
+    // Before GitHub is asked: what is installed meanwhile is not missing from its list.
+    let mut known: HashMap<i64, InstallationRow> =
+        app.store.installations().await?.into_iter().map(|row| (row.installation_id, row)).collect();
     let listed = match app.github.installations().await {
         Ok(listed) => listed,
         Err(github::Error::RateLimited { until, .. }) => {
@@ -61,26 +65,31 @@ pub(super) async fn round(app: &App, stop: &CancellationToken) -> anyhow::Result
         }
         Err(error) => return Err(error.into()),
     };
-    for known in app.store.installations().await? {
-        if !listed.iter().any(|info| number(info.id) == known.installation_id)
-            && let Err(outcome) = gone(app, known.installation_id).await
-        {
-            tracing::warn!(installation.id = known.installation_id, ?outcome, "that it is gone could not be kept");
+    let since = (app.clock.now() - LISTED_EVERY).timestamp_millis().max(app.resumed_at);
+    let mut stale: Vec<u64> = Vec::new();
+    for info in &listed {
+        let as_known = known.remove(&number(info.id)).is_some_and(|row| {
+            let InstallationRow { listed_at, .. } = row;
+            let read = info.suspended_at.is_some() || listed_at.is_some_and(|at| at >= since);
+            read && self::row(info) == InstallationRow { listed_at: None, ..row }
+        });
+        if !as_known {
+            stale.push(info.id);
         }
     }
-    for info in listed {
-        if stop.is_cancelled() {
-            break;
-        }
-        if let Err(outcome) = keep(app, &info, false).await {
-            tracing::warn!(installation.id = info.id, ?outcome, "an installation could not be read; it is read again");
-        }
+    // Those that are left are not on the list any more.
+    stale.extend(known.keys().map(|id| id.unsigned_abs()));
+    for id in stale {
+        heads::room(app, stop).await?;
+        let now = app.clock.now_ms();
+        app.store.request_job(&request(id, now), now).await?;
+        app.jobs.notify_waiters();
     }
     Ok(app.clock.jitter(EVERY))
 }
 
-/// Keeps what GitHub says of an installation, and reads what it covers if that is asked for or due.
-async fn keep(app: &App, info: &InstallationInfo, list: bool) -> Result<(), Outcome> {
+/// Keeps what GitHub says of an installation and of what it covers.
+async fn keep(app: &App, info: &InstallationInfo) -> Result<(), Outcome> {
     let id = number(info.id);
     let before = app.store.installation(id).await?;
     let row = row(info);
@@ -88,13 +97,6 @@ async fn keep(app: &App, info: &InstallationInfo, list: bool) -> Result<(), Outc
     tell(before.as_ref(), &row);
     if row.suspended_at.is_some() {
         app.github.forget(info.id).await;
-        return Ok(());
-    }
-    let since = (app.clock.now() - LISTED_EVERY).timestamp_millis().max(app.resumed_at);
-    let fresh = |known: &InstallationRow| {
-        known.suspended_at.is_none() && known.deleted_at.is_none() && known.listed_at.is_some_and(|at| at >= since)
-    };
-    if !list && before.as_ref().is_some_and(fresh) {
         return Ok(());
     }
     let covered = match app.github.installation(info.id).repositories().await {
