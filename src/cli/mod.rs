@@ -8,6 +8,7 @@ mod doctor;
 mod health;
 mod man;
 mod output;
+mod redeliver;
 mod replay;
 mod score;
 mod serve;
@@ -67,6 +68,8 @@ enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, or write the pages of all commands
     Man(ManArgs),
+    /// Ask GitHub to send again the webhooks that it could not deliver
+    Redeliver(redeliver::RedeliverArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -197,6 +200,10 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Command::Man(man) => {
             man::run(Args::command(), man.dir.as_deref(), Terminal::stdout().out()).map(|()| ExitCode::Done)
+        }
+        Command::Redeliver(redeliver) => {
+            let config = args.settings(redeliver.flags())?;
+            runtime()?.block_on(redeliver::run(&config, redeliver, &mut Terminal::stdout()))
         }
     }
 }

@@ -107,6 +107,7 @@ fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy,
         coverage: Err(Unknown::not_connected(Source::Coverage)),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         recent_scores: Vec::new(),
+        lacking: None,
         change: local.change,
     }
 }

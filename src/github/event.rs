@@ -29,6 +29,8 @@ pub enum Event {
     IssueComment(IssueCommentEvent),
     /// The App was installed, suspended, removed, or its repositories or permissions changed.
     Installation(InstallationEvent),
+    /// A repository has another name or owner, was archived, or is gone.
+    Repository(RepositoryEvent),
     /// Nothing is done with it.
     Ignored(Ignored),
 }
@@ -327,7 +329,7 @@ pub struct IssueCommentEvent {
     pub app_id: Option<u64>,
 }
 
-/// `installation` and `installation_repositories`
+/// `installation`, `installation_repositories` and `installation_target`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallationEvent {
     /// Installation.
@@ -355,6 +357,15 @@ pub enum InstallationAction {
     RepositoriesAdded,
     /// Repositories were removed.
     RepositoriesRemoved,
+    /// The account has another name, and so have its repositories.
+    AccountRenamed,
+}
+
+/// `repository`: what happened is for GitHub to say when it is asked, for events come in any order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryEvent {
+    /// Where it comes from: the repository by its name of then.
+    pub origin: Origin,
 }
 
 impl Event {
@@ -382,6 +393,7 @@ impl Event {
             Self::Push(e) => Some(&e.origin),
             Self::MergeGroup(e) => Some(&e.origin),
             Self::IssueComment(e) => Some(&e.origin),
+            Self::Repository(e) => Some(&e.origin),
             Self::Ping | Self::Installation(_) | Self::Ignored(_) => None,
         }
     }

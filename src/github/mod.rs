@@ -184,5 +184,19 @@ pub const EVENTS: &[EventRow] = &[
         subscribed: false,
         purpose: "repositories came or went",
     },
+    EventRow {
+        name: "installation_target",
+        actions: &["renamed"],
+        permission: None,
+        subscribed: false,
+        purpose: "the account has another name",
+    },
+    EventRow {
+        name: "repository",
+        actions: &["renamed", "transferred", "deleted", "archived", "unarchived"],
+        permission: Some("metadata"),
+        subscribed: true,
+        purpose: "a repository has another name or owner, or is gone",
+    },
     EventRow { name: "ping", actions: &[], permission: None, subscribed: false, purpose: "GitHub tries the hook" },
 ];

@@ -14,7 +14,7 @@ use super::EVENTS;
 pub use super::event::{
     Account, CheckRunAction, CheckRunEvent, CheckSuiteAction, CheckSuiteEvent, Event, Ignored, InstallationAction,
     InstallationEvent, IssueCommentEvent, MergeGroupEvent, Origin, PullRequestAction, PullRequestEvent, PullSummary,
-    PushEvent, Repository, ReviewAction, ReviewEvent, StatusEvent, WorkflowRunEvent,
+    PushEvent, Repository, RepositoryEvent, ReviewAction, ReviewEvent, StatusEvent, WorkflowRunEvent,
 };
 use super::payload::{
     CheckRunBody, CheckSuiteBody, Common, InstallationBody, IssueCommentBody, MergeGroupBody, PullBody, PushBody,
@@ -76,7 +76,10 @@ impl Event {
             "push" => delivery.push(common),
             "merge_group" => delivery.merge_group(common),
             "issue_comment" => delivery.issue_comment(common),
-            "installation" | "installation_repositories" => delivery.installation(&common.action),
+            "installation" | "installation_repositories" | "installation_target" => {
+                delivery.installation(&common.action)
+            }
+            "repository" => delivery.origin(common).map(|origin| Event::Repository(RepositoryEvent { origin })),
             _ => Ok(Self::Ignored(Ignored::Event)),
         }
     }
@@ -223,6 +226,7 @@ impl<'a> Delivery<'a> {
             "new_permissions_accepted" => InstallationAction::PermissionsAccepted,
             "added" => InstallationAction::RepositoriesAdded,
             "removed" => InstallationAction::RepositoriesRemoved,
+            "renamed" => InstallationAction::AccountRenamed,
             _ => return OTHER_ACTION,
         };
         Ok(Event::Installation(self.read::<InstallationBody>()?.into_event(action)))

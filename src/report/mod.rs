@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 
 use crate::risk::{
     assessment::{Assessment, Because, Exemption, Floor, WayDown},
-    facts::Facts,
+    facts::{Facts, Lacking},
     policy::{Policy, PolicyError, PolicyOrigin},
 };
 use sentences::{
@@ -276,6 +276,7 @@ fn sources(subject: &Subject<'_>) -> Vec<Sentence> {
         Some(file) => say!["policy: ", name(file), " of the base branch"],
         None => say!["policy: the defaults, since no ", name(policy_file(origin)), " is in force"],
     });
+    said.extend(subject.facts.lacking.as_ref().map(lacking));
     said.push(say![
         "model: ",
         name(subject.model_version),
@@ -293,6 +294,16 @@ fn sources(subject: &Subject<'_>) -> Vec<Sentence> {
         ": the same facts give the same score again"
     ]);
     said
+}
+
+/// What the installation has not granted, all of it, and the way to grant it.
+fn lacking(lacking: &Lacking) -> Sentence {
+    let granted = Sentence::joined(lacking.permissions.iter().map(|each| say![name(each)]), ", ");
+    let said = say!["the installation has not granted "].with(granted);
+    match &lacking.accept_at {
+        Some(address) => said.then("; an owner can accept it at ").then(name(address)),
+        None => said.then("; an owner of the account can accept it in the App's settings there"),
+    }
 }
 
 fn source_line(subject: &Subject<'_>, as_of: DateTime<Utc>, names: &[&'static str]) -> Sentence {

@@ -98,6 +98,18 @@ pub struct Facts {
     /// Final scores (0-100) of this repository's latest assessed changes, newest first, at most 500;
     /// a threshold given as a share of changes is read off them.
     pub recent_scores: Vec<u8>,
+    /// What the installation of the App lacks; `None` if that is nothing, and for a local range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacking: Option<Lacking>,
+}
+
+/// What the App asks for and an owner of the account has not granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lacking {
+    /// The permissions by name and access, such as `members: read`; at least one.
+    pub permissions: Vec<String>,
+    /// Address of the page on which an owner can grant them, where it is known.
+    pub accept_at: Option<String>,
 }
 
 /// The set of commits that a pull request, a merge group or a local range would merge.

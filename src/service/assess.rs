@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     check_run::{Head, Writer},
-    gather, number, reverts,
+    gather,
+    installations::{self, INSTALLATION},
+    number, reverts,
     stored::{digest, document, facts_text},
 };
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
         policy::Policy,
         revert::Claim,
     },
-    store::{AssessmentRow, CheckRunRow, Job, StoreError},
+    store::{AssessmentRow, CheckRunRow, CoveredRepository, Job, StoreError},
 };
 
 /// Kind of the jobs that score a pull request.
@@ -125,12 +127,20 @@ pub(super) async fn run(app: &App, job: &Job) -> Outcome {
             Ok(wanted) => commit(app, &wanted).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
         },
+        INSTALLATION => match serde_json::from_str(&job.payload) {
+            Ok(wanted) => installations::refresh(app, &wanted).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
         other => Err(Outcome::Broken(format!("no work of kind {other:?} is known to this version"))),
     };
     result.err().unwrap_or(Outcome::Done)
 }
 
 async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Result<(), Outcome> {
+    if !app.store.is_covered(number(wanted.installation_id), wanted.repository_id).await? {
+        tracing::info!("the installation is suspended or no longer covers the repository; nothing is done there");
+        return Ok(());
+    }
     let repo = repository(&wanted.repository)?;
     let installation = app.github.installation(wanted.installation_id);
     if let Some(head) = &wanted.head_sha {
@@ -147,8 +157,25 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
     if behind(wanted, &pull) && attempts < LAG_LOOKS {
         return Err(Outcome::Retry("GitHub's answer is older than the event".to_owned()));
     }
-    let shown = score(app, &installation, &repo, &pull).await?;
-    finish_older(app, &installation, &repo, &Head::of(&pull), &shown).await
+    seen(app, wanted, &pull).await?;
+    let repo = &pull.repository;
+    let shown = score(app, &installation, repo, &pull).await?;
+    finish_older(app, &installation, repo, &Head::of(&pull), &shown).await
+}
+
+/// Keeps the name that the repository has today. A name that another repository has by now leads to that one's pull
+/// requests: then GitHub's list tells what ours is called, and its open pull requests are looked at by that name.
+async fn seen(app: &App, wanted: &PullRequestJob, pull: &PullRequest) -> Result<(), Outcome> {
+    let (installation_id, repository_id) = (number(wanted.installation_id), number(pull.repository_id));
+    if repository_id != wanted.repository_id {
+        tracing::info!(repository = %pull.repository, "the repository's name is another one's by now");
+        let now = app.clock.now_ms();
+        app.store.request_job(&installations::request(wanted.installation_id, now), now).await?;
+        app.jobs.notify_waiters();
+        return Err(Outcome::Done);
+    }
+    let seen = CoveredRepository { repository_id, repository: pull.repository.to_string(), archived: false };
+    Ok(app.store.repository_seen(installation_id, &seen).await?)
 }
 
 /// Scores the head of a pull request; gives the id of the assessment that its check run shows then.
@@ -257,6 +284,7 @@ impl Scored {
             || last.model_version != self.model.version
             || policy != self.policy
             || before.change.title != self.facts.change.title
+            || before.lacking != self.facts.lacking
         {
             return false;
         }

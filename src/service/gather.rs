@@ -6,9 +6,9 @@ use super::{App, assess::Outcome, number, reverts};
 use crate::{
     codeowners::Codeowners,
     config::repository::{RepositoryPolicy, parse_policy},
-    github::{CachedPage, Files, Installation, PullRequest, RepoName},
+    github::{CachedPage, Files, Installation, Permissions, PullRequest, RepoName},
     risk::{
-        facts::{Change, Facts, FileChange, Known, OwnerRule, Ownership, Reason, Revert, Source, Unknown},
+        facts::{Change, Facts, FileChange, Known, Lacking, OwnerRule, Ownership, Reason, Revert, Source, Unknown},
         policy::{Policy, PolicyError},
     },
     store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT},
@@ -37,6 +37,7 @@ pub(super) async fn facts(
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         change: change(pull, files, revert),
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
+        lacking: lacking(app, installation, &pull.permissions).await?,
     };
     Ok((facts, policy.policy))
 }
@@ -105,6 +106,27 @@ async fn revalidated(
         app.store.save_cached(id, &page.route, &page.etag, &page.body, app.clock.now_ms()).await?;
     }
     Ok(read)
+}
+
+/// The permissions that are missing, and where an owner can grant them.
+async fn lacking(app: &App, installation: &Installation, granted: &Permissions) -> Result<Option<Lacking>, Outcome> {
+    let permissions: Vec<String> =
+        granted.lacking().iter().map(|each| format!("{}: {}", each.name, each.access)).collect();
+    if permissions.is_empty() {
+        return Ok(None);
+    }
+    let row = app.store.installation(number(installation.id())).await?;
+    let accept_at = row.and_then(|row| {
+        let account = RepoName::new(&row.account, "any").filter(|_| row.organization);
+        let settings = match account {
+            Some(account) => format!("/organizations/{}", account.owner()),
+            None if row.organization => return None,
+            None => String::new(),
+        };
+        let base = app.links.github_url.as_deref()?;
+        Some(format!("{base}{settings}/settings/installations/{}", installation.id()))
+    });
+    Ok(Some(Lacking { permissions, accept_at }))
 }
 
 fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {

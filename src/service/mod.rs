@@ -3,14 +3,19 @@
 mod assess;
 mod body;
 mod check_run;
+mod erase;
 mod gather;
+mod heads;
 mod health;
+mod installations;
 mod pages;
+mod recover;
 mod reverts;
 mod route;
 mod server;
 mod stored;
 mod sweep;
+mod turns;
 mod webhook;
 mod worker;
 
@@ -36,6 +41,8 @@ use crate::{
     risk::Model,
     store::{Store, StoreError},
 };
+pub use erase::KEPT_AFTER_REMOVAL;
+pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use stored::Stored;
 
 /// How long the end waits for what is under way.
@@ -93,6 +100,9 @@ pub struct Timing {
     pub body_pause: Duration,
     /// The longest time for a request from its header to its answer.
     pub request: Duration,
+    /// A service that last looked for lost deliveries longer ago than this was down: what was missed is looked for
+    /// everywhere. `None` looks for nothing that was missed, ever.
+    pub outage: Option<Duration>,
 }
 
 impl Default for Timing {
@@ -103,6 +113,7 @@ impl Default for Timing {
             header: Duration::from_secs(10),
             body_pause: Duration::from_secs(10),
             request: Duration::from_secs(30),
+            outage: Some(Duration::from_secs(600)),
         }
     }
 }
@@ -130,6 +141,11 @@ pub(crate) struct App {
     rounds: Rounds,
     credentials: health::Credentials,
     bodies: body::Allowance,
+    /// Work that comes round.
+    turns: turns::Turns,
+    /// When work began again after an outage, in milliseconds since 1970; nothing that was read before it counts as
+    /// fresh. The beginning of time, if there was none.
+    resumed_at: i64,
 }
 
 /// Two counters that only grow: equal and unchanged over a while, they prove that nothing was worked on meanwhile.
@@ -173,6 +189,7 @@ impl Service {
         store.release_claims().await?;
         let address = listener.local_addr()?;
         let started_at = clock.now();
+        let resumed_at = resumed_at(&store, started_at, timing.outage).await?;
         let app = Arc::new(App {
             store,
             github,
@@ -189,10 +206,15 @@ impl Service {
             rounds: Rounds::default(),
             credentials: health::Credentials::default(),
             bodies: body::Allowance::default(),
+            turns: turns::Turns::default(),
+            resumed_at,
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         worker::start(&app, &tasks, &stop);
         tasks.spawn(sweep::sweep(app.clone(), stop.clone()));
+        if timing.outage.is_some() {
+            turns::start(&app, &tasks, &stop);
+        }
         tasks.spawn(server::serve(listener, server::router(app.clone()), timing.header, stop.clone()));
         tracing::info!(%address, "listening");
         Ok(Self { address, app, stop, tasks })
@@ -203,7 +225,10 @@ impl Service {
     /// # Errors
     /// When the database cannot be read.
     pub async fn is_idle(&self) -> Result<bool, StoreError> {
-        Ok(self.app.store.inbox_counts().await?.queued == 0 && self.app.store.job_counts().await?.queued == 0)
+        let at_rest = self.app.turns.rest(self.app.clock.now_ms());
+        let done = self.app.store.inbox_counts().await?.queued == 0 && self.app.store.job_counts().await?.queued == 0;
+        // A round may have left jobs, so it is to have rested before they were counted.
+        Ok(at_rest && done)
     }
 
     /// Whether all that is left to do is for later: nothing is being worked on and nothing is due.
@@ -213,7 +238,10 @@ impl Service {
     pub async fn is_waiting(&self) -> Result<bool, StoreError> {
         let Rounds { begun, ended } = &self.app.rounds;
         let before = begun.load(Ordering::SeqCst);
-        // In this order: a delivery that is finished has left its jobs.
+        // In this order: a round or a delivery that is finished has left its jobs.
+        if !self.app.turns.rest(self.app.clock.now_ms()) {
+            return Ok(false);
+        }
         if ended.load(Ordering::SeqCst) != before || self.app.store.inbox_counts().await?.queued != 0 {
             return Ok(false);
         }
@@ -226,6 +254,7 @@ impl Service {
     pub fn wake(&self) {
         self.app.deliveries.notify_one();
         self.app.jobs.notify_waiters();
+        self.app.turns.wake();
     }
 
     /// The address that it listens on.
@@ -244,6 +273,15 @@ impl Service {
             tracing::warn!("work was still under way after {STOP:?} and is left to the next start");
         }
     }
+}
+
+/// When work begins again after an outage, in milliseconds since 1970: now, if the last look for lost deliveries is long
+/// ago.
+async fn resumed_at(store: &Store, now: DateTime<Utc>, outage: Option<Duration>) -> Result<i64, StoreError> {
+    let Some(outage) = outage else { return Ok(i64::MIN) };
+    let looked_at = store.recovery().await?.looked_at.unwrap_or(i64::MIN);
+    let now = now.timestamp_millis();
+    Ok(if now.saturating_sub(looked_at) > outage.as_millis() as i64 { now } else { i64::MIN })
 }
 
 /// GitHub's ids and numbers as the store keeps them; none comes near the end of `i64`.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{
     App,
     assess::{COMMIT, CommitJob, PULL_REQUEST, PullRequestJob},
-    number,
+    installations, number,
 };
 use crate::{
     github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary},
@@ -89,8 +89,9 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
         Event::Installation(event) => {
             // A token keeps the permissions that it was made with.
             app.github.forget(event.installation_id).await;
-            Ok(ignored())
+            Ok(reread(event.installation_id, now))
         }
+        Event::Repository(event) => Ok(event.origin.installation_id.map_or_else(ignored, |id| reread(id, burst))),
         Event::Ping | Event::Push(_) | Event::MergeGroup(_) | Event::IssueComment(_) | Event::Ignored(_) => {
             Ok(ignored())
         }
@@ -168,6 +169,11 @@ pub(super) fn request(job: &PullRequestJob, run_at: i64) -> JobRequest {
         // An event about a check does not know the pull request's head; what waits may know it.
         replaces: job.head_sha.is_some(),
     }
+}
+
+/// Something changed about an installation; GitHub is asked what.
+fn reread(installation_id: u64, run_at: i64) -> Routed {
+    Routed { outcome: DeliveryOutcome::Done, jobs: vec![installations::request(installation_id, run_at)] }
 }
 
 /// A delivery without an installation came through a repository's own hook; the App cannot act on it.

@@ -40,6 +40,9 @@ async fn look(app: &App) -> Result<(), StoreError> {
     let mut revived = false;
     for row in app.store.unfinished_check_runs().await? {
         let Some(pull_request) = row.pull_request.filter(|_| row.attempted_at > oldest) else { continue };
+        if app.store.is_out_of_reach(row.repository_id).await? {
+            continue;
+        }
         let key = pull_request_key(row.repository_id, pull_request);
         if app.store.revive_job(&key, app.clock.now_ms()).await? {
             tracing::warn!(job.key = %key, head = %row.head_sha, "a check run was left unfinished; it is taken up again");

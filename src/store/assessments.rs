@@ -264,11 +264,14 @@ model_version, facts_digest, document_digest, facts, policy"
     };
 }
 
-/// The number of the repository that bore the name `$1` last.
+/// The number of the repository that bears the name `$1`, or else of the one that bore it last.
 macro_rules! named {
     () => {
         "\
-(SELECT repository_id FROM assessments WHERE LOWER(repository) = LOWER($1) ORDER BY at DESC LIMIT 1)"
+COALESCE( \
+  (SELECT repository_id FROM installation_repositories \
+    WHERE LOWER(repository) = LOWER($1) AND removed_at IS NULL ORDER BY repository_id DESC LIMIT 1), \
+  (SELECT repository_id FROM assessments WHERE LOWER(repository) = LOWER($1) ORDER BY at DESC LIMIT 1))"
     };
 }
 

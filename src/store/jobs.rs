@@ -81,6 +81,22 @@ impl Store {
         self.db.exec(REVIVE, vec![key.into(), now.into()]).await.map(|done| done.changed == 1)
     }
 
+    /// Whether a job is queued or running.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn is_job_queued(&self, key: &str) -> Result<bool> {
+        Ok(self.db.query_one(IS_QUEUED, vec![key.into()]).await?.is_some())
+    }
+
+    /// How many jobs wait to be claimed at `now` or are running.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn jobs_due(&self, now: i64) -> Result<i64> {
+        self.db.query_one(DUE, vec![now.into()]).await?.map_or(Ok(0), |mut row| row.take(0))
+    }
+
     /// Claims the job that has been queued longest among those due at `now`. `token` is to be a new one for each claim:
     /// it is what tells this claim from the next one after the lease has lapsed.
     ///
@@ -195,6 +211,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     REQUEST_FROM_DELIVERY,
     REQUEST_AGAIN,
     REVIVE,
+    IS_QUEUED,
+    DUE,
     CLAIM,
     RELEASE_JOBS,
     RELEASE_DELIVERIES,
@@ -252,6 +270,12 @@ WHERE job_key = $1";
 const REVIVE: &str = "\
 UPDATE jobs SET wanted = wanted + 1, state = 'queued', run_at = $2, queued_at = $2, attempts = 0 \
 WHERE job_key = $1 AND state <> 'queued'";
+
+const IS_QUEUED: &str = "\
+SELECT 1 FROM jobs WHERE job_key = $1 AND state = 'queued'";
+
+const DUE: &str = "\
+SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND run_at <= $1";
 
 const CLAIM: &str = "\
 UPDATE jobs SET lease_until = $2, lease_token = $3, attempts = attempts + 1 \

@@ -7,16 +7,19 @@ mod assessments;
 mod check_runs;
 mod db;
 mod deflate;
+mod erase;
 mod error;
 mod file;
 mod http_cache;
 mod inbox;
 mod inspect;
+mod installations;
 mod jobs;
 mod migrate;
 mod models;
 mod path;
 mod policies;
+mod recovery;
 mod sqlite;
 #[cfg(test)]
 mod testing;
@@ -28,9 +31,11 @@ pub use error::StoreError;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
 pub use inspect::{GivenUp, Inspection, Integrity, inspect};
+pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
 pub use path::StorePath;
 pub use policies::PolicyRow;
+pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
 
 use db::Db;
 
@@ -105,6 +110,9 @@ const STATEMENTS: &[&[&str]] = &[
     policies::STATEMENTS,
     http_cache::STATEMENTS,
     inspect::STATEMENTS,
+    installations::STATEMENTS,
+    recovery::STATEMENTS,
+    erase::STATEMENTS,
 ];
 
 #[cfg(test)]

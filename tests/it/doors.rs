@@ -93,6 +93,7 @@ const QUICK: Timing = Timing {
     header: Duration::from_millis(200),
     body_pause: Duration::from_millis(200),
     request: Duration::from_millis(600),
+    outage: None,
 };
 
 #[test]
