@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0007_http_cache",
     "0008_readiness",
     "0009_unanswered_writes",
+    "0014_operations",
 ];
 
 const TABLE: &str = "
@@ -52,6 +53,18 @@ fn apply(connection: &mut Connection, migrations: &[Migration], now: i64) -> Res
         apply_one(connection, version, migration, now).map_err(|error| to_store_error(&error))?;
     }
     Ok(())
+}
+
+/// Number of the schema, if there is one and all of it is known here. Writes nothing.
+pub(super) fn known_schema(connection: &Connection) -> Result<Option<i64>> {
+    let sql = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'schema_migrations'";
+    let tables: rusqlite::Result<i64> = connection.query_row(sql, [], |row| row.get(0));
+    if tables.map_err(|error| to_store_error(&error))? == 0 {
+        return Ok(None);
+    }
+    let applied = applied(connection).map_err(|error| to_store_error(&error))?;
+    let done = compare(&applied, MIGRATIONS)?;
+    Ok(i64::try_from(done).ok().filter(|done| *done > 0))
 }
 
 /// What the database has: number, name, checksum.
