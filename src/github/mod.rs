@@ -14,6 +14,7 @@ mod files;
 mod fold;
 mod graphql;
 mod installation;
+mod measure;
 mod name;
 mod payload;
 mod pull_refs;

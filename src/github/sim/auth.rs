@@ -69,7 +69,7 @@ pub(super) fn authenticate(shared: &Shared, request: &Request) -> Result<Caller,
     }
     let issuers = [shared.app.app_id.to_string(), shared.app.client_id.clone()];
     let now = shared.state().now().timestamp();
-    let verdict = shared.key.verify(credential, &issuers, now);
+    let verdict = shared.secrets.verify(credential, &issuers, now);
     verdict.map_err(|why| Answer::error(401, why))?;
     // GitHub takes a JWT as a bearer token only.
     if bearer { Ok(Caller::App) } else { Err(Answer::error(401, "Bad credentials")) }

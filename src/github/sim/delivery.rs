@@ -308,7 +308,7 @@ async fn attempt(shared: &Shared, url: &str, out: &Outgoing) -> DeliveryOutcome 
         .header("x-github-hook-id", "512345678")
         .header("x-github-hook-installation-target-id", shared.app.app_id.to_string())
         .header("x-github-hook-installation-target-type", "integration")
-        .header("x-hub-signature-256", signature(&shared.app.webhook_secret, &body))
+        .header("x-hub-signature-256", signature(&shared.secrets.current().1, &body))
         .body(body);
     match request.send().await {
         Ok(answer) => DeliveryOutcome::Answered(answer.status().as_u16()),

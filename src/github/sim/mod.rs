@@ -3,6 +3,7 @@
 
 mod answer;
 mod app_key;
+mod app_secrets;
 mod auth;
 mod checks;
 mod delivery;
@@ -46,6 +47,7 @@ pub use state::{Permission, Permissions};
 pub use verbs::{PullSpec, SimRepository};
 
 use app_key::AppKey;
+use app_secrets::AppSecrets;
 use state::{AppRecord, State, UserKind};
 
 /// What the simulator takes for the time.
@@ -157,7 +159,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     options: SimOptions,
     app: SimApp,
-    key: AppKey,
+    /// Whatever of the app can change; `app` holds what it began with.
+    secrets: AppSecrets,
     hooks: reqwest::Client,
     wake: Notify,
     idle: Notify,
@@ -212,8 +215,8 @@ impl Sim {
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
+            secrets: AppSecrets::new(key, app.webhook_secret.clone()),
             app,
-            key,
             hooks,
             wake: Notify::new(),
             idle: Notify::new(),
@@ -238,9 +241,10 @@ impl Sim {
         self.shared.state().base.clone()
     }
 
-    /// The app's credentials.
+    /// The app's credentials, with the newest of its keys.
     pub fn app(&self) -> SimApp {
-        self.shared.app.clone()
+        let (private_key_pem, webhook_secret) = self.shared.secrets.current();
+        SimApp { private_key_pem, webhook_secret, ..self.shared.app.clone() }
     }
 
     /// Every check run on a commit, oldest first.
