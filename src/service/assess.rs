@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     check_run::{Head, Writer},
-    gather, number,
+    gather, metrics, number,
     stored::{digest, document, facts_text},
 };
 use crate::{
@@ -168,10 +168,11 @@ async fn score(app: &App, installation: &Installation, repo: &RepoName, pull: &P
     let previous = app.store.previous_score(row.repository_id, number(pull.number), &row.head_sha, row.at).await?;
     row.document_digest = digest(&document(&scored.subject(app, &row, previous)));
     app.store.save_assessment(&row).await?;
+    metrics::assessed(&scored.assessment);
     let text = report::check_run::render(&scored.subject(app, &row, previous));
     run.complete(&text, scored.assessment.verdict.conclusion).await?;
     tracing::info!(
-        repository = %pull.repository, pr.number = pull.number, head = %pull.head_sha,
+        head = %pull.head_sha,
         assessment = %id, score = scored.assessment.score, "scored"
     );
     Ok(id)

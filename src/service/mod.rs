@@ -4,12 +4,17 @@ mod assess;
 mod check_run;
 mod gather;
 mod health;
+mod metrics;
 mod pages;
+mod process;
+mod retention;
 mod reverts;
+mod rotation;
 mod route;
 mod server;
 mod stored;
 mod sweep;
+mod trace;
 mod webhook;
 mod worker;
 
@@ -25,7 +30,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use tokio::sync::Notify;
+use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -35,10 +40,13 @@ use crate::{
     risk::Model,
     store::{Store, StoreError},
 };
-pub use stored::Stored;
+pub use metrics::{METRICS, Metric, MetricKind};
+pub use retention::Retention;
+pub use rotation::{SecretSource, Secrets};
+pub use stored::{FactsForgotten, Stored};
 
-/// How long the end waits for what is under way.
-const STOP: Duration = Duration::from_secs(30);
+/// How long the end waits for what is under way; Kubernetes kills after 30 s.
+const STOP: Duration = Duration::from_secs(25);
 
 /// All that the running App needs.
 pub struct Settings {
@@ -60,6 +68,19 @@ pub struct Settings {
     pub clock: Clock,
     /// Waits that tests shorten.
     pub timing: Timing,
+    /// How it is run.
+    pub operations: Operations,
+}
+
+/// How the service is run; the default is what needs no setting.
+#[derive(Clone, Debug, Default)]
+pub struct Operations {
+    /// Address of its own for `/metrics`, which is then nowhere else; port 0 takes a free one.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long what is stored is kept.
+    pub retention: Retention,
+    /// Where secrets are read again while the service runs.
+    pub secrets: Option<SecretSource>,
 }
 
 /// Where links in reports lead; without an address there is no link.
@@ -92,6 +113,8 @@ pub struct Timing {
     pub body_pause: Duration,
     /// The longest time for a request from its header to its answer.
     pub request: Duration,
+    /// Between two looks at whether a file with a secret is another one.
+    pub secrets: Duration,
 }
 
 impl Default for Timing {
@@ -102,6 +125,7 @@ impl Default for Timing {
             header: Duration::from_secs(10),
             body_pause: Duration::from_secs(10),
             request: Duration::from_secs(30),
+            secrets: Duration::from_secs(5),
         }
     }
 }
@@ -111,11 +135,12 @@ pub(crate) struct App {
     store: Store,
     github: GitHub,
     app_id: u64,
-    webhook_secrets: Vec<SecretString>,
+    secrets: rotation::Rotating,
     links: Links,
     workers: usize,
     clock: Clock,
     timing: Timing,
+    retention: Retention,
     /// When this process began to work.
     started_at: DateTime<Utc>,
     /// A delivery was stored.
@@ -150,6 +175,7 @@ impl App {
 /// The running App.
 pub struct Service {
     address: SocketAddr,
+    metrics_address: SocketAddr,
     app: Arc<App>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -161,25 +187,34 @@ impl Service {
     /// # Errors
     /// When the address cannot be had or the database cannot be written.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
-        let Settings { listen, store, github, app_id, webhook_secrets, links, workers, clock, timing } = settings;
+        let Settings { listen, store, github, app_id, webhook_secrets, links, workers, clock, timing, operations } =
+            settings;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        metrics::start(&tasks, stop.clone());
         let model = Model::baseline();
         let body = serde_json::to_string(model).expect("a model is plain data");
         store.save_model(&model.version, &body, clock.now_ms()).await?;
         // Bound first: a second process started by mistake ends here, before it takes the first one's claims.
         let listener = server::bind(listen).await?;
+        let metrics_listener = match operations.metrics_listen {
+            Some(listen) => Some(server::bind(listen).await?),
+            None => None,
+        };
         // One process owns the database, so whatever is claimed now was claimed by one that is gone.
         store.release_claims().await?;
         let address = listener.local_addr()?;
+        let metrics_address = metrics_listener.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
         let started_at = clock.now();
         let app = Arc::new(App {
             store,
             github,
             app_id,
-            webhook_secrets,
+            secrets: rotation::Rotating::new(webhook_secrets),
             links,
             workers,
             clock,
             timing,
+            retention: operations.retention,
             started_at,
             deliveries: Notify::new(),
             jobs: Notify::new(),
@@ -187,12 +222,19 @@ impl Service {
             rounds: Rounds::default(),
             credentials: health::Credentials::default(),
         });
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         worker::start(&app, &tasks, &stop);
         tasks.spawn(sweep::sweep(app.clone(), stop.clone()));
-        tasks.spawn(server::serve(listener, server::router(app.clone()), timing.header, stop.clone()));
-        tracing::info!(%address, "listening");
-        Ok(Self { address, app, stop, tasks })
+        tasks.spawn(retention::keep(app.clone(), stop.clone()));
+        if let Some(source) = operations.secrets {
+            tasks.spawn(rotation::watch(app.clone(), source, stop.clone()));
+        }
+        let router = server::router(app.clone(), metrics_listener.is_none());
+        tasks.spawn(server::serve(listener, router, timing.header, stop.clone()));
+        if let Some(listener) = metrics_listener {
+            tasks.spawn(server::serve(listener, server::metrics_router(app.clone()), timing.header, stop.clone()));
+        }
+        tracing::info!(%address, %metrics_address, "listening");
+        Ok(Self { address, metrics_address, app, stop, tasks })
     }
 
     /// Whether nothing is left to do.
@@ -230,6 +272,16 @@ impl Service {
         self.address
     }
 
+    /// The address under which `/metrics` is answered.
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.metrics_address
+    }
+
+    /// Has the secrets read again, where they came from a source that can be.
+    pub fn reread_secrets(&self) {
+        self.app.secrets.asked.notify_one();
+    }
+
     /// Takes no more work, finishes what is held, and returns when all has ended.
     pub async fn stop(self) {
         self.stop.cancel();
@@ -239,6 +291,9 @@ impl Service {
         // What is cut off is claimed again at the next start; every step of it may run twice.
         if tokio::time::timeout(STOP, self.tasks.wait()).await.is_err() {
             tracing::warn!("work was still under way after {STOP:?} and is left to the next start");
+            if let Err(error) = self.app.store.release_claims().await {
+                tracing::warn!(%error, "its claims were not given back; they lapse by themselves");
+            }
         }
     }
 }
