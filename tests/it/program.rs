@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const REST: Duration = Duration::from_secs(420);
 
 /// The running program. It dies with this.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     log: PathBuf,
     /// Length of the log before this start.
@@ -32,7 +32,17 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(super) fn spawn(sim: &Sim, directory: &Path) -> Self {
+    pub(crate) fn spawn(sim: &Sim, directory: &Path) -> Self {
+        let app = sim.app();
+        let secrets = [
+            ("GITHUB_PRIVATE_KEY", app.private_key_pem.expose_secret()),
+            ("GITHUB_WEBHOOK_SECRET", app.webhook_secret.expose_secret()),
+        ];
+        Self::spawn_with(sim, directory, &secrets)
+    }
+
+    /// With an environment of its own besides the usual, which has no secrets.
+    pub(crate) fn spawn_with(sim: &Sim, directory: &Path, environment: &[(&str, &str)]) -> Self {
         let log = directory.join("log");
         let log_from = fs::metadata(&log).map_or(0, |file| file.len() as usize);
         let stderr: File = OpenOptions::new().create(true).append(true).open(&log).unwrap();
@@ -45,9 +55,8 @@ impl Server {
             .env("MERGECAST_DATABASE", format!("sqlite://{}", database(directory).display()))
             .env("GITHUB_APP_ID", app.app_id.to_string())
             .env("GITHUB_CLIENT_ID", &app.client_id)
-            .env("GITHUB_PRIVATE_KEY", app.private_key_pem.expose_secret())
-            .env("GITHUB_WEBHOOK_SECRET", app.webhook_secret.expose_secret())
             .env("GITHUB_API_URL", sim.api_url())
+            .envs(environment.iter().copied())
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -58,7 +67,7 @@ impl Server {
     }
 
     /// Waits until it listens; says where.
-    pub(super) async fn listening(&mut self) -> String {
+    pub(crate) async fn listening(&mut self) -> String {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
@@ -75,7 +84,7 @@ impl Server {
     }
 
     /// Waits until nothing is on its way to it, and nothing left to do.
-    pub(super) async fn quiet(&mut self, sim: &Sim) {
+    pub(crate) async fn quiet(&mut self, sim: &Sim) {
         let start = Instant::now();
         let mut times = 0;
         while times < 3 {
@@ -94,16 +103,33 @@ impl Server {
     }
 
     /// SIGKILL.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // It may have been stopped already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// SIGTERM, as an operator stops it: it is to end what it does and say that all went well.
-    pub(super) fn stop(mut self) {
-        let sent = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    /// What it logged since this start.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()[self.log_from..].to_owned()
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// As [`Self::stop`]; gives what it logged to the end.
+    pub(crate) fn stop_and_read(self) -> String {
+        let (log, from) = (self.log.clone(), self.log_from);
+        self.stop();
+        fs::read_to_string(log).unwrap()[from..].to_owned()
+    }
+
+    /// SIGTERM, as an operator stops it: it is to end what it does and say that all went well.
+    pub(crate) fn stop(mut self) {
+        self.signal("TERM");
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -116,12 +142,12 @@ impl Server {
     }
 }
 
-pub(super) fn database(directory: &Path) -> PathBuf {
+pub(crate) fn database(directory: &Path) -> PathBuf {
     directory.join("mergecast.db")
 }
 
 /// Looks into the database of a program that may be running.
-pub(super) fn read<T>(directory: &Path, look: impl FnOnce(&Connection) -> T) -> T {
+pub(crate) fn read<T>(directory: &Path, look: impl FnOnce(&Connection) -> T) -> T {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database(directory), flags).unwrap();
     connection.busy_timeout(Duration::from_secs(5)).unwrap();
