@@ -27,7 +27,7 @@ use mergecast::{
         sim::{Sim, SimApp, SimOptions},
         webhook::verify,
     },
-    service::{Links, Service, Settings, Timing},
+    service::{Links, Operations, Service, Settings, Timing},
     store::{Store, StoreOptions, StorePath},
 };
 use rusqlite::Connection;
@@ -226,6 +226,7 @@ async fn product(directory: &Path, sim: &Sim, app: &SimApp) -> Result<Service, F
         workers: 4,
         clock,
         timing: Timing::default(),
+        operations: Operations::default(),
     };
     Ok(Service::start(settings).await?)
 }

@@ -2,11 +2,15 @@
 //!
 //! Standard output carries data, standard error talk. Each subcommand is a file.
 
+mod backup;
 mod completions;
 mod demo;
 mod doctor;
 mod health;
+mod log;
 mod man;
+#[cfg(feature = "otel")]
+mod otlp;
 mod output;
 mod redeliver;
 mod replay;
@@ -14,10 +18,9 @@ mod score;
 mod serve;
 mod setup;
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::Arc};
 
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
-use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
 
 use crate::{
     clock::Clock,
@@ -70,6 +73,10 @@ enum Command {
     Man(ManArgs),
     /// Ask GitHub to send again the webhooks that it could not deliver
     Redeliver(redeliver::RedeliverArgs),
+    /// Copy the database to a file, also while the App runs, and check the copy
+    Backup(BackupArgs),
+    /// Put a copy in the place of the database; the one before is kept
+    Restore(RestoreArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -135,6 +142,28 @@ struct ManArgs {
     dir: Option<PathBuf>,
 }
 
+struct BackupArgs {
+    /// File to write
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Overwrite the file if it exists
+    #[arg(long)]
+    force: bool,
+    /// Database URL, such as sqlite://mergecast.db
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct RestoreArgs {
+    /// Copy that `mergecast backup` wrote
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Database URL, such as sqlite://mergecast.db
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
@@ -161,8 +190,11 @@ impl From<ExitCode> for std::process::ExitCode {
 
 /// Does what the arguments ask for. What goes wrong is told on standard error.
 pub fn run(args: Args) -> ExitCode {
-    start_log(&args);
-    match dispatch(&args) {
+    let args = Arc::new(args);
+    let log = log::start(&args);
+    let done = dispatch(&args);
+    log.end();
+    match done {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::Done,
         Err(error) => {
@@ -172,12 +204,13 @@ pub fn run(args: Args) -> ExitCode {
     }
 }
 
-fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
+fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Score(score) => score::run(score, Clock::system().now(), &mut Terminal::stdout()),
         Command::Serve(serve) => {
             let config = args.settings(serve.flags())?;
-            runtime()?.block_on(serve::run(&config)).map(|()| ExitCode::Done)
+            let reread = Args::rereading(args, serve.flags());
+            runtime()?.block_on(serve::run(&config, reread)).map(|()| ExitCode::Done)
         }
         Command::Demo(demo) => runtime()?.block_on(demo::run(demo.once, Terminal::stdout())).map(|()| ExitCode::Done),
         Command::Doctor(doctor) => runtime()?.block_on(doctor::run(doctor, &args.sources(), &mut Terminal::stdout())),
@@ -186,8 +219,7 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(setup::run(setup, &config, &Clock::system()))
         }
         Command::Replay(replay) => {
-            let database = replay.database.clone().map(|url| ("MERGECAST_DATABASE", url));
-            let config = args.settings(database.into_iter().collect())?;
+            let config = args.settings(database(&replay.database))?;
             runtime()?.block_on(replay::run(&config, replay.id.as_deref()))
         }
         Command::Health(health) => {
@@ -205,10 +237,29 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
             let config = args.settings(redeliver.flags())?;
             runtime()?.block_on(redeliver::run(&config, redeliver, &mut Terminal::stdout()))
         }
+        Command::Backup(backup) => {
+            let config = args.settings(database(&backup.database))?;
+            backup::backup(&config, &backup.file, backup.force).map(|()| ExitCode::Done)
+        }
+        Command::Restore(restore) => {
+            let config = args.settings(database(&restore.database))?;
+            backup::restore(&config, &restore.file, Clock::system().now()).map(|()| ExitCode::Done)
+        }
     }
 }
 
+/// The database that a flag names.
+fn database(flag: &Option<String>) -> Vec<(&'static str, String)> {
+    flag.clone().map(|url| ("MERGECAST_DATABASE", url)).into_iter().collect()
+}
+
 impl Args {
+    /// Reads the settings once more whenever it is called.
+    fn rereading(args: &Arc<Self>, flags: Vec<(&'static str, String)>) -> serve::Reread {
+        let args = Arc::clone(args);
+        Arc::new(move || args.settings(flags.clone()))
+    }
+
     fn settings(&self, flags: Vec<(&'static str, String)>) -> Result<Config, ConfigError> {
         Config::load(ConfigSources { file: self.settings_file(), flags, env: &environment })
     }
@@ -245,31 +296,6 @@ fn environment(name: &str) -> Option<String> {
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
-}
-
-/// The log goes to standard error. `RUST_LOG` outranks the flags.
-fn start_log(args: &Args) {
-    let level = match (&args.command, args.verbose) {
-        (Command::Serve(_), 0) => "info",
-        (_, 0) => "warn",
-        (_, 1) => "mergecast=debug,info",
-        _ => "trace",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let terminal = io::IsTerminal::is_terminal(&io::stderr());
-    let colors = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(terminal && colors)
-        .with_span_events(FmtSpan::NONE);
-    let started = match args.log_format {
-        Some(LogFormat::Json) => log.json().try_init(),
-        None if !terminal => log.json().try_init(),
-        _ => log.try_init(),
-    };
-    // A second start in one process keeps the first log.
-    drop(started);
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

@@ -1,6 +1,9 @@
 //! `mergecast serve`: the App, until it is told to stop.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use tokio::{
@@ -10,45 +13,69 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{Config, ConfigError, GitHubApp},
     github::{AppCredentials, GitHub, Options, Urls},
-    service::{Links, Service, Settings, Timing},
+    service::{Links, Operations, SecretSource, Secrets, Service, Settings, Timing},
     store::{Store, StoreOptions},
 };
 
-/// Runs until SIGINT or SIGTERM, then ends what is under way and returns.
+/// Reads the settings once more.
+pub(super) type Reread = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+/// Runs until SIGINT or SIGTERM, then ends what is under way and returns. SIGHUP has the secrets read again.
 ///
 /// # Errors
 /// When a setting is missing, the database cannot be opened, or the address cannot be had.
-pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
-    let settings = settings(config).await?;
+pub(super) async fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
+    // Before anything that takes a while: without a handler the signal would end the process.
+    let mut hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
+    let settings = settings(config, reread).await?;
     let store = settings.store.clone();
     let service = Service::start(settings).await?;
-    interrupted().await?;
+    let mut interrupted = std::pin::pin!(interrupted());
+    loop {
+        tokio::select! {
+            ended = &mut interrupted => break ended?,
+            _ = hangups.recv() => service.reread_secrets(),
+        }
+    }
     tracing::info!("stopping: no new work is taken, what is under way is finished");
     service.stop().await;
     store.close().await;
     Ok(())
 }
 
-async fn settings(config: &Config) -> anyhow::Result<Settings> {
-    let app = config.github_app()?;
+async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
+    let app_id = config.github_app()?.app_id;
+    let Secrets { credentials, webhook } = secrets(config.github_app()?);
     let clock = Clock::system();
-    let credentials = AppCredentials { app_id: app.app_id, client_id: app.client_id, private_key_pem: app.private_key };
     let urls = Urls { api: config.github.api_url.clone(), graphql: config.github.graphql_url.clone() };
     let github = GitHub::new(credentials, urls, clock.clone(), Options::default())
         .context("the GitHub App's credentials cannot be used")?;
     Ok(Settings {
         listen: config.listen,
-        store: Store::open(StoreOptions::new(config.database.parse()?)).await?,
+        store: Store::open(StoreOptions { owner: true, ..StoreOptions::new(config.database.parse()?) }).await?,
         github,
-        app_id: app.app_id,
-        webhook_secrets: app.webhook_secrets,
+        app_id,
+        webhook_secrets: webhook,
         links: links(config),
         workers: config.workers,
         clock,
         timing: Timing::default(),
+        operations: Operations {
+            metrics_listen: config.metrics_listen,
+            retention: config.retention,
+            secrets: Some(SecretSource {
+                files: config.secret_files.clone(),
+                read: Arc::new(move || Ok(secrets(reread()?.github_app()?))),
+            }),
+        },
     })
+}
+
+fn secrets(app: GitHubApp) -> Secrets {
+    let credentials = AppCredentials { app_id: app.app_id, client_id: app.client_id, private_key_pem: app.private_key };
+    Secrets { credentials, webhook: app.webhook_secrets }
 }
 
 /// Where links lead. Git remotes live below the address of GitHub's pages, unless they are files.

@@ -1,6 +1,7 @@
 //! One setting out of several sources: flag before environment before file before default.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fmt::Write as _,
     path::{Path, PathBuf},
@@ -45,6 +46,8 @@ pub(super) struct Lookup<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
     file: BTreeMap<String, FileValue>,
     file_name: String,
+    /// The settings file, and the files that secrets were read from.
+    secret_files: RefCell<Vec<PathBuf>>,
 }
 
 struct FileValue {
@@ -65,7 +68,8 @@ impl<'a> Lookup<'a> {
             Some(path) => parse_file(&read(path, "the settings file")?, &file_name)?,
             None => BTreeMap::new(),
         };
-        Ok(Self { flags: sources.flags, env: sources.env, file, file_name })
+        let secret_files = RefCell::new(sources.file.into_iter().collect());
+        Ok(Self { flags: sources.flags, env: sources.env, file, file_name, secret_files })
     }
 
     /// A setting that has a default.
@@ -108,7 +112,10 @@ impl<'a> Lookup<'a> {
                     ));
                 }
                 (Some(direct), None) => return Ok(Some(direct.text.into())),
-                (None, Some(as_file)) => return secret_file(&as_file).map(Some),
+                (None, Some(as_file)) => {
+                    self.secret_files.borrow_mut().push(PathBuf::from(&as_file.text));
+                    return secret_file(&as_file).map(Some);
+                }
                 (None, None) => {}
             }
         }
@@ -125,6 +132,11 @@ impl<'a> Lookup<'a> {
             .or_else(|| self.in_environment(&env_file).map(file))
             .or_else(in_file)
             .or_else(|| self.in_file(&key_file).map(file))
+    }
+
+    /// Files that hold, or may hold, the secrets asked for so far.
+    pub(super) fn secret_files(&self) -> Vec<PathBuf> {
+        self.secret_files.borrow().clone()
     }
 
     fn find(&self, env: &str, key: &str) -> Option<Found> {

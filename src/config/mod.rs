@@ -12,6 +12,7 @@ mod value;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use url::Url;
 
@@ -34,6 +35,12 @@ pub struct Config {
     pub public_url: Option<Url>,
     /// How many workers assess changes at the same time, 1-64.
     pub workers: usize,
+    /// Address of its own for `/metrics`.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long what is stored is kept.
+    pub retention: Retention,
+    /// Files that secrets were read from.
+    pub secret_files: Vec<PathBuf>,
     /// GitHub: addresses and whatever credentials are set.
     pub github: GitHubConfig,
     /// Datadog.
@@ -44,6 +51,21 @@ pub struct Config {
     pub sonar: SonarConfig,
     /// Secret that signs PagerDuty's webhooks.
     pub pagerduty_webhook_secret: Option<SecretString>,
+}
+
+/// How long what is stored is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Webhooks as they came.
+    pub deliveries: TimeDelta,
+    /// The facts behind a score.
+    pub facts: TimeDelta,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { deliveries: TimeDelta::days(90), facts: TimeDelta::days(2 * 365) }
+    }
 }
 
 /// GitHub's addresses and the App's credentials, as far as they are set.
@@ -143,6 +165,11 @@ impl Config {
             data_dir: lookup.required("MERGECAST_DATA_DIR", |text| Ok(PathBuf::from(text)))?,
             public_url: lookup.optional("MERGECAST_PUBLIC_URL", value::web_url)?,
             workers: lookup.required("MERGECAST_WORKERS", value::workers)?,
+            metrics_listen: lookup.optional("MERGECAST_METRICS_LISTEN", value::address)?,
+            retention: Retention {
+                deliveries: lookup.required("MERGECAST_RETENTION_DELIVERIES", |text| value::age(text, 7))?,
+                facts: lookup.required("MERGECAST_RETENTION_FACTS", |text| value::age(text, 30))?,
+            },
             github: github(&lookup)?,
             datadog: datadog(&lookup)?,
             codecov: CodecovConfig {
@@ -154,6 +181,7 @@ impl Config {
                 url: lookup.required("SONAR_URL", value::web_url)?,
             },
             pagerduty_webhook_secret: lookup.secret("PAGERDUTY_WEBHOOK_SECRET")?,
+            secret_files: lookup.secret_files(),
         })
     }
 

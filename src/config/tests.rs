@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use secrecy::ExposeSecret;
 
-use super::{Config, ConfigError, ConfigSources, SETTINGS};
+use super::{Config, ConfigError, ConfigSources, Retention, SETTINGS};
 
 const KEY: &str = "-----BEGIN RSA PRIVATE KEY-----\\nAAAA\\n-----END RSA PRIVATE KEY-----\\n";
 
@@ -114,6 +114,24 @@ fn a_mistake_says_where_it_is_and_what_would_be_right() {
     check("listen = ''", "listen (FILE line 1) is empty\nhint: give it a value or remove it");
     let syntax = load_file("[github]\nprivate_key = hunter2\n", &[]).unwrap_err();
     assert!(syntax.starts_with("FILE line 2 is not valid TOML: ") && !syntax.contains("hunter2"), "{syntax}");
+}
+
+#[test]
+fn ages_are_days_weeks_or_years() {
+    let days = |text: &str| {
+        load(&[("MERGECAST_RETENTION_DELIVERIES", text)], None).map(|it| it.retention.deliveries.num_days())
+    };
+    for (text, expected) in [("7d", 7), ("90d", 90), ("12w", 84), ("2y", 730)] {
+        assert_eq!(days(text), Ok(expected), "{text}");
+    }
+    for bad in ["6d", "0d", "-1d", "90", "d", "1.5y", "90 d", "3h", "9d9", "99999999d", "1é"] {
+        let error = days(bad).unwrap_err().to_string();
+        assert!(error.ends_with("such as 90d, 12w or 2y, at least 7d"), "{error}");
+    }
+    let facts = load(&[("MERGECAST_RETENTION_FACTS", "29d")], None).unwrap_err();
+    assert!(facts.to_string().contains("at least 30d"), "{facts}");
+    let config = load(&[], None).unwrap();
+    assert_eq!(config.retention, Retention::default(), "the table's defaults are the type's");
 }
 
 #[test]

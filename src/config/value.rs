@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
@@ -29,6 +30,21 @@ pub(super) fn workers(text: &str) -> Result<usize, Expected> {
         Ok(count @ 1..=WORKERS_MAX) => Ok(count),
         _ => Err(format!("a whole number from 1 to {WORKERS_MAX}")),
     }
+}
+
+/// A number of days, weeks or years, such as `90d`, `12w` or `2y`.
+pub(super) fn age(text: &str, least_days: i64) -> Result<TimeDelta, Expected> {
+    let expected = || format!("a number of days, weeks or years such as 90d, 12w or 2y, at least {least_days}d");
+    let (unit, number) = text.char_indices().last().map(|(at, unit)| (unit, &text[..at])).ok_or_else(expected)?;
+    let days = match unit {
+        'd' => 1,
+        'w' => 7,
+        'y' => 365,
+        _ => return Err(expected()),
+    };
+    let number: u16 = number.parse().map_err(|_| expected())?;
+    let days = i64::from(number) * days;
+    if days < least_days { Err(expected()) } else { Ok(TimeDelta::days(days)) }
 }
 
 pub(super) fn app_id(text: &str) -> Result<u64, Expected> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,6 +17,9 @@ use super::name::RepoName;
 use super::rate::{Bucket, Gate};
 use super::transport::{Answer, Call, Transport};
 use crate::clock::Clock;
+
+/// Installations that metrics tell apart; those beyond are one, so that what is kept of metrics stays bounded.
+const LABELLED: usize = 500;
 
 /// Addresses of the two APIs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +65,9 @@ pub struct Options {
     pub user_agent: String,
     /// Writes per installation and minute before the client itself makes them wait; `None` leaves that to GitHub.
     pub writes_per_minute: Option<u32>,
+    /// Writes per installation under way at once. GitHub wants them one after the other; an Enterprise Server without
+    /// rate limits does not mind.
+    pub writes_at_once: usize,
 }
 
 impl Default for Options {
@@ -71,6 +77,7 @@ impl Default for Options {
             user_agent: concat!("mergecast/", env!("CARGO_PKG_VERSION")).to_owned(),
             // GitHub's published bound on creating content.
             writes_per_minute: Some(80),
+            writes_at_once: 1,
         }
     }
 }
@@ -88,7 +95,8 @@ pub(super) struct AppClient {
     pub(super) graphql: Url,
     pub(super) clock: Clock,
     pub(super) options: Options,
-    signer: Signer,
+    /// Replaced when the key is.
+    signer: RwLock<Arc<Signer>>,
     gate: Gate,
 }
 
@@ -116,7 +124,7 @@ impl fmt::Debug for GitHub {
 impl GitHub {
     /// Checks the key and the addresses; sends nothing. [`Error::Invalid`] says what does not fit.
     pub fn new(app: AppCredentials, urls: Urls, clock: Clock, options: Options) -> Result<Self, Error> {
-        let signer = Signer::new(&app)?;
+        let signer = RwLock::new(Arc::new(Signer::new(&app)?));
         let transport = Transport::new(urls.api, &options)?;
         let app = AppClient { transport, graphql: urls.graphql, clock, options, signer, gate: Gate::default() };
         Ok(Self { app: Arc::new(app), installations: Arc::default() })
@@ -126,10 +134,22 @@ impl GitHub {
         &self.app
     }
 
+    /// Signs with another key from now on. Tokens that were made with the one before stay good until they end.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if that is no key; then the one before stays.
+    pub fn replace_key(&self, app: &AppCredentials) -> Result<(), Error> {
+        let signer = Arc::new(Signer::new(app)?);
+        *self.app.signer.write().unwrap_or_else(PoisonError::into_inner) = signer;
+        Ok(())
+    }
+
     /// The App in installation `id`; sends nothing.
     pub fn installation(&self, id: u64) -> Installation {
         let mut installations = self.installations.lock().expect("nothing panics while it holds the map");
-        let shared = installations.entry(id).or_insert_with(|| Arc::new(Shared::new(id)));
+        let writes = self.app.options.writes_at_once.max(1);
+        let label = if installations.len() < LABELLED { id.to_string().into() } else { "other".into() };
+        let shared = installations.entry(id).or_insert_with(|| Arc::new(Shared::new(id, label, writes)));
         Installation::new(Arc::clone(&self.app), Arc::clone(shared))
     }
 
@@ -195,7 +215,8 @@ impl AppClient {
 
     async fn send(&self, call: &Call) -> Result<Answer, Error> {
         self.gate.check(Bucket::Core, self.clock.now())?;
-        let jwt = self.signer.jwt(self.clock.now())?;
+        let signer = Arc::clone(&self.signer.read().unwrap_or_else(PoisonError::into_inner));
+        let jwt = signer.jwt(self.clock.now())?;
         self.transport.exchange(call, &jwt).await
     }
 

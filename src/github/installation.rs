@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use metrics::SharedString;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use url::Url;
 
@@ -14,6 +15,7 @@ use super::auth::{Permissions, Token, TokenSlot};
 use super::client::AppClient;
 use super::error::Error;
 use super::graphql::{self, Partial};
+use super::measure;
 use super::rate::{Bucket, Gate, RateHeaders};
 use super::transport::{Answer, Call, Transport};
 use crate::clock::Clock;
@@ -31,28 +33,25 @@ pub struct Installation {
 /// What all calls of an installation share.
 pub(super) struct Shared {
     id: u64,
+    /// What it is called in metrics.
+    label: SharedString,
     gate: Gate,
     token: TokenSlot,
-    /// One write at a time, in the order in which they came.
-    writes: Mutex<()>,
+    /// One write at a time unless told otherwise, in the order in which they came.
+    writes: Semaphore,
     reads: Semaphore,
 }
 
 impl Shared {
-    pub(super) fn new(id: u64) -> Self {
-        let (gate, token, writes) = (Gate::default(), TokenSlot::default(), Mutex::new(()));
-        Self { id, gate, token, writes, reads: Semaphore::new(READS_AT_ONCE) }
+    /// `label`: what it is called in metrics, of which there may not be too many.
+    pub(super) fn new(id: u64, label: SharedString, writes_at_once: usize) -> Self {
+        let (gate, token, writes) = (Gate::default(), TokenSlot::default(), Semaphore::new(writes_at_once));
+        Self { id, label, gate, token, writes, reads: Semaphore::new(READS_AT_ONCE) }
     }
 
     pub(super) async fn forget_token(&self) {
         self.token.clear().await;
     }
-}
-
-/// The right to send now; given back when dropped.
-enum Turn<'a> {
-    Read { _permit: SemaphorePermit<'a> },
-    Write { _guard: MutexGuard<'a, ()> },
 }
 
 impl fmt::Debug for Installation {
@@ -118,20 +117,16 @@ impl Installation {
             let token = self.token().await?;
             answer = self.transport().exchange(call, &token.secret).await?;
         }
+        measure::remaining(&answer, &self.shared.label);
         judge(answer, call.write, bucket, &self.shared.gate, self.clock())
     }
 
     /// Waits until it is this call's turn, no longer than one exchange may take.
-    async fn turn(&self, write: bool) -> Result<Turn<'_>, Error> {
-        let wait = async {
-            if write {
-                return Turn::Write { _guard: self.shared.writes.lock().await };
-            }
-            let permit = self.shared.reads.acquire().await;
-            Turn::Read { _permit: permit.expect("the semaphore is never closed") }
-        };
+    async fn turn(&self, write: bool) -> Result<SemaphorePermit<'_>, Error> {
+        let places = if write { &self.shared.writes } else { &self.shared.reads };
         let late = |_| Error::unavailable("too many calls were waiting");
-        timeout(self.transport().deadline(), wait).await.map_err(late)
+        let place = timeout(self.transport().deadline(), places.acquire()).await.map_err(late)?;
+        Ok(place.expect("the semaphore is never closed"))
     }
 
     /// Whether a token is at hand; else the next call costs one request more.

@@ -18,6 +18,7 @@ mod installation;
 mod installations;
 mod introduction;
 mod manifest;
+mod measure;
 mod name;
 mod open_pulls;
 mod payload;

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::HeaderMap;
 
 use super::error::Error;
+use super::measure;
 use crate::clock::Clock;
 
 /// The shortest wait, also where GitHub says 0 s: an answer must not be followed by the same request at once.
@@ -158,8 +159,10 @@ impl Gate {
         if let (None, Some(reset)) = (rate.retry_after, reset) {
             let until = bounded(reset + RESET_MARGIN, now);
             state.close(bucket, until);
+            measure::limited("primary");
             return Error::RateLimited { until, secondary: false };
         }
+        measure::limited("secondary");
         let closed = state.secondary_until.filter(|until| *until > now);
         let wait = match (rate.retry_after, closed) {
             (Some(wait), _) => wait.max(LEAST_WAIT),

@@ -13,6 +13,8 @@ use url::{Host, Url};
 
 use super::client::Options;
 use super::error::Error;
+use super::measure;
+use crate::clock::Stopwatch;
 
 /// Version of the REST API whose answers are read here.
 const API_VERSION: &str = "2022-11-28";
@@ -189,6 +191,14 @@ impl Transport {
     }
 
     async fn once(&self, call: &Call, url: &Url, token: Option<&SecretString>) -> Result<Answer, Broken> {
+        let watch = Stopwatch::start();
+        let answer = self.send(call, url, token).await;
+        let result = answer.as_ref().map_err(|broken| &broken.error);
+        measure::exchanged(call, &self.api, result, watch.elapsed());
+        answer
+    }
+
+    async fn send(&self, call: &Call, url: &Url, token: Option<&SecretString>) -> Result<Answer, Broken> {
         let request = self.request(call, url, token).map_err(Broken::before)?;
         let mut response = self.client.execute(request).await.map_err(|e| Broken::during(call, &e))?;
         let body = read_body(&mut response, call).await?;

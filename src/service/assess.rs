@@ -10,7 +10,7 @@ use super::{
     check_run::{Head, Writer},
     gather,
     installations::{self, INSTALLATION},
-    number, reverts,
+    metrics, number, reverts,
     stored::{digest, document, facts_text},
 };
 use crate::{
@@ -199,6 +199,7 @@ async fn score(app: &App, installation: &Installation, repo: &RepoName, pull: &P
     let previous = app.store.previous_score(row.repository_id, number(pull.number), &row.head_sha, row.at).await?;
     row.document_digest = digest(&document(&scored.subject(app, &row, previous)));
     app.store.save_assessment(&row).await?;
+    metrics::assessed(&scored.assessment);
     let text = report::check_run::render(&scored.subject(app, &row, previous));
     run.complete(&text, scored.assessment.verdict.conclusion).await?;
     if reverts::is_put_off(pull) {
@@ -206,7 +207,7 @@ async fn score(app: &App, installation: &Installation, repo: &RepoName, pull: &P
         app.store.request_job_again(&key, app.clock.now_ms()).await?;
     }
     tracing::info!(
-        repository = %pull.repository, pr.number = pull.number, head = %pull.head_sha,
+        head = %pull.head_sha,
         assessment = %id, score = scored.assessment.score, "scored"
     );
     Ok(id)

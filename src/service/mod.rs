@@ -8,13 +8,18 @@ mod gather;
 mod heads;
 mod health;
 mod installations;
+mod metrics;
 mod pages;
+mod process;
 mod recover;
+mod retention;
 mod reverts;
+mod rotation;
 mod route;
 mod server;
 mod stored;
 mod sweep;
+mod trace;
 mod turns;
 mod webhook;
 mod worker;
@@ -31,7 +36,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use tokio::sync::Notify;
+use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -42,11 +47,15 @@ use crate::{
     store::{Store, StoreError},
 };
 pub use erase::KEPT_AFTER_REMOVAL;
+pub use metrics::{METRICS, Metric, MetricKind};
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
+pub use retention::Retention;
+pub use rotation::{SecretSource, Secrets};
 pub use stored::Stored;
+pub use stored::{FactsForgotten, Stored};
 
-/// How long the end waits for what is under way.
-const STOP: Duration = Duration::from_secs(30);
+/// How long the end waits for what is under way; Kubernetes kills after 30 s.
+const STOP: Duration = Duration::from_secs(25);
 
 /// All that the running App needs.
 pub struct Settings {
@@ -68,6 +77,19 @@ pub struct Settings {
     pub clock: Clock,
     /// Waits that tests shorten.
     pub timing: Timing,
+    /// How it is run.
+    pub operations: Operations,
+}
+
+/// How the service is run; the default is what needs no setting.
+#[derive(Clone, Debug, Default)]
+pub struct Operations {
+    /// Address of its own for `/metrics`, which is then nowhere else; port 0 takes a free one.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long what is stored is kept.
+    pub retention: Retention,
+    /// Where secrets are read again while the service runs.
+    pub secrets: Option<SecretSource>,
 }
 
 /// Where links in reports lead; without an address there is no link.
@@ -103,6 +125,8 @@ pub struct Timing {
     /// A service that last looked for lost deliveries longer ago than this was down: what was missed is looked for
     /// everywhere. `None` looks for nothing that was missed, ever.
     pub outage: Option<Duration>,
+    /// Between two looks at whether a file with a secret is another one.
+    pub secrets: Duration,
 }
 
 impl Default for Timing {
@@ -114,6 +138,7 @@ impl Default for Timing {
             body_pause: Duration::from_secs(10),
             request: Duration::from_secs(30),
             outage: Some(Duration::from_secs(600)),
+            secrets: Duration::from_secs(5),
         }
     }
 }
@@ -123,11 +148,12 @@ pub(crate) struct App {
     store: Store,
     github: GitHub,
     app_id: u64,
-    webhook_secrets: Vec<SecretString>,
+    secrets: rotation::Rotating,
     links: Links,
     workers: usize,
     clock: Clock,
     timing: Timing,
+    retention: Retention,
     /// When this process began to work.
     started_at: DateTime<Utc>,
     /// A delivery was stored.
@@ -168,6 +194,7 @@ impl App {
 /// The running App.
 pub struct Service {
     address: SocketAddr,
+    metrics_address: SocketAddr,
     app: Arc<App>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -179,26 +206,35 @@ impl Service {
     /// # Errors
     /// When the address cannot be had or the database cannot be written.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
-        let Settings { listen, store, github, app_id, webhook_secrets, links, workers, clock, timing } = settings;
+        let Settings { listen, store, github, app_id, webhook_secrets, links, workers, clock, timing, operations } =
+            settings;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        metrics::start(&tasks, stop.clone());
         let model = Model::baseline();
         let body = serde_json::to_string(model).expect("a model is plain data");
         store.save_model(&model.version, &body, clock.now_ms()).await?;
         // Bound first: a second process started by mistake ends here, before it takes the first one's claims.
         let listener = server::bind(listen).await?;
+        let metrics_listener = match operations.metrics_listen {
+            Some(listen) => Some(server::bind(listen).await?),
+            None => None,
+        };
         // One process owns the database, so whatever is claimed now was claimed by one that is gone.
         store.release_claims().await?;
         let address = listener.local_addr()?;
+        let metrics_address = metrics_listener.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
         let started_at = clock.now();
         let resumed_at = resumed_at(&store, started_at, timing.outage).await?;
         let app = Arc::new(App {
             store,
             github,
             app_id,
-            webhook_secrets,
+            secrets: rotation::Rotating::new(webhook_secrets),
             links,
             workers,
             clock,
             timing,
+            retention: operations.retention,
             started_at,
             deliveries: Notify::new(),
             jobs: Notify::new(),
@@ -209,15 +245,22 @@ impl Service {
             turns: turns::Turns::default(),
             resumed_at,
         });
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         worker::start(&app, &tasks, &stop);
         tasks.spawn(sweep::sweep(app.clone(), stop.clone()));
         if timing.outage.is_some() {
             turns::start(&app, &tasks, &stop);
         }
-        tasks.spawn(server::serve(listener, server::router(app.clone()), timing.header, stop.clone()));
-        tracing::info!(%address, "listening");
-        Ok(Self { address, app, stop, tasks })
+        tasks.spawn(retention::keep(app.clone(), stop.clone()));
+        if let Some(source) = operations.secrets {
+            tasks.spawn(rotation::watch(app.clone(), source, stop.clone()));
+        }
+        let router = server::router(app.clone(), metrics_listener.is_none());
+        tasks.spawn(server::serve(listener, router, timing.header, stop.clone()));
+        if let Some(listener) = metrics_listener {
+            tasks.spawn(server::serve(listener, server::metrics_router(app.clone()), timing.header, stop.clone()));
+        }
+        tracing::info!(%address, %metrics_address, "listening");
+        Ok(Self { address, metrics_address, app, stop, tasks })
     }
 
     /// Whether nothing is left to do.
@@ -262,6 +305,16 @@ impl Service {
         self.address
     }
 
+    /// The address under which `/metrics` is answered.
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.metrics_address
+    }
+
+    /// Has the secrets read again, where they came from a source that can be.
+    pub fn reread_secrets(&self) {
+        self.app.secrets.asked.notify_one();
+    }
+
     /// Takes no more work, finishes what is held, and returns when all has ended.
     pub async fn stop(self) {
         self.stop.cancel();
@@ -271,6 +324,9 @@ impl Service {
         // What is cut off is claimed again at the next start; every step of it may run twice.
         if tokio::time::timeout(STOP, self.tasks.wait()).await.is_err() {
             tracing::warn!("work was still under way after {STOP:?} and is left to the next start");
+            if let Err(error) = self.app.store.release_claims().await {
+                tracing::warn!(%error, "its claims were not given back; they lapse by themselves");
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use chrono::DateTime;
 
-use super::{App, Stored};
+use super::{App, FactsForgotten, Stored};
 use crate::{
     report::{self, page},
     risk::assessment::{Conclusion, Level},
@@ -77,8 +77,14 @@ pub(super) async fn by_sha(
 }
 
 async fn rendered(app: &App, row: AssessmentRow, render: impl FnOnce(&Stored) -> Response) -> Response {
+    let score = row.score;
     match Stored::load(&app.store, row, app.links.clone()).await {
         Ok(stored) => render(&stored),
+        Err(error) if error.is::<FactsForgotten>() => problem(
+            StatusCode::GONE,
+            &format!("the score was {score}; {FactsForgotten}"),
+            "MERGECAST_RETENTION_FACTS says how long facts are kept",
+        ),
         Err(error) => {
             tracing::error!(%error, "a stored assessment could not be computed again");
             problem(StatusCode::INTERNAL_SERVER_ERROR, "the stored facts could not be read", "see the log")

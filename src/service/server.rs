@@ -23,7 +23,7 @@ use tower_http::{
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
 
-use super::{App, Timing, health, pages, webhook};
+use super::{App, Timing, health, metrics, pages, webhook};
 
 /// GitHub caps payloads at 25 MB and never sends a larger one.
 const WEBHOOK_BODY_LIMIT: usize = 25 * 1024 * 1024;
@@ -34,8 +34,8 @@ const CONNECTIONS: usize = 512;
 /// How long open requests may take to end after the stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 
-pub(super) fn router(app: Arc<App>) -> Router {
-    let Timing { body_pause, request, .. } = app.timing;
+/// All routes; `/metrics` may have an address of its own.
+pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
     let webhooks = Router::new()
         .route("/webhooks/github", post(webhook::github))
         .layer(RequestBodyLimitLayer::new(WEBHOOK_BODY_LIMIT));
@@ -49,8 +49,23 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/assessments/{owner}/{repo}/{pull}", get(pages::by_pull_request))
         .route("/api/v1/assessments/{owner}/{repo}/by-sha/{sha}", get(pages::by_sha))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT));
-    webhooks
-        .merge(rest)
+    let metrics = if with_metrics { metrics_route() } else { Router::new() };
+    bounded(webhooks.merge(rest).merge(metrics), app)
+}
+
+/// What is served on an address for metrics alone.
+pub(super) fn metrics_router(app: Arc<App>) -> Router {
+    bounded(metrics_route(), app)
+}
+
+fn metrics_route() -> Router<Arc<App>> {
+    Router::new().route("/metrics", get(metrics::show)).layer(RequestBodyLimitLayer::new(BODY_LIMIT))
+}
+
+/// Answers for whatever is not there, and no request without an end.
+fn bounded(router: Router<Arc<App>>, app: Arc<App>) -> Router {
+    let Timing { body_pause, request, .. } = app.timing;
+    router
         .fallback(pages::nowhere)
         .method_not_allowed_fallback(pages::not_so)
         .layer(RequestBodyTimeoutLayer::new(body_pause))

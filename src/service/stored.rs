@@ -37,12 +37,20 @@ pub struct Stored {
     repository_url: Option<String>,
 }
 
+/// The facts behind a score are older than is kept; the score itself stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the facts of this assessment were forgotten after the time for which they are kept; its score stays")]
+pub struct FactsForgotten;
+
 impl Stored {
     /// Computes the assessment of `row` again with the model version that made it.
     ///
     /// # Errors
-    /// When its facts, its policy or its model can not be read.
+    /// [`FactsForgotten`], or when its facts, its policy or its model can not be read.
     pub async fn load(store: &Store, row: AssessmentRow, links: Links) -> anyhow::Result<Self> {
+        if row.facts.is_empty() {
+            return Err(FactsForgotten.into());
+        }
         let body = store.model(&row.model_version).await?;
         let body = body.with_context(|| format!("model {} is not in the database", row.model_version))?;
         let model = Model::parse(&body).with_context(|| format!("model {} cannot be read", row.model_version))?;

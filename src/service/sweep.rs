@@ -1,5 +1,5 @@
-//! Now and again: check runs that stand unfinished with nobody at work on them are asked for again (what an outage
-//! leaves behind that lasted longer than the tries of a job), and deliveries of long ago are forgotten.
+//! Now and again: check runs that stand unfinished with nobody at work on them are asked for again, which is what an
+//! outage leaves behind that lasted longer than the tries of a job.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,19 +14,11 @@ const EVERY: Duration = Duration::from_secs(300);
 /// Older ones GitHub itself has marked as stale.
 const OLDEST: TimeDelta = TimeDelta::days(14);
 
-/// How long deliveries are kept, so that they can be worked on again.
-const RETENTION: TimeDelta = TimeDelta::days(90);
-/// Deliveries forgotten in one statement, so that none holds up the writer for long.
-const FORGOTTEN_AT_ONCE: usize = 500;
-
 /// Looks at once, then now and again until `stop`.
 pub(super) async fn sweep(app: Arc<App>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = look(&app).await {
             tracing::error!(%error, "unfinished check runs could not be looked for");
-        }
-        if let Err(error) = forget(&app).await {
-            tracing::error!(%error, "old deliveries could not be forgotten");
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -52,11 +44,5 @@ async fn look(app: &App) -> Result<(), StoreError> {
     if revived {
         app.jobs.notify_waiters();
     }
-    Ok(())
-}
-
-async fn forget(app: &App) -> Result<(), StoreError> {
-    let before = (app.clock.now() - RETENTION).timestamp_millis();
-    while app.store.forget_deliveries(before, FORGOTTEN_AT_ONCE).await? == FORGOTTEN_AT_ONCE as u64 {}
     Ok(())
 }

@@ -11,8 +11,9 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{App, body::Unread};
+use super::{App, body::Unread, metrics};
 use crate::{
+    clock::Stopwatch,
     github::{
         EVENTS,
         webhook::{form_payload, verify},
@@ -36,13 +37,21 @@ struct Envelope {
 struct Installation {
     id: u64,
 }
+
 pub(super) async fn github(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
+    let watch = Stopwatch::start();
+    let response = receive(&app, &headers, body).await;
+    metrics::answered(text(&headers, "x-github-event"), response.status().as_u16(), watch.elapsed());
+    response
+}
+
+async fn receive(app: &App, headers: &HeaderMap, body: Body) -> Response {
     let held = match app.bodies.read(body).await {
         Ok(held) => held,
         Err(unread) => return unreadable(&unread),
     };
     let body = &held.bytes;
-    let form = match media_type(&headers).as_deref() {
+    let form = match media_type(headers).as_deref() {
         Some("application/json") => false,
         Some("application/x-www-form-urlencoded") => true,
         _ => {
@@ -53,16 +62,16 @@ pub(super) async fn github(State(app): State<Arc<App>>, headers: HeaderMap, body
             );
         }
     };
-    let signature = text(&headers, "x-hub-signature-256").unwrap_or_default();
-    if !verify(&app.webhook_secrets, signature, body) {
+    let signature = text(headers, "x-hub-signature-256").unwrap_or_default();
+    if !verify(&app.secrets.webhook(), signature, body) {
         return refuse(
             StatusCode::UNAUTHORIZED,
             "the signature is missing or does not fit",
             "the webhook secret of the App and GITHUB_WEBHOOK_SECRET must be the same",
         );
     }
-    match delivery(&headers, body, form, app.clock.now_ms()) {
-        Ok(Some(delivery)) => accept(&app, delivery).await,
+    match delivery(headers, body, form, app.clock.now_ms()) {
+        Ok(Some(delivery)) => accept(app, delivery).await,
         Ok(None) => answer(StatusCode::OK, "ignored"),
         Err(what) => refuse(StatusCode::BAD_REQUEST, what, "this is not a delivery as GitHub sends it"),
     }

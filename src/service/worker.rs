@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::{
     App,
     assess::{self, Outcome},
-    route,
+    metrics, route, trace,
 };
 use crate::store::{Delivery, Job};
 
@@ -56,8 +56,7 @@ async fn deliveries(app: Arc<App>, stop: CancellationToken) {
         };
         let full = claimed.len() == BATCH;
         for delivery in claimed {
-            let span = tracing::info_span!("delivery", delivery.id = %delivery.delivery_id, event = %delivery.event);
-            dispatch(&app, &delivery).instrument(span).await;
+            dispatch(&app, &delivery).instrument(trace::of_delivery(&delivery)).await;
         }
         if !full {
             tokio::select! {
@@ -83,6 +82,7 @@ async fn dispatch(app: &App, delivery: &Delivery) {
         }
         Err(route::Error::Unreadable(why)) => {
             tracing::warn!(why, "delivery buried: it cannot be read");
+            metrics::buried("delivery");
             app.store.bury_delivery(&delivery.delivery_id, app.clock.now_ms(), &why).await
         }
         Err(route::Error::Store(error)) => Err(error),
@@ -90,6 +90,7 @@ async fn dispatch(app: &App, delivery: &Delivery) {
     if let Err(error) = result {
         let run_at = app.clock.now_ms() + backoff(app, delivery.attempts).as_millis() as i64;
         tracing::error!(%error, "the delivery is tried again");
+        metrics::retried("delivery");
         // If this fails too, the lease lapses and the delivery is claimed again.
         let _ = app.store.retry_delivery(&delivery.delivery_id, run_at, &error.to_string()).await;
     }
@@ -117,7 +118,7 @@ async fn round(app: &Arc<App>) -> bool {
     let token = app.clock.new_id();
     match app.store.claim_job(app.clock.now_ms(), LEASE, &token).await {
         Ok(Some(job)) => {
-            let span = tracing::info_span!("job", job.key = %job.key, attempt = job.attempts);
+            let span = trace::of_job(&job);
             alone(app, job).instrument(span).await;
             return true;
         }
@@ -183,6 +184,7 @@ async fn settle(app: &App, job: &Job, outcome: Outcome) -> Result<(), crate::sto
     match outcome {
         Outcome::Done => {
             app.store.finish_job(job, now).await?;
+            metrics::ended(job.received_at, now);
         }
         Outcome::Wait { until, why } => {
             tracing::info!(%until, why, "the job waits");
@@ -191,6 +193,7 @@ async fn settle(app: &App, job: &Job, outcome: Outcome) -> Result<(), crate::sto
         Outcome::Retry(why) if job.attempts < ATTEMPTS => {
             let wait = backoff(app, job.attempts);
             tracing::warn!(why, wait_ms = wait.as_millis() as u64, "the job is tried again");
+            metrics::retried("job");
             app.store.postpone_job(job, now + wait.as_millis() as i64, &why, true).await?;
         }
         Outcome::Retry(why) | Outcome::Broken(why) => give_up(app, job, &why).await?,
@@ -211,10 +214,12 @@ async fn give_up(app: &App, job: &Job, why: &str) -> Result<(), crate::store::St
     };
     if let Some(run_at) = later.filter(|_| job.attempts < ATTEMPTS + PATIENCE) {
         tracing::error!(why, ?unsaid, "the job failed, and GitHub takes no word of it; both are tried again");
+        metrics::retried("job");
         app.store.postpone_job(job, run_at, why, true).await?;
         return Ok(());
     }
     tracing::error!(why, ?unsaid, reference, "job buried");
+    metrics::buried("job");
     app.store.bury_job(job, now, &format!("{why} (reference {reference})")).await?;
     Ok(())
 }

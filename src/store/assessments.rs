@@ -42,7 +42,7 @@ pub struct AssessmentRow {
     pub facts_digest: String,
     /// Digest of the assessment's JSON as it was when it was scored.
     pub document_digest: String,
-    /// The facts as JSON; the store deflates and inflates them.
+    /// The facts as JSON; the store deflates and inflates them. Empty once they were forgotten.
     pub facts: String,
     /// The policy in force as JSON.
     pub policy: String,
@@ -189,6 +189,15 @@ impl Store {
         self.db.query_one(PREVIOUS_SCORE, args).await?.map_or(Ok(None), |mut row| score(row.take(0)?).map(Some))
     }
 
+    /// Forgets the facts of up to `most` assessments made before `before`; says of how many. Their scores stay.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn forget_facts(&self, before: i64, most: usize) -> Result<u64> {
+        let args = vec![before.into(), limit(most), Vec::new().into()];
+        self.db.exec(FORGET_FACTS, args).await.map(|done| done.changed)
+    }
+
     async fn one_assessment(&self, sql: &'static str, args: Vec<Val>) -> Result<Option<AssessmentRow>> {
         let Some(row) = self.db.query_one(sql, args).await? else { return Ok(None) };
         off_thread(move || assessment(row)).await?.map(Some)
@@ -201,7 +210,8 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 }
 
 fn assessment(mut row: Row) -> Result<AssessmentRow> {
-    let facts = decompress(&row.take::<Vec<u8>>(15)?)?;
+    let deflated = row.take::<Vec<u8>>(15)?;
+    let facts = if deflated.is_empty() { Vec::new() } else { decompress(&deflated)? };
     Ok(AssessmentRow {
         id: row.take(0)?,
         repository_id: row.take(1)?,
@@ -253,6 +263,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     ALL_IDS,
     RECENT_SCORES,
     PREVIOUS_SCORE,
+    FORGET_FACTS,
 ];
 
 /// The columns of an assessment, in the order in which they are written and read.
@@ -280,6 +291,10 @@ const SAVE: &str = concat!(
     columns!(),
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING"
 );
+
+const FORGET_FACTS: &str = "\
+UPDATE assessments SET facts = $3 WHERE id IN ( \
+  SELECT id FROM assessments WHERE at < $1 AND LENGTH(facts) > 0 ORDER BY at, id LIMIT $2)";
 
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM assessments WHERE id = $1");
 
@@ -380,6 +395,23 @@ mod tests {
             recent.iter().map(|row| (row.id.as_str(), row.pull_request)).collect::<Vec<_>>(),
             [("a3", None), ("a2", Some(7))]
         );
+    }
+
+    #[tokio::test]
+    async fn facts_are_forgotten_oldest_first_and_scores_stay() {
+        let place = Place::new();
+        let store = place.open().await;
+        for (id, at) in [("a1", 10), ("a2", 20), ("a3", 30)] {
+            store.save_assessment(&row(id, 7, at, 40)).await.unwrap();
+        }
+        assert_eq!(store.forget_facts(30, 1).await, Ok(1));
+        let facts = async |id: &str| store.assessment(id).await.unwrap().unwrap().facts;
+        assert_eq!((facts("a1").await.as_str(), facts("a2").await.is_empty()), ("", false));
+        assert_eq!(store.forget_facts(30, 9).await, Ok(1), "each once");
+        assert_eq!(store.forget_facts(30, 9).await, Ok(0));
+        let kept = AssessmentRow { facts: String::new(), ..row("a2", 7, 20, 40) };
+        assert_eq!(store.assessment("a2").await, Ok(Some(kept)));
+        assert!(!facts("a3").await.is_empty());
     }
 
     #[tokio::test]

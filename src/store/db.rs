@@ -73,6 +73,13 @@ impl Db {
         }
     }
 
+    /// Writes that wait for the writer.
+    pub(super) fn writes_waiting(&self) -> usize {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.writes_waiting(),
+        }
+    }
+
     /// Finishes what is queued and lets go of the database.
     pub(super) async fn close(&self) {
         match self {

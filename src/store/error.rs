@@ -37,6 +37,28 @@ pub enum StoreError {
         /// What stands in the way.
         why: String,
     },
+    /// Another process runs on it.
+    #[error("the database {path} is in use by another process\nhint: stop `mergecast serve` first")]
+    InUse {
+        /// The file.
+        path: String,
+    },
+    /// A file is there that would be overwritten.
+    #[error("{path} exists\nhint: {hint}")]
+    Exists {
+        /// The file.
+        path: String,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// It is no database of ours, or not a whole one.
+    #[error("{path} is not a whole Mergecast database: {why}\nhint: use a file that `mergecast backup` has written")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The setting does not name a database that can be used.
     #[error("{what}\nhint: {hint}")]
     Address {

@@ -1,6 +1,11 @@
 //! The file that a database lies in: made so that nobody else reads it, on a disk that may be full.
 
-use std::{fs, io::Write, path::Path};
+use std::{
+    ffi::OsString,
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use super::{Result, StoreError};
 
@@ -22,6 +27,41 @@ pub(super) fn create_private(file: &Path) -> Result<()> {
     options.open(file).map(drop).map_err(failed(file))
 }
 
+/// The file of this name with `suffix` behind it.
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(file);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Bytes of a database's file and of its write-ahead log.
+pub(super) fn size_bytes(file: &Path) -> u64 {
+    let bytes = |file: &Path| fs::metadata(file).map_or(0, |metadata| metadata.len());
+    bytes(file) + bytes(&beside(file, "-wal"))
+}
+
+/// That this process is the one that runs on a database. The system takes it back when the process ends, however it ends.
+pub(super) struct Owner {
+    _lock: File,
+}
+
+impl Owner {
+    /// Takes it, if nobody has it.
+    pub(super) fn take(file: &Path) -> Result<Self> {
+        let path = beside(file, ".lock");
+        create_private(&path)?;
+        let failed = |error: io::Error| StoreError::Open { path: path.display().to_string(), why: error.to_string() };
+        let lock = File::open(&path).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: file.display().to_string() }),
+            // A file system without locks: as good as it was before there was one.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Self { _lock: lock }),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
 /// The directory of a file.
 pub(super) fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -31,7 +71,7 @@ pub(super) fn folder_of(file: &Path) -> &Path {
 pub(super) fn is_out_of_room(folder: &Path) -> bool {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     let path = folder.join(".mergecast-room");
-    let tried = fs::File::create(&path).and_then(|mut file| file.write_all(&[0; PROBE_BYTES]));
+    let tried = File::create(&path).and_then(|mut file| file.write_all(&[0; PROBE_BYTES]));
     // A probe that cannot be removed is as good as one that was never there.
     let _ = fs::remove_file(&path);
     tried.is_err_and(|error| matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))

@@ -37,6 +37,14 @@ impl Store {
         self.save_cached_within(CACHE_ROWS_LIMIT, (installation_id, route), etag, body, now).await
     }
 
+    /// Forgets up to `most` answers that were last told before `before`; says how many.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn forget_cached(&self, before: i64, most: usize) -> Result<u64> {
+        self.db.exec(FORGET, vec![before.into(), limit(most)]).await.map(|done| done.changed)
+    }
+
     async fn save_cached_within(
         &self,
         rows: usize,
@@ -55,7 +63,7 @@ impl Store {
     }
 }
 
-pub(super) const STATEMENTS: &[&str] = &[SAVE, DROP_OLDEST, BY_ROUTE];
+pub(super) const STATEMENTS: &[&str] = &[SAVE, DROP_OLDEST, BY_ROUTE, FORGET];
 
 const SAVE: &str = "\
 INSERT INTO http_cache (installation_id, route, etag, body, stored_at) VALUES ($1, $2, $3, $4, $5) \
@@ -69,6 +77,10 @@ DELETE FROM http_cache WHERE (stored_at, installation_id, route) <= ( \
 
 const BY_ROUTE: &str = "\
 SELECT etag, body FROM http_cache WHERE installation_id = $1 AND route = $2";
+
+const FORGET: &str = "\
+DELETE FROM http_cache WHERE (installation_id, route) IN ( \
+  SELECT installation_id, route FROM http_cache WHERE stored_at < $1 ORDER BY stored_at LIMIT $2)";
 
 #[cfg(test)]
 mod tests {

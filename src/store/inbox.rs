@@ -88,6 +88,34 @@ pub struct Counts {
     pub oldest_queued_at: Option<i64>,
 }
 
+/// What waits and what was given up, of deliveries or of jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Waiting, or being worked on.
+    pub queued: i64,
+    /// Given up.
+    pub buried: i64,
+    /// Since when the oldest of the queued has been, in milliseconds since 1970.
+    pub oldest_queued_at: Option<i64>,
+}
+
+impl Backlog {
+    /// Rows of state, count and oldest.
+    pub(super) fn read(rows: Vec<Row>) -> Result<Self> {
+        let mut backlog = Self::default();
+        for mut row in rows {
+            match row.take::<String>(0)?.as_str() {
+                "queued" => (backlog.queued, backlog.oldest_queued_at) = (row.take(1)?, row.take(2)?),
+                _ => backlog.buried = row.take(1)?,
+            }
+        }
+        Ok(backlog)
+    }
+}
+
+/// The states of a delivery that waits for nothing.
+const AT_REST: [&str; 3] = ["done", "ignored", "buried"];
+
 impl Store {
     /// Keeps a delivery; it survives a power cut once this returns `Ok`. One that was given up and is delivered again is
     /// taken up again.
@@ -191,12 +219,23 @@ impl Store {
         self.db.query_one(NEXT_DUE, Vec::new()).await?.map_or(Ok(None), |mut row| row.take(0))
     }
 
-    /// Forgets up to `most` deliveries that wait for nothing that came before `before`; says how many.
+    /// How many deliveries wait or were given up; those that are done are not counted, which would take time where there
+    /// are many.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn inbox_backlog(&self) -> Result<Backlog> {
+        Backlog::read(self.db.query(BACKLOG, Vec::new()).await?)
+    }
+
+    /// Forgets deliveries that wait for nothing and came before `before`, up to `most` of each state; says how many.
     ///
     /// # Errors
     /// Whatever the database fails with.
     pub async fn forget_deliveries(&self, before: i64, most: usize) -> Result<u64> {
-        self.db.exec(FORGET, vec![before.into(), limit(most)]).await.map(|done| done.changed)
+        let forget = |state: &str| (FORGET, vec![before.into(), limit(most), state.into()]);
+        let done = self.db.tx(AT_REST.map(forget).into()).await?;
+        Ok(done.iter().map(|done| done.changed).sum())
     }
 }
 
@@ -217,7 +256,7 @@ fn delivery(mut row: Row) -> Result<Delivery> {
     })
 }
 
-pub(super) const STATEMENTS: &[&str] = &[ACCEPT, CLAIM, FINISH, RETRY, BURY, COUNTS, NEXT_DUE, FORGET];
+pub(super) const STATEMENTS: &[&str] = &[ACCEPT, CLAIM, FINISH, RETRY, BURY, COUNTS, BACKLOG, NEXT_DUE, FORGET];
 
 const ACCEPT: &str = "\
 INSERT INTO inbox (delivery_id, event, action, installation_id, received_at, state, run_at, done_at, body) \
@@ -248,12 +287,15 @@ WHERE delivery_id = $1 AND state = 'queued'";
 pub(super) const COUNTS: &str = "\
 SELECT state, COUNT(*), MIN(received_at) FROM inbox GROUP BY state";
 
+const BACKLOG: &str = "\
+SELECT state, COUNT(*), MIN(received_at) FROM inbox WHERE state IN ('queued', 'buried') GROUP BY state";
+
 const NEXT_DUE: &str = "\
 SELECT MIN(CASE WHEN lease_until > run_at THEN lease_until ELSE run_at END) FROM inbox WHERE state = 'queued'";
 
 const FORGET: &str = "\
 DELETE FROM inbox WHERE delivery_id IN ( \
-  SELECT delivery_id FROM inbox WHERE state <> 'queued' AND received_at < $1 \
+  SELECT delivery_id FROM inbox WHERE state = $3 AND received_at < $1 \
   ORDER BY received_at LIMIT $2)";
 
 #[cfg(test)]

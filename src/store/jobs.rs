@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     Result, Store,
-    db::{Statement, Val},
-    inbox::lease_end,
+    db::{Statement, Val, limit},
+    inbox::{Backlog, lease_end},
 };
 
 /// A wish that something be worked on.
@@ -41,6 +41,10 @@ pub struct Job {
     pub attempts: i64,
     /// Proof of this claim.
     pub token: String,
+    /// The newest delivery that asked for it, if one did.
+    pub delivery_id: Option<String>,
+    /// When the oldest delivery that it answers came, in milliseconds since 1970.
+    pub received_at: Option<i64>,
 }
 
 /// How many jobs there are.
@@ -112,6 +116,8 @@ impl Store {
             wanted: row.take(3)?,
             attempts: row.take(4)?,
             token: token.to_owned(),
+            delivery_id: row.take(5)?,
+            received_at: row.take(6)?,
         }))
     }
 
@@ -186,6 +192,22 @@ impl Store {
         Ok(counts)
     }
 
+    /// How many jobs wait or were given up; those that rest are not counted, which would take time where many do.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn job_backlog(&self) -> Result<Backlog> {
+        Backlog::read(self.db.query(BACKLOG, Vec::new()).await?)
+    }
+
+    /// Forgets up to `most` jobs that rest and were last due before `before`; says how many.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn forget_jobs(&self, before: i64, most: usize) -> Result<u64> {
+        self.db.exec(FORGET, vec![before.into(), limit(most)]).await.map(|done| done.changed)
+    }
+
     /// Runs a statement that holds only for whoever holds the lease; says whether it did.
     async fn end_claim(&self, sql: &'static str, job: &Job, more: Vec<Val>) -> Result<bool> {
         let mut args = vec![Val::from(&job.key), Val::from(&job.token)];
@@ -222,13 +244,16 @@ pub(super) const STATEMENTS: &[&str] = &[
     BURY,
     NEXT_DUE,
     COUNTS,
+    BACKLOG,
+    FORGET,
 ];
 
+/// Only what is queued is ever leased; to say so spares a look at every delivery there is.
 const RELEASE_JOBS: &str = "\
-UPDATE jobs SET lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT NULL";
+UPDATE jobs SET lease_until = NULL, lease_token = NULL WHERE state = 'queued' AND lease_until IS NOT NULL";
 
 const RELEASE_DELIVERIES: &str = "\
-UPDATE inbox SET lease_until = NULL WHERE lease_until IS NOT NULL";
+UPDATE inbox SET lease_until = NULL WHERE state = 'queued' AND lease_until IS NOT NULL";
 
 /// What a request does to a job that is there. It makes a job due earlier, but does not cut short a pause that the job
 /// was given: a burst of events during an outage would use up all attempts, and a rate limit is to be waited for.
@@ -242,7 +267,11 @@ ON CONFLICT (job_key) DO UPDATE SET \
     OR jobs.run_at < excluded.run_at) THEN jobs.run_at ELSE excluded.run_at END, \
   last_error = CASE WHEN jobs.state = 'queued' THEN jobs.last_error ELSE NULL END, \
   queued_at = CASE WHEN jobs.state = 'queued' THEN jobs.queued_at ELSE excluded.queued_at END, \
-  attempts = CASE WHEN jobs.state = 'queued' THEN jobs.attempts ELSE 0 END"
+  attempts = CASE WHEN jobs.state = 'queued' THEN jobs.attempts ELSE 0 END, \
+  delivery_id = CASE WHEN jobs.state = 'queued' THEN COALESCE(excluded.delivery_id, jobs.delivery_id) \
+    ELSE excluded.delivery_id END, \
+  received_at = CASE WHEN jobs.state = 'queued' THEN COALESCE(jobs.received_at, excluded.received_at) \
+    ELSE excluded.received_at END"
     };
 }
 
@@ -255,8 +284,8 @@ VALUES ($1, $2, $3, 1, 'queued', $4, $5) ",
 
 const REQUEST_FROM_DELIVERY: &str = concat!(
     "\
-INSERT INTO jobs (job_key, kind, payload, wanted, state, run_at, queued_at) \
-SELECT $1, $2, $3, 1, 'queued', $4, $5 FROM inbox WHERE delivery_id = $7 AND state = 'queued' ",
+INSERT INTO jobs (job_key, kind, payload, wanted, state, run_at, queued_at, delivery_id, received_at) \
+SELECT $1, $2, $3, 1, 'queued', $4, $5, delivery_id, received_at FROM inbox WHERE delivery_id = $7 AND state = 'queued' ",
     merge!()
 );
 
@@ -268,7 +297,8 @@ UPDATE jobs SET wanted = wanted + 1, state = 'queued', \
 WHERE job_key = $1";
 
 const REVIVE: &str = "\
-UPDATE jobs SET wanted = wanted + 1, state = 'queued', run_at = $2, queued_at = $2, attempts = 0 \
+UPDATE jobs SET wanted = wanted + 1, state = 'queued', run_at = $2, queued_at = $2, attempts = 0, \
+  delivery_id = NULL, received_at = NULL \
 WHERE job_key = $1 AND state <> 'queued'";
 
 const IS_QUEUED: &str = "\
@@ -283,13 +313,17 @@ WHERE job_key = ( \
   SELECT job_key FROM jobs \
   WHERE state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
   ORDER BY queued_at, job_key LIMIT 1) \
-RETURNING job_key, kind, payload, wanted, attempts";
+RETURNING job_key, kind, payload, wanted, attempts, delivery_id, received_at";
 
 const RENEW: &str = "\
 UPDATE jobs SET lease_until = $3 WHERE job_key = $1 AND lease_token = $2";
 
+/// Requests that came during the run are answered by the next: of their deliveries the newest is known.
 const FINISH: &str = "\
 UPDATE jobs SET done = $3, attempts = 0, lease_until = NULL, lease_token = NULL, last_error = NULL, \
+  delivery_id = CASE WHEN wanted > $3 THEN delivery_id ELSE NULL END, \
+  received_at = CASE WHEN wanted > $3 \
+    THEN (SELECT inbox.received_at FROM inbox WHERE inbox.delivery_id = jobs.delivery_id) ELSE NULL END, \
   state = CASE WHEN wanted > $3 THEN 'queued' ELSE 'idle' END, \
   run_at = CASE WHEN wanted > $3 THEN $4 ELSE run_at END, \
   queued_at = CASE WHEN wanted > $3 THEN $4 ELSE NULL END \
@@ -312,6 +346,13 @@ SELECT MIN(CASE WHEN lease_until > run_at THEN lease_until ELSE run_at END) FROM
 
 pub(super) const COUNTS: &str = "\
 SELECT state, COUNT(*), MIN(queued_at) FROM jobs GROUP BY state";
+
+const BACKLOG: &str = "\
+SELECT state, COUNT(*), MIN(queued_at) FROM jobs WHERE state IN ('queued', 'buried') GROUP BY state";
+
+const FORGET: &str = "\
+DELETE FROM jobs WHERE job_key IN ( \
+  SELECT job_key FROM jobs WHERE state = 'idle' AND run_at < $1 ORDER BY run_at LIMIT $2)";
 
 #[cfg(test)]
 mod tests {
@@ -354,6 +395,87 @@ mod tests {
         assert!(store.finish_job(&job, 110).await.unwrap());
         assert_eq!(claim(&store, i64::MAX / 2, "c").await, None);
         assert_eq!(store.job_counts().await, Ok(JobCounts { idle: 1, ..Default::default() }));
+    }
+
+    #[tokio::test]
+    async fn a_job_knows_its_newest_delivery_and_since_when_the_oldest_waits() {
+        let place = Place::new();
+        let store = place.open().await;
+        let deliver = async |n: i64| {
+            store.accept(&delivery_at(n)).await.unwrap();
+            let jobs = [request("pr:1:7", "{}", n)];
+            store.finish_delivery(&id(n), n, DeliveryOutcome::Done, &jobs).await.unwrap();
+        };
+        deliver(10).await;
+        deliver(20).await;
+        let first = claim(&store, 30, "a").await.unwrap();
+        assert_eq!((first.delivery_id.clone(), first.received_at), (Some(id(20)), Some(10)));
+        deliver(40).await;
+        deliver(50).await;
+        assert!(store.finish_job(&first, 60).await.unwrap());
+        // Of what came during the run, the newest is known.
+        let second = claim(&store, 60, "b").await.unwrap();
+        assert_eq!((second.delivery_id.clone(), second.received_at), (Some(id(50)), Some(50)));
+        assert!(store.postpone_job(&second, 70, "GitHub answered 500", true).await.unwrap());
+        store.request_job(&request("pr:1:7", "{}", 65), 65).await.unwrap();
+        let third = claim(&store, 70, "c").await.unwrap();
+        assert_eq!((third.delivery_id.clone(), third.received_at), (Some(id(50)), Some(50)), "it waits on");
+        assert!(store.finish_job(&third, 80).await.unwrap());
+        // What nobody delivered has no delivery.
+        assert!(store.revive_job("pr:1:7", 90).await.unwrap());
+        let revived = claim(&store, 90, "d").await.unwrap();
+        assert_eq!((revived.delivery_id, revived.received_at), (None, None));
+    }
+
+    #[tokio::test]
+    async fn jobs_at_rest_are_forgotten_and_others_are_not() {
+        let place = Place::new();
+        let store = place.open().await;
+        for (key, at) in [("pr:1:1", 10), ("pr:1:2", 20), ("pr:1:3", 30), ("pr:1:4", 40)] {
+            store.request_job(&request(key, "{}", at), at).await.unwrap();
+        }
+        for (key, at) in [("pr:1:1", 10), ("pr:1:2", 20)] {
+            let job = claim(&store, at, key).await.unwrap();
+            assert!(store.finish_job(&job, at).await.unwrap());
+        }
+        let job = claim(&store, 30, "b").await.unwrap();
+        assert!(store.bury_job(&job, 30, "why").await.unwrap());
+        let backlog = Backlog { queued: 1, buried: 1, oldest_queued_at: Some(40) };
+        assert_eq!(store.job_backlog().await, Ok(backlog));
+        assert_eq!(store.forget_jobs(20, 9).await, Ok(1), "the one before 20");
+        assert_eq!(store.forget_jobs(1_000, 9).await, Ok(1), "neither what waits nor what was given up");
+        assert_eq!(store.job_backlog().await, Ok(backlog));
+        assert_eq!(store.job_counts().await.unwrap().idle, 0);
+    }
+
+    /// What is looked at when the process starts, each time metrics are asked for, and every five minutes.
+    #[tokio::test]
+    async fn a_million_finished_rows_are_not_looked_through() {
+        let place = Place::new();
+        place.open().await.close().await;
+        let connection = rusqlite::Connection::open(place.file()).unwrap();
+        let looks = super::super::STATEMENTS.iter().copied().flatten().filter(|sql| {
+            let often = [RELEASE_JOBS, RELEASE_DELIVERIES, BACKLOG, FORGET, CLAIM, NEXT_DUE].contains(sql);
+            often
+                || sql.contains("FROM inbox WHERE state")
+                || sql.contains("LENGTH(facts)")
+                || sql.contains("stored_at < $1")
+        });
+        let mut looked_at = 0;
+        for sql in looks {
+            let sql = super::super::sqlite::rewrite_placeholders(&format!("EXPLAIN QUERY PLAN {sql}"));
+            let mut explained = connection.prepare(&sql).unwrap();
+            for n in 1..=explained.parameter_count() {
+                explained.raw_bind_parameter(n, 1).unwrap();
+            }
+            let mut rows = explained.raw_query();
+            while let Some(row) = rows.next().unwrap() {
+                let step: String = row.get(3).unwrap();
+                assert!(!step.starts_with("SCAN"), "{step} in {sql}");
+            }
+            looked_at += 1;
+        }
+        assert!(looked_at >= 9, "{looked_at}");
     }
 
     #[tokio::test]

@@ -30,6 +30,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0008_readiness",
     "0009_unanswered_writes",
     "0013_installations",
+    "0014_operations",
 ];
 
 const TABLE: &str = "
@@ -64,6 +65,12 @@ pub(super) fn standing(connection: &Connection) -> Result<(usize, usize)> {
     }
     let applied = applied(connection).map_err(|error| to_store_error(&error))?;
     Ok((compare(&applied, MIGRATIONS)?, MIGRATIONS.len()))
+}
+
+/// Number of the schema, if there is one and all of it is known here. Writes nothing.
+pub(super) fn known_schema(connection: &Connection) -> Result<Option<i64>> {
+    let (done, _) = standing(connection)?;
+    Ok(i64::try_from(done).ok().filter(|done| *done > 0))
 }
 
 /// What the database has: number, name, checksum.

@@ -4,6 +4,7 @@
 //! engine. Times are milliseconds since 1970 and come from the caller. No secret is ever handed to the store.
 
 mod assessments;
+mod backup;
 mod check_runs;
 mod db;
 mod deflate;
@@ -25,11 +26,12 @@ mod sqlite;
 mod testing;
 
 pub use assessments::{AssessmentRow, AssessmentSummary, RECENT_SCORES_LIMIT};
+pub use backup::{Copied, Restored, backup, restore};
 pub use check_runs::{CheckRunRow, CheckRunState};
 pub use deflate::{INFLATED_LIMIT, compress, decompress};
 pub use error::StoreError;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
-pub use inbox::{Accepted, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
+pub use inbox::{Accepted, Backlog, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
 pub use inspect::{GivenUp, Inspection, Integrity, inspect};
 pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
@@ -38,6 +40,9 @@ pub use policies::PolicyRow;
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
 
 use db::Db;
+use file::Owner;
+
+use std::{path::PathBuf, sync::Arc};
 
 /// What the store's calls give.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -49,6 +54,9 @@ pub const READERS_DEFAULT: usize = 3;
 #[derive(Clone)]
 pub struct Store {
     db: Db,
+    file: Arc<PathBuf>,
+    /// Where this process has the database to itself.
+    _owner: Option<Arc<Owner>>,
 }
 
 /// How to open a database.
@@ -60,12 +68,14 @@ pub struct StoreOptions {
     pub readers: usize,
     /// Most pages of 32 KB that the file may grow to; `None` leaves it to the disk.
     pub max_pages: Option<u32>,
+    /// Whether this process is the one that runs on the database. There is one at a time; others may look on.
+    pub owner: bool,
 }
 
 impl StoreOptions {
     /// The database at `path`, with everything else as usual.
     pub fn new(path: StorePath) -> Self {
-        Self { path, readers: READERS_DEFAULT, max_pages: None }
+        Self { path, readers: READERS_DEFAULT, max_pages: None, owner: false }
     }
 }
 
@@ -74,11 +84,23 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Open`] if the file cannot be had, [`StoreError::Newer`] or [`StoreError::Altered`] if its schema is
-    /// not one of ours, and whatever a migration fails with.
+    /// not one of ours, [`StoreError::InUse`] if it is to be this process's own and is another's, and whatever a
+    /// migration fails with.
     pub async fn open(options: StoreOptions) -> Result<Self> {
         let StorePath::File(file) = options.path;
-        let db = Db::open_sqlite(file, options.readers.max(1), options.max_pages).await?;
-        Ok(Self { db })
+        let owner = if options.owner { Some(Arc::new(Owner::take(&file)?)) } else { None };
+        let db = Db::open_sqlite(file.clone(), options.readers.max(1), options.max_pages).await?;
+        Ok(Self { db, file: Arc::new(file), _owner: owner })
+    }
+
+    /// Writes that wait for the writer.
+    pub fn writes_waiting(&self) -> usize {
+        self.db.writes_waiting()
+    }
+
+    /// Bytes of the file and of its write-ahead log.
+    pub fn size_bytes(&self) -> u64 {
+        file::size_bytes(&self.file)
     }
 
     /// Writes what is queued, then lets go of the file. Clones answer [`StoreError::Closed`] from then on.

@@ -23,6 +23,7 @@ use super::{
     file::{create_private, folder_of, is_out_of_room},
     migrate,
 };
+use crate::clock::Stopwatch;
 
 /// Most writes in one commit: past this the fsync is long paid for, and the first in the batch waits for nothing.
 const BATCH_LIMIT: usize = 512;
@@ -108,10 +109,18 @@ impl Sqlite {
     pub(super) async fn tx(&self, statements: Vec<Statement>) -> Result<Vec<Done>> {
         let (answer, answered) = oneshot::channel();
         let weight = weight_kb(&statements);
+        let watch = Stopwatch::start();
         let room = timeout(QUEUE_WAIT, Arc::clone(&self.room).acquire_many_owned(weight)).await;
         let room = room.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Closed)?;
         enqueue(&self.writes, Task { statements, answer, _room: Some(room) }).await?;
-        answered.await.unwrap_or(Err(StoreError::Closed))
+        let done = answered.await.unwrap_or(Err(StoreError::Closed));
+        metrics::histogram!("mergecast_store_write_seconds").record(watch.elapsed().as_secs_f64());
+        done
+    }
+
+    /// Writes that wait for the writer.
+    pub(super) fn writes_waiting(&self) -> usize {
+        self.writes.max_capacity() - self.writes.capacity()
     }
 
     /// Lets the threads finish what is queued, and waits for them.

@@ -94,6 +94,7 @@ const QUICK: Timing = Timing {
     body_pause: Duration::from_millis(200),
     request: Duration::from_millis(600),
     outage: None,
+    secrets: Duration::from_secs(5),
 };
 
 #[test]
@@ -197,9 +198,21 @@ fn healthy_is_not_ready() {
         assert!(answer["github"].as_str().unwrap().contains("credentials"), "{answer}");
         assert_eq!(ask("/healthz").await.0, 200);
 
+        // GitHub that is down is no reason to take us out of service: webhooks still have to be stored.
+        for kind in [FaultKind::Status(503), FaultKind::Reset, FaultKind::Timeout] {
+            ctx.sim.heal();
+            ctx.sim.fault(Fault { on: FaultOn::new("GET", "/app"), kind: kind.clone(), times: Times::Always });
+            ctx.clock.advance(Duration::from_secs(61));
+            let asked = Instant::now();
+            let (status, answer) = ask("/readyz").await;
+            assert_eq!(status, 200, "{kind:?}: {answer}");
+            assert!(answer["github"].as_str().unwrap().starts_with("not known"), "{kind:?}: {answer}");
+            assert!(asked.elapsed() < Duration::from_secs(3), "a probe does not wait for GitHub");
+        }
+
         ctx.sim.heal();
         ctx.clock.advance(Duration::from_secs(61));
-        assert_eq!(ask("/readyz").await.0, 200);
+        assert_eq!(ask("/readyz").await.1["github"], "ok");
         ctx
     });
 }

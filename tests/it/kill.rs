@@ -5,7 +5,6 @@
 
 mod load;
 mod proof;
-mod server;
 
 use std::{
     collections::BTreeMap,
@@ -17,8 +16,8 @@ use mergecast::{
     github::sim::{DeliveryOutcome, Fault, FaultKind, FaultOn, Sim, SimOptions, Times, WebhookFault, WebhookFaultKind},
 };
 
+use crate::program::Server;
 use load::Load;
-use server::Server;
 
 /// What is wrong with GitHub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

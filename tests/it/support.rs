@@ -12,7 +12,7 @@ use mergecast::{
         sim::{Exchange, PullHandle, Sim, SimCheckRun, SimOptions, SimRepository},
     },
     report::check_run::NAME,
-    service::{Links, Service, Settings, Timing},
+    service::{Links, Operations, Service, Settings, Timing},
     store::{Store, StoreOptions, StorePath},
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) timing: Timing,
     /// A webhook secret that is taken besides the App's own, as during a rotation.
     pub(crate) other_secret: Option<&'static str>,
+    /// How the service is run.
+    pub(crate) operations: Operations,
 }
 
 impl Default for Setup {
@@ -47,6 +49,7 @@ impl Default for Setup {
             // Tests of recovery ask for it; the others count requests.
             timing: Timing { outage: None, ..Timing::default() },
             other_secret: None,
+            operations: Operations::default(),
         }
     }
 }
@@ -130,6 +133,7 @@ impl Ctx {
             workers: 4,
             clock: self.clock.clone(),
             timing: self.setup.timing,
+            operations: self.setup.operations.clone(),
         });
         let service = service.await.expect("the service starts");
         self.sim.deliver_to(&format!("http://{}/webhooks/github", service.address()));

@@ -17,7 +17,7 @@ use crate::{
         sim::{PullHandle, Sim, SimCheckRun, SimOptions},
     },
     report::{check_run::NAME, terminal},
-    service::{Links, Service, Settings, Stored, Timing},
+    service::{Links, Operations, Service, Settings, Stored, Timing},
     store::{Store, StoreOptions, StorePath},
 };
 
@@ -97,6 +97,7 @@ impl Stage {
             workers: 4,
             clock,
             timing: Timing { burst: Duration::from_millis(300), ..Timing::default() },
+            operations: Operations::default(),
         })
         .await?;
         sim.deliver_to(&format!("http://{}/webhooks/github", service.address()));

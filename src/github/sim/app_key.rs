@@ -14,10 +14,13 @@ use serde_json::Value;
 use super::SimApp;
 use super::state::AppRecord;
 
-/// How an app is known to be itself: what its owner holds, and the key that its signatures are checked with.
+/// How an app is known to be itself: what its owner holds, and the keys that its signatures are checked with.
+#[derive(Clone)]
 pub(super) struct AppLogin {
+    /// With the newest key.
     pub(super) app: SimApp,
-    pub(super) key: AppKey,
+    /// Several may be good at a time; the newest is the last.
+    pub(super) keys: Vec<AppKey>,
 }
 
 impl AppLogin {
@@ -28,7 +31,14 @@ impl AppLogin {
             private_key_pem: key.private_pem.clone(),
             webhook_secret,
         };
-        Self { app, key }
+        Self { app, keys: vec![key] }
+    }
+
+    /// Checks a JWT against each key; the newest says what is wrong.
+    pub(super) fn verify(&self, jwt: &str, issuers: &[String], now: i64) -> Result<(), String> {
+        let mut verdicts = self.keys.iter().rev().map(|key| key.verify(jwt, issuers, now));
+        let newest = verdicts.next().unwrap_or_else(|| Err("The app has no key".to_owned()));
+        newest.or_else(|error| verdicts.find(Result::is_ok).unwrap_or(Err(error)))
     }
 }
 

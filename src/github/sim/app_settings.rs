@@ -44,8 +44,7 @@ impl Sim {
             let SimAppSettings { permissions, events, hook_url, hook_verified, webhook_secret } = settings;
             (state.app.permissions, state.app.events) = (permissions, events);
             (state.hook_url, state.hook_verified) = (hook_url, hook_verified);
-            let app = SimApp { webhook_secret, ..state.login.app.clone() };
-            state.login = Arc::new(AppLogin { app, key: state.login.key.clone() });
+            Arc::make_mut(&mut state.login).app.webhook_secret = webhook_secret;
         });
     }
 

@@ -74,7 +74,7 @@ pub(super) fn authenticate(shared: &Shared, request: &Request) -> Result<Caller,
         (Arc::clone(&state.login), state.now().timestamp())
     };
     let issuers = [login.app.app_id.to_string(), login.app.client_id.clone()];
-    let verdict = login.key.verify(credential, &issuers, now);
+    let verdict = login.verify(credential, &issuers, now);
     verdict.map_err(|why| Answer::error(401, why))?;
     // GitHub takes a JWT as a bearer token only.
     if bearer { Ok(Caller::App) } else { Err(Answer::error(401, "Bad credentials")) }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod app_key;
+mod app_secrets;
 mod app_settings;
 mod auth;
 mod checks;
@@ -237,7 +238,7 @@ impl Sim {
         self.shared.state().base.clone()
     }
 
-    /// The app's credentials; of the one that was registered last.
+    /// The app's credentials, with the newest of its keys; of the one that was registered last.
     pub fn app(&self) -> SimApp {
         self.shared.state().login.app.clone()
     }

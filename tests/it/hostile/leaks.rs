@@ -1,12 +1,13 @@
-//! Under faults and at trace level, no secret is written anywhere: log, database, page, API, check run.
+//! Under faults and at trace level, no secret is written anywhere: log, panics, database, page, API, metrics, check run.
 
 use std::{
-    io,
+    io::{self, Write as _},
     sync::{Arc, Mutex},
 };
 
 use mergecast::github::sim::{Edits, Fault, FaultKind, FaultOn, HookContentType, Permission, PullSpec, Times};
 use regex::Regex;
+use rusqlite::types::ValueRef;
 use secrecy::ExposeSecret;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -44,6 +45,11 @@ fn no_secret_is_written_anywhere() {
     let logs =
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).with_ansi(false);
     logs.try_init().expect("the only subscriber of this process");
+    let panics = log.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let written = writeln!(panics.clone(), "PANIC {panic}");
+        written.expect("memory takes all");
+    }));
     let setup = Setup {
         may_bury: true,
         sim: |options| options.content_type = HookContentType::Form,
@@ -89,11 +95,17 @@ fn no_secret_is_written_anywhere() {
         let pull = shop.open(PullSpec::new("Count", "ada", Edits::new().write("src/last.rs", "let a = 1;\n")));
         let seen = see(&ctx, &pull).await;
         shown.push_str(&format!("{:?}{}", seen.run, seen.json));
-        for path in ["/", "/readyz", "/healthz", "/nothing", &format!("/assessments/{}", seen.run.external_id)] {
+        for path in
+            ["/", "/readyz", "/healthz", "/metrics", "/nothing", &format!("/assessments/{}", seen.run.external_id)]
+        {
             shown.push_str(&ctx.http.get(ctx.url(path)).send().await.expect("an answer").text().await.expect("a body"));
         }
+        let panicked = tokio::spawn(async { panic!("on purpose") }).await;
+        assert!(panicked.is_err());
         let logged = String::from_utf8_lossy(&log.0.lock().expect("no writer panics")).into_owned();
         assert!(logged.contains("TRACE ") && logged.contains("hyper"), "the log is that of everything");
+        assert!(logged.contains("PANIC ") && logged.contains("on purpose"), "panics are in it");
+        assert!(shown.contains("mergecast_github_requests_total{"), "metrics are shown");
         let database = database(&ctx).await;
         ctx.stop_service().await;
         for (place, text) in [("what is shown", &shown), ("the log", &logged), ("the database", &database)] {
@@ -104,15 +116,40 @@ fn no_secret_is_written_anywhere() {
     });
 }
 
-/// Every file of the database, and the facts, which are deflated in it.
+/// Every file of the database, and every value in every column of it: what is deflated, inflated.
 async fn database(ctx: &Ctx) -> String {
     let files = std::fs::read_dir(ctx.directory.path()).expect("a directory").map(|file| file.expect("a file").path());
     let mut all: String =
         files.map(|path| String::from_utf8_lossy(&std::fs::read(path).expect("bytes")).into_owned()).collect();
-    for id in ctx.store.all_ids(None, 1_000).await.expect("ids") {
-        let row = ctx.store.assessment(&id).await.expect("a row").expect("it is there");
-        all.push_str(&row.facts);
+    let before = all.len();
+    let database = rusqlite::Connection::open(ctx.directory.path().join("mergecast.db")).expect("the database opens");
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    let mut names = database.prepare(names).expect("a statement");
+    let names: Vec<String> =
+        names.query_map([], |row| row.get(0)).expect("rows").map(|name| name.expect("text")).collect();
+    for name in ["inbox", "jobs", "assessments", "check_runs", "http_cache"] {
+        assert!(names.iter().any(|known| known == name), "{name} is among {names:?}");
     }
+    for name in names {
+        let mut select = database.prepare(&format!("SELECT * FROM {name}")).expect("a statement");
+        let columns = select.column_count();
+        let mut rows = select.query([]).expect("rows");
+        while let Some(row) = rows.next().expect("a row") {
+            for column in 0..columns {
+                match row.get_ref(column).expect("a value") {
+                    ValueRef::Text(text) => all.push_str(&String::from_utf8_lossy(text)),
+                    ValueRef::Blob(bytes) => {
+                        let inflated = mergecast::store::decompress(bytes).unwrap_or_default();
+                        all.push_str(&String::from_utf8_lossy(bytes));
+                        all.push_str(&String::from_utf8_lossy(&inflated));
+                    }
+                    _ => {}
+                }
+                all.push('\n');
+            }
+        }
+    }
+    assert!(all[before..].contains("\"head_sha\""), "facts are inflated");
     all
 }
 

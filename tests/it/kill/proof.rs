@@ -9,10 +9,8 @@ use mergecast::{
     store::{AssessmentRow, Store, StoreOptions, StorePath},
 };
 
-use super::{
-    Run,
-    server::{database, read},
-};
+use super::Run;
+use crate::program::{database, read};
 
 /// The newest assessment of each open pull request, by repository and number.
 pub(super) type Assessments = BTreeMap<(String, u64), AssessmentRow>;

@@ -1,0 +1,224 @@
+//! A copy of a database that is in use, and a copy put in a database's place.
+//!
+//! A copy is checked before it gets its name, and nothing is overwritten or lost on the way: what is half done has
+//! another name, and the database that was there is kept.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags,
+    backup::{Backup, StepResult},
+    ffi,
+};
+
+use super::{
+    Result, StoreError, StorePath,
+    file::{Owner, beside, create_private, folder_of},
+    migrate,
+    sqlite::to_store_error,
+};
+
+/// Pages of 32 KB copied in one step.
+const STEP_PAGES: i32 = 256;
+/// Longest wait for whoever else uses a file.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Between two tries of a step that was not possible.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Tries of one step in a row.
+const TRIES: u32 = 500;
+
+/// A copy that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Its size.
+    pub bytes: u64,
+    /// Number of its schema.
+    pub schema: i64,
+}
+
+/// A database that was replaced by a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// What is there now.
+    pub copied: Copied,
+    /// Where the database is that was there before, if one was.
+    pub aside: Option<PathBuf>,
+}
+
+/// Copies the database as it is at one instant, while others use it; they do not have to wait. The copy is one file that
+/// nobody else may read, and it is checked.
+///
+/// # Errors
+/// [`StoreError::Exists`] if `to` is there and may not be overwritten, [`StoreError::Damaged`] if the copy is not whole,
+/// [`StoreError::Full`] if there is no room for it. Then `to` is as it was.
+pub fn backup(database: &StorePath, to: &Path, overwrite: bool) -> Result<Copied> {
+    let StorePath::File(file) = database;
+    if is_same(file, to) {
+        let hint = "choose another name: this is the database itself";
+        return Err(StoreError::Exists { path: to.display().to_string(), hint });
+    }
+    if to.exists() && !overwrite {
+        let hint = "choose another name, or overwrite it with --force";
+        return Err(StoreError::Exists { path: to.display().to_string(), hint });
+    }
+    place(file, to, &beside(to, ".partial"))
+}
+
+/// Puts a copy in the place of the database, which nobody may use meanwhile. The one that was there is kept beside it,
+/// with `stamp` in its name.
+///
+/// # Errors
+/// [`StoreError::Damaged`], [`StoreError::Newer`] or [`StoreError::Altered`] if the copy is not one that this version can
+/// use, [`StoreError::InUse`] if another process uses the database. Then all is as it was.
+pub fn restore(database: &StorePath, from: &Path, stamp: &str) -> Result<Restored> {
+    let StorePath::File(file) = database;
+    check(from)?;
+    let folder = folder_of(file);
+    fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    let _owner = Owner::take(file)?;
+    let aside = if file.exists() { Some(set_aside(file, stamp)?) } else { None };
+    let copied = place(from, file, &beside(file, ".restoring"))?;
+    Ok(Restored { copied, aside })
+}
+
+/// Keeps what is at `file` under another name too. Its own name stays until it is replaced, so that there is a database
+/// at every instant.
+fn set_aside(file: &Path, stamp: &str) -> Result<PathBuf> {
+    close_log(file)?;
+    let aside = beside(file, &format!(".before-{stamp}"));
+    fs::hard_link(file, &aside).or_else(|_| copy_new(file, &aside)).map_err(|error| failed(&aside, &error))?;
+    // Of a damaged database, these could not be written back; they must not be taken for the new one's.
+    for suffix in ["-wal", "-shm"] {
+        match fs::rename(beside(file, suffix), beside(&aside, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(file, &error)),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
+
+/// For file systems without second names.
+fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    let mut target = File::create_new(to)?;
+    io::copy(&mut source, &mut target)?;
+    target.sync_all()
+}
+
+/// Writes the log of a database back into its file, which only works if nobody else has it open.
+fn close_log(file: &Path) -> Result<()> {
+    let closed = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE, Duration::ZERO).and_then(|connection| {
+        connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+        connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get::<_, String>(0))
+    });
+    match closed {
+        Err(error)
+            if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) =>
+        {
+            Err(StoreError::InUse { path: file.display().to_string() })
+        }
+        // What cannot be read is what a copy is put in the place of.
+        _ => Ok(()),
+    }
+}
+
+/// Copies `from` to `to` by way of `partial`.
+fn place(from: &Path, to: &Path, partial: &Path) -> Result<Copied> {
+    // What an earlier try left behind when it was killed.
+    let _ = fs::remove_file(partial);
+    create_private(partial)?;
+    let placed = copy(from, partial).and_then(|()| check(partial)).and_then(|schema| {
+        let bytes = File::open(partial)
+            .and_then(|file| file.sync_all().and_then(|()| file.metadata()))
+            .and_then(|metadata| fs::rename(partial, to).map(|()| metadata.len()))
+            .map_err(|error| failed(to, &error))?;
+        // The new name is durable only with its directory.
+        File::open(folder_of(to)).and_then(|folder| folder.sync_all()).map_err(|error| failed(to, &error))?;
+        Ok(Copied { bytes, schema })
+    });
+    if placed.is_err() {
+        let _ = fs::remove_file(partial);
+    }
+    placed
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let source = open(from, OpenFlags::SQLITE_OPEN_READ_ONLY, LOCK_WAIT).map_err(|error| damaged(from, &error))?;
+    let mut target = open(to, OpenFlags::SQLITE_OPEN_READ_WRITE, LOCK_WAIT).map_err(|error| to_store_error(&error))?;
+    // One instant for the whole copy: without a transaction every write of others would start it anew.
+    let snapshot = source.execute_batch("BEGIN; SELECT COUNT(*) FROM sqlite_schema");
+    snapshot.map_err(|error| damaged(from, &error))?;
+    copy_pages(&source, &mut target).map_err(|error| to_store_error(&error))?;
+    // One file, without a log beside it.
+    let mode = target.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get::<_, String>(0));
+    mode.map(drop).map_err(|error| to_store_error(&error))
+}
+
+fn copy_pages(source: &Connection, target: &mut Connection) -> rusqlite::Result<()> {
+    let copying = Backup::new(source, target)?;
+    let mut tries = 0;
+    loop {
+        match copying.step(STEP_PAGES)? {
+            StepResult::Done => return Ok(()),
+            StepResult::Busy | StepResult::Locked if tries < TRIES => {
+                tries += 1;
+                thread::sleep(PAUSE);
+            }
+            StepResult::Busy | StepResult::Locked => {
+                return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None));
+            }
+            _ => tries = 0,
+        }
+    }
+}
+
+/// Number of the schema of a database that is whole and that this version can use.
+fn check(file: &Path) -> Result<i64> {
+    let broken = |why: String| StoreError::Damaged { path: file.display().to_string(), why };
+    if !file.is_file() {
+        return Err(StoreError::Open { path: file.display().to_string(), why: "there is no such file".to_owned() });
+    }
+    let connection = open(file, OpenFlags::SQLITE_OPEN_READ_ONLY, LOCK_WAIT).map_err(|error| damaged(file, &error))?;
+    let said: rusqlite::Result<String> = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
+    match said {
+        Ok(said) if said == "ok" => {}
+        Ok(said) => return Err(broken(said)),
+        Err(error) => return Err(damaged(file, &error)),
+    }
+    migrate::known_schema(&connection)?.ok_or_else(|| broken("it has no tables of ours".to_owned()))
+}
+
+fn open(file: &Path, flags: OpenFlags, wait: Duration) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(wait)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+fn is_same(file: &Path, other: &Path) -> bool {
+    matches!((fs::canonicalize(file), fs::canonicalize(other)), (Ok(file), Ok(other)) if file == other)
+}
+
+fn damaged(file: &Path, error: &rusqlite::Error) -> StoreError {
+    let path = file.display().to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            StoreError::Damaged { path, why: error.to_string() }
+        }
+        Some(ErrorCode::CannotOpen) => StoreError::Open { path, why: error.to_string() },
+        _ => to_store_error(error),
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => StoreError::Full,
+        _ => StoreError::Open { path: path.display().to_string(), why: error.to_string() },
+    }
+}
