@@ -12,6 +12,7 @@ mod file;
 mod http_cache;
 mod inbox;
 mod jobs;
+mod merge_groups;
 mod migrate;
 mod models;
 mod path;
@@ -27,6 +28,7 @@ pub use error::StoreError;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
 pub use jobs::{Job, JobCounts, JobRequest};
+pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
 pub use path::StorePath;
 pub use policies::PolicyRow;
 
@@ -98,6 +100,7 @@ const STATEMENTS: &[&[&str]] = &[
     inbox::STATEMENTS,
     jobs::STATEMENTS,
     check_runs::STATEMENTS,
+    merge_groups::STATEMENTS,
     assessments::STATEMENTS,
     models::STATEMENTS,
     policies::STATEMENTS,
