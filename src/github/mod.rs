@@ -8,12 +8,14 @@ mod auth;
 mod base_files;
 mod check_run;
 mod client;
+mod comparison;
 mod error;
 mod event;
 mod files;
 mod fold;
 mod graphql;
 mod installation;
+mod merge_queue;
 mod name;
 mod payload;
 mod pull_refs;
@@ -33,9 +35,11 @@ pub use check_run::{
     Conclusion,
 };
 pub use client::{App, GitHub, Options, Urls};
+pub use comparison::Comparison;
 pub use error::{Error, Retry};
 pub use files::{CachedPage, CommitFiles, Files};
 pub use installation::Installation;
+pub use merge_queue::{MergeQueue, QueueEntry};
 pub use name::RepoName;
 pub use pull_refs::PullRef;
 pub use pull_request::{PullRequest, TextFile};
