@@ -43,6 +43,8 @@ pub enum Source {
     Checks,
     /// `.github/mergecast.yml` of the base branch.
     Policy,
+    /// The merge queue of the base branch.
+    MergeQueue,
     /// The repository's git history.
     History,
     /// Test coverage of the changed lines.
@@ -103,8 +105,11 @@ pub struct Facts {
 /// The set of commits that a pull request, a merge group or a local range would merge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// Pull-request number; `None` for a local range.
+    /// Pull-request number; `None` for a merge group and for a local range.
     pub pull_request: Option<u64>,
+    /// What a merge queue would merge together, if it is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge_group: Option<MergeGroup>,
     /// Title of the pull request, or the first line of the newest commit. Untrusted.
     pub title: String,
     /// Who opened it.
@@ -135,6 +140,37 @@ pub struct Change {
     pub files_total: u64,
     /// Whether it undoes an earlier change, and whether that could be proven.
     pub revert: Known<Option<Revert>>,
+}
+
+/// Pull requests that a merge queue would merge together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeGroup {
+    /// Full name of the group's branch. Untrusted.
+    pub head_ref: String,
+    /// The pull requests, in the order of the queue: those ahead are in it too.
+    pub members: Known<Vec<GroupMember>>,
+    /// Those of them whose override lets the group through.
+    pub overridden: Vec<u64>,
+}
+
+/// A pull request in a merge group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMember {
+    /// Number.
+    pub number: u64,
+    /// Its head commit.
+    pub head_sha: String,
+    /// What it scored by itself, if this very commit was scored.
+    pub scored: Option<MemberScore>,
+}
+
+/// What a pull request scored by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberScore {
+    /// Id of the assessment.
+    pub assessment: String,
+    /// 0-100.
+    pub score: u8,
 }
 
 /// Whether a pull request can still be merged.

@@ -97,10 +97,15 @@ pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score
     };
     let conclusion = match (because, policy.mode) {
         (Because::BelowThreshold, _) => Conclusion::Success,
-        (Because::AtOrAboveThreshold, Mode::Enforce) => Conclusion::ActionRequired,
+        (Because::AtOrAboveThreshold, Mode::Enforce) if !is_overridden(facts) => Conclusion::ActionRequired,
         _ => Conclusion::Neutral,
     };
     Verdict { mode: policy.mode, threshold, conclusion, because }
+}
+
+/// Whether the override of a pull request lets the merge group through that it is in.
+fn is_overridden(facts: &Facts) -> bool {
+    facts.change.merge_group.as_ref().is_some_and(|group| !group.overridden.is_empty())
 }
 
 /// Why a change is scored but not judged, if it is not.

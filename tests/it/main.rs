@@ -13,6 +13,7 @@ mod hostile;
 mod kill;
 mod limits;
 mod logs;
+mod merge_queue;
 mod payloads;
 mod policies;
 mod post;
