@@ -19,6 +19,8 @@ impl State {
         let (before, author, base_ref) = (pull.head_sha.clone(), pull.author.clone(), pull.base_ref.clone());
         // A deleted fork takes no pushes.
         let Some(head_repo) = head_repo else { return before };
+        // What was queued is no longer what would be merged.
+        self.dequeue(full_name, number, "UNKNOWN_REMOVAL_REASON");
         let base_tip = self.known(full_name).branches.get(&base_ref).cloned().unwrap_or_default();
         if forced {
             self.known_mut(&head_repo).branches.insert(head_ref.clone(), base_tip.clone());

@@ -162,6 +162,7 @@ impl PullHandle {
 
     /// Closes it without merging.
     pub fn close(&self) {
+        self.dequeue();
         self.change("closed", |p, now| (p.state, p.closed_at) = (PullState::Closed, Some(now)));
     }
 
@@ -210,6 +211,7 @@ impl PullHandle {
 
     /// Changes the branch it would be merged into; the branch is made if it is not there.
     pub fn retarget(&self, base: &str) {
+        self.dequeue();
         self.sim.act(|state| {
             let repo = state.known_mut(&self.repo);
             let tip = repo.branches.get(&repo.default_branch).cloned().unwrap_or_default();

@@ -129,7 +129,11 @@ impl State {
 
     /// Takes a pull request out of the queue; the groups behind it are built anew.
     pub(super) fn dequeue(&mut self, full_name: &str, number: u64, reason: &str) {
-        let branch = self.pull_mut(full_name, number).base_ref.clone();
+        let pull = self.pull_mut(full_name, number);
+        if !pull.queued {
+            return;
+        }
+        let branch = pull.base_ref.clone();
         let entries = &mut self.queue_mut(full_name, &branch).entries;
         let Some(place) = entries.iter().position(|entry| entry.number == number) else { return };
         let gone = entries.remove(place);

@@ -83,6 +83,11 @@ impl PullHandle {
         self.sim.act(|state| state.dequeue(&self.repo, self.number, "MANUAL"));
     }
 
+    /// Whether it is in a merge queue.
+    pub fn is_queued(&self) -> bool {
+        self.read(|pull| pull.queued)
+    }
+
     /// Whether it was merged.
     pub fn is_merged(&self) -> bool {
         self.read(|pull| pull.merge_commit.is_some())
