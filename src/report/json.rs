@@ -9,7 +9,8 @@ use super::{
 };
 use crate::risk::{
     assessment::{Because, Contribution, Floor, Mode, ThresholdOrigin, Verdict as Concluded},
-    facts::{GroupMember, MergeGroup, Reason, Source},
+    facts::{Reason, Source},
+    merge_group::{GroupMember, MergeGroup},
     policy::PolicyOrigin,
     signal::Unit,
 };

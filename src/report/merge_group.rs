@@ -6,7 +6,7 @@ use super::{
     sentences::{
         Detail, Sentence,
         figures::{count, pull_request},
-        group, say,
+        group, prose, say,
     },
 };
 use crate::risk::assessment::{Conclusion, Level};
@@ -65,7 +65,7 @@ pub fn from_members(standing: &Standing<'_>) -> CheckRunText {
             ],
         ),
     };
-    let why = say!["Their changes were not scored together: "].with(group::reason(standing.why));
+    let why = say!["Their changes were not scored together: ", prose(standing.why)];
     let paragraphs = [head, why, followed(standing)];
     let mut summary: String = paragraphs.iter().map(|one| format!("{}.\n\n", one.markdown(Detail::FULL))).collect();
     summary.push_str(&table(standing));
@@ -139,7 +139,19 @@ mod tests {
     fn the_highest_speaks_for_the_group_and_the_rest_is_named() {
         let text = from_members(&standing(&[(12, Some(31)), (15, Some(72)), (18, None)]));
         assert_eq!(text.title, "72 high, highest score of one in a merge group of #12, #15, #18");
-        insta::assert_snapshot!(text.summary, @r"");
+        insta::assert_snapshot!(text.summary, @r"
+        **72 of 100: high.** The highest score that a pull request of this merge group had by itself: #15.
+
+        Their changes were not scored together: GitHub is not `available:` it answered with status 502 `<b>@team</b>`.
+
+        Neither passed nor held back.
+
+        | Pull request | Score by itself |
+        | :-- | --: |
+        | #12 | 31 |
+        | #15 | 72 |
+        | #18 | not scored at this commit |
+        ");
     }
 
     #[test]

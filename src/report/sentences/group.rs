@@ -3,12 +3,12 @@
 use super::{
     Sentence,
     figures::{count, pull_request},
-    prose, say,
+    say,
     unknown::why,
 };
 use crate::{
     report::Subject,
-    risk::facts::{GroupMember, MergeGroup},
+    risk::merge_group::{GroupMember, MergeGroup},
 };
 
 /// Most pull requests that a title names.
@@ -70,7 +70,28 @@ pub(crate) fn held(subject: &Subject<'_>) -> Sentence {
     }
 }
 
-/// Why the pull requests were not read together, from outside.
-pub(crate) fn reason(what: &str) -> Sentence {
-    say![prose(what)]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        report::sentences::Detail,
+        risk::facts::{Reason, Source, Unknown},
+    };
+
+    fn group(numbers: impl IntoIterator<Item = u64>) -> MergeGroup {
+        let member = |number| GroupMember { number, head_sha: String::new(), scored: None };
+        let members = Ok(numbers.into_iter().map(member).collect());
+        MergeGroup { head_ref: String::new(), members, overridden: Vec::new() }
+    }
+
+    #[test]
+    fn a_group_is_named_by_its_pull_requests() {
+        let check = |group: &MergeGroup, expected: &str| assert_eq!(named(group).plain(Detail::FULL), expected);
+        check(&group([12]), "merge group of #12");
+        check(&group([12, 15, 18, 20]), "merge group of #12, #15, #18, #20");
+        check(&group(1..=40), "merge group of #1, #2, #3, #4 and 36 more");
+        let reason = Reason::Unavailable("down".to_owned());
+        let unknown = Err(Unknown { source: Source::MergeQueue, reason });
+        check(&MergeGroup { members: unknown, ..group([]) }, "merge group");
+    }
 }

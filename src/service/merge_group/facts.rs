@@ -11,9 +11,9 @@ use super::{
 use crate::{
     config::repository::RepositoryPolicy,
     github::Comparison,
-    risk::facts::{
-        Author, AuthorKind, Change, ChangeState, Facts, FileChange, GroupMember, Known, MemberScore, MergeGroup,
-        Reason, Source, Unknown,
+    risk::{
+        facts::{Author, AuthorKind, Change, ChangeState, Facts, FileChange, Known, Reason, Source, Unknown},
+        merge_group::{GroupMember, MemberScore, MergeGroup},
     },
     store::{MergeGroupRow, RECENT_SCORES_LIMIT, StoreError},
 };
@@ -35,8 +35,8 @@ impl Made<'_> {
     /// The facts of a group of one pull request whose present head was assessed: the same commits are the same change,
     /// and its reviews and checks are known. `None` for any other group.
     pub(super) async fn of_one(&self) -> Result<Option<Facts>, StoreError> {
-        let Ok([Member { number: pull, head_sha, row: Some(row) }]) = self.members.as_deref() else { return Ok(None) };
-        let Ok(mut facts) = serde_json::from_str::<Facts>(&row.facts) else { return Ok(None) };
+        let Ok([member @ Member { number: pull, head_sha, .. }]) = self.members.as_deref() else { return Ok(None) };
+        let Some(mut facts) = self.own_facts(member).await? else { return Ok(None) };
         facts.at = self.work.app.clock.now();
         facts.declared = self.policy.declared.clone();
         facts.recent_scores = self.recent_scores(number(*pull)).await?;
@@ -55,7 +55,7 @@ impl Made<'_> {
 
     /// The facts of the whole group.
     pub(super) async fn of_all(&self, compared: Comparison, from_fork: bool) -> Result<Facts, StoreError> {
-        let (files, files_total) = self.files(compared.files, compared.complete);
+        let (files, files_total) = self.files(compared.files, compared.complete).await?;
         let merge_group = self.merge_group().await?;
         Ok(Facts {
             at: self.work.app.clock.now(),
@@ -92,38 +92,47 @@ impl Made<'_> {
 
     /// Changed files, and how many there are. What GitHub left out of a long list is taken from what is known of the pull
     /// requests, where nothing is missing there.
-    fn files(&self, mut files: Vec<FileChange>, complete: bool) -> (Vec<FileChange>, u64) {
-        if !complete {
+    async fn files(&self, mut files: Vec<FileChange>, complete: bool) -> Result<(Vec<FileChange>, u64), StoreError> {
+        let mut whole = complete;
+        if !complete && let Some(known) = self.known_files().await? {
             let listed: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
-            let known = self.known_files();
-            let whole = known.is_some();
-            files.extend(known.into_iter().flatten().filter(|file| !listed.contains(&file.path)));
-            // How many more there are nobody says.
-            let total = files.len() as u64 + u64::from(!whole);
-            return (files, total);
+            files.extend(known.into_iter().filter(|file| !listed.contains(&file.path)));
+            whole = true;
         }
-        let total = files.len() as u64;
-        (files, total)
+        // How many are left out nobody says.
+        let total = files.len() as u64 + u64::from(!whole);
+        Ok((files, total))
     }
 
     /// The files of all pull requests, each once; `None` unless all of all are known.
-    fn known_files(&self) -> Option<Vec<FileChange>> {
+    async fn known_files(&self) -> Result<Option<Vec<FileChange>>, StoreError> {
+        let Ok(members) = &self.members else { return Ok(None) };
         let (mut seen, mut files) = (BTreeSet::new(), Vec::new());
-        for member in self.members.as_ref().ok()? {
-            let facts = serde_json::from_str::<Facts>(&member.row.as_ref()?.facts).ok()?;
-            if (facts.change.files.len() as u64) < facts.change.files_total {
-                return None;
-            }
-            files.extend(facts.change.files.into_iter().filter(|file| seen.insert(file.path.clone())));
+        for member in members {
+            let change = match self.own_facts(member).await? {
+                Some(facts) if facts.change.files.len() as u64 >= facts.change.files_total => facts.change,
+                _ => return Ok(None),
+            };
+            files.extend(change.files.into_iter().filter(|file| seen.insert(file.path.clone())));
         }
-        Some(files)
+        Ok(Some(files))
+    }
+
+    /// What is known of a pull request by itself, at its present head.
+    async fn own_facts(&self, member: &Member) -> Result<Option<Facts>, StoreError> {
+        let Some(scored) = &member.scored else { return Ok(None) };
+        let row = self.work.app.store.assessment(&scored.assessment).await?;
+        Ok(row.and_then(|row| serde_json::from_str(&row.facts).ok()))
     }
 
     async fn merge_group(&self) -> Result<MergeGroup, StoreError> {
         let member = |member: &Member| GroupMember {
             number: member.number,
             head_sha: member.head_sha.clone(),
-            scored: member.row.as_ref().map(|row| MemberScore { assessment: row.id.clone(), score: row.score }),
+            scored: member
+                .scored
+                .as_ref()
+                .map(|own| MemberScore { assessment: own.assessment.clone(), score: own.score }),
         };
         let overridden = match &self.members {
             Ok(members) => members_overridden(self.work.app, self.group.repository_id, members).await?,

@@ -15,14 +15,21 @@ use crate::{
         assessment::{Conclusion, Mode},
         facts::Known,
     },
-    store::{AssessmentRow, MergeGroupRow, StoreError},
+    store::{MergeGroupRow, StoreError},
 };
 
 /// A pull request of a group, with its assessment if this very head was assessed.
 pub(super) struct Member {
     pub number: u64,
     pub head_sha: String,
-    pub row: Option<AssessmentRow>,
+    pub scored: Option<OwnScore>,
+}
+
+/// An assessment in short: the facts of a long queue are not held in memory at once.
+pub(super) struct OwnScore {
+    pub assessment: String,
+    pub score: u8,
+    conclusion: String,
 }
 
 /// A pull request of a group as it is kept.
@@ -60,7 +67,8 @@ impl Work<'_> {
         let row = self.app.store.latest_assessment(self.wanted.repository_id, number(pull)).await?;
         let row = row.filter(|row| head_sha.is_none_or(|head_sha| row.head_sha == *head_sha));
         let head_sha = head_sha.cloned().or_else(|| row.as_ref().map(|row| row.head_sha.clone()));
-        Ok(Member { number: pull, head_sha: head_sha.unwrap_or_default(), row })
+        let scored = row.map(|row| OwnScore { assessment: row.id, score: row.score, conclusion: row.conclusion });
+        Ok(Member { number: pull, head_sha: head_sha.unwrap_or_default(), scored })
     }
 
     pub(super) async fn keep_members(&self, entries: &[QueueEntry]) -> Result<(), StoreError> {
@@ -90,15 +98,16 @@ impl Work<'_> {
         }
         let overridden = members_overridden(self.app, self.wanted.repository_id, &members).await?;
         let conclusion = self.conclusion(&members, certain, &overridden).await?;
-        let score = |member: &Member| (member.number, member.row.as_ref().map(|row| row.score));
-        let standing = Standing { members: members.iter().map(score).collect(), certain, why, conclusion, overridden };
-        let highest = members.iter().filter_map(|member| member.row.as_ref()).max_by_key(|row| row.score);
-        tracing::info!(head = %group.head_sha, why, conclusion = conclusion.word(), "merge group answered from its members");
-        let text = from_members(&standing);
-        match highest {
-            Some(row) => run.showing(&row.id).complete(&text, conclusion).await,
-            None => { run }.complete(&text, conclusion).await,
-        }
+        let own = |member: &Member| (member.number, member.scored.as_ref().map(|scored| scored.score));
+        let standing = Standing { members: members.iter().map(own).collect(), certain, why, conclusion, overridden };
+        let head = &group.head_sha;
+        tracing::info!(%head, why, conclusion = conclusion.word(), "merge group answered from its members");
+        let highest = members.iter().filter_map(|member| member.scored.as_ref()).max_by_key(|scored| scored.score);
+        let mut run = match highest {
+            Some(scored) => run.showing(&scored.assessment),
+            None => run,
+        };
+        run.complete(&from_members(&standing), conclusion).await
     }
 
     async fn conclusion(
@@ -111,7 +120,7 @@ impl Work<'_> {
         let policy = policy.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
         let enforced = policy.is_some_and(|policy| policy.policy.mode == Mode::Enforce);
         let concluded = |conclusion: Conclusion| {
-            move |member: &Member| member.row.as_ref().is_some_and(|row| row.conclusion == conclusion.word())
+            move |member: &Member| member.scored.as_ref().is_some_and(|own| own.conclusion == conclusion.word())
         };
         Ok(if !certain || members.is_empty() || !overridden.is_empty() {
             Conclusion::Neutral
