@@ -1,9 +1,10 @@
 //! Merge queues: every group is answered, from what is known where that is enough, from its whole change where it can be
 //! had, and whatever GitHub does meanwhile.
 
+mod faults;
+
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use mergecast::{
     github::sim::{
         Edits, Exchange, Fault, FaultKind, FaultOn, PullHandle, PullSpec, SimCheckRun, SimRepository, Times,
@@ -15,7 +16,7 @@ use mergecast::{
 use serde_json::{Value, json};
 
 use crate::{
-    support::{Ctx, Setup, run_test, run_test_with},
+    support::{Ctx, run_test},
     work::change,
 };
 
@@ -26,6 +27,21 @@ fn queued(ctx: &Ctx) -> SimRepository {
     let shop = ctx.repository();
     shop.merge_queue(&[NAME]);
     shop
+}
+
+/// A queue that waits for another check as well, so that its groups stand until [`build`].
+fn slow_queue(ctx: &Ctx) -> SimRepository {
+    let shop = ctx.repository();
+    shop.merge_queue(&[NAME, BUILD]);
+    shop
+}
+
+/// The other check passes on every group.
+async fn build(ctx: &Ctx, shop: &SimRepository) {
+    for group in shop.groups() {
+        shop.check_on(&group.head_sha, BUILD, "success");
+    }
+    ctx.settle().await;
 }
 
 /// Our one check run on a group's commit, once there is nothing left to do.
@@ -73,8 +89,7 @@ fn half(n: usize) -> PullSpec {
 #[test]
 fn a_group_of_one_is_answered_from_its_stored_score() {
     run_test(async |ctx| {
-        let shop = ctx.repository();
-        shop.merge_queue(&[NAME, BUILD]);
+        let shop = slow_queue(&ctx);
         let pull = shop.open(change(1));
         ctx.settle().await;
         let own = ctx.assessment(&pull).await;
@@ -108,7 +123,7 @@ fn a_group_of_one_is_answered_from_its_stored_score() {
 #[test]
 fn what_is_harmless_apart_is_held_back_together() {
     run_test(async |ctx| {
-        let shop = queued(&ctx);
+        let shop = slow_queue(&ctx);
         // First what the two score, apart and together, where nothing is enforced.
         let (one, two) = (shop.open(half(1)), shop.open(half(2)));
         ctx.settle().await;
@@ -116,35 +131,33 @@ fn what_is_harmless_apart_is_held_back_together() {
         for pull in [&one, &two] {
             apart = apart.max(ctx.assessment(pull).await["score"].as_u64().unwrap());
         }
-        ctx.sim.hold();
         let (_, group) = (one.enqueue(), two.enqueue());
-        ctx.sim.release();
         let run = answer(&ctx, &group).await;
         let together = by_sha(&ctx, &group).await.1;
         assert!(together["score"].as_u64().unwrap() > apart, "{} and apart {apart}", together["score"]);
         assert!(matches!(concluded(&run), "success" | "neutral"), "{run:?}");
+        build(&ctx, &shop).await;
         assert!(one.is_merged() && two.is_merged());
 
         // The same again where a threshold between the two is enforced.
         shop.base_file(".github/mergecast.yml", format!("mode: enforce\nthreshold: {}\n", apart + 1));
         let (three, four) = (shop.open(half(3)), shop.open(half(4)));
-        ctx.settle().await;
         for pull in [&three, &four] {
             assert_eq!(concluded(&ctx.check_run(pull).await), "success");
         }
-        ctx.sim.hold();
         let (_, group) = (three.enqueue(), four.enqueue());
-        ctx.sim.release();
         let run = answer(&ctx, &group).await;
         assert_eq!(concluded(&run), "action_required");
         assert_eq!(members(&by_sha(&ctx, &group).await.1), [three.number(), four.number()]);
         assert!(run.summary.unwrap().contains("the merge queue takes a pull request out"));
+        build(&ctx, &shop).await;
         assert!(three.is_merged() && !four.is_merged(), "the queue threw out what made it risky");
         assert!(shop.groups().is_empty());
 
         // By itself it is as harmless as before.
         four.enqueue();
         ctx.settle().await;
+        build(&ctx, &shop).await;
         assert!(four.is_merged());
         ctx
     });
@@ -153,8 +166,7 @@ fn what_is_harmless_apart_is_held_back_together() {
 #[test]
 fn groups_stack_and_each_holds_what_is_ahead_of_it() {
     run_test(async |ctx| {
-        let shop = ctx.repository();
-        shop.merge_queue(&[NAME, BUILD]);
+        let shop = slow_queue(&ctx);
         let mut fork = change(3);
         fork.fork = Some("ada".to_owned());
         let pulls: Vec<PullHandle> = [change(1), change(2), fork].into_iter().map(|spec| shop.open(spec)).collect();
@@ -178,10 +190,7 @@ fn groups_stack_and_each_holds_what_is_ahead_of_it() {
             let named: String = numbers.iter().map(|number| format!("#{number}")).collect::<Vec<_>>().join(", ");
             assert!(run.title.unwrap().contains(&format!("merge group of {named}")));
         }
-        for group in &groups {
-            shop.check_on(group, BUILD, "success");
-        }
-        ctx.settle().await;
+        build(&ctx, &shop).await;
         assert!(pulls.iter().all(PullHandle::is_merged) && shop.groups().is_empty());
         ctx
     });
@@ -247,17 +256,16 @@ fn a_group_that_is_taken_away_leaves_nothing_unfinished_at_any_stage() {
 #[test]
 fn events_out_of_order_and_doubled_cost_a_look_at_the_queue() {
     run_test(async |ctx| {
-        let shop = ctx.repository();
-        shop.merge_queue(&[NAME, BUILD]);
+        let shop = slow_queue(&ctx);
         let (gone, stays) = (shop.open(change(1)), shop.open(change(2)));
         ctx.settle().await;
         let event = Some("merge_group".to_owned());
-        ctx.sim.hold();
-        ctx.sim.webhook_fault(WebhookFault { event, kind: WebhookFaultKind::Reordered, times: Times::Next(1) });
+        ctx.sim.webhook_fault(WebhookFault { event, kind: WebhookFaultKind::Lost, times: Times::Next(1) });
         let group = gone.enqueue();
         gone.dequeue();
+        ctx.settle().await;
         let mark = ctx.sim.requests();
-        ctx.sim.release();
+        ctx.sim.send("merge_group", told(&ctx, "checks_requested"));
         ctx.settle().await;
         assert_eq!(ctx.sim.check_runs("acme/shop", &group), []);
         assert_eq!(ctx.sim.exchanges_since(mark).len(), 1, "the queue was asked whether it still has it");
@@ -285,163 +293,10 @@ fn events_out_of_order_and_doubled_cost_a_look_at_the_queue() {
     });
 }
 
-/// Every call meets the fault, reads for as long as it takes, writes twice; then the queue goes on.
-fn every_call_is_survived(kind: FaultKind) {
-    let setup = Setup { deadline: Duration::from_millis(250), ..Setup::default() };
-    run_test_with(setup, async |ctx| {
-        let shop = queued(&ctx);
-        let reads = [FaultOn::graphql(), FaultOn::new("GET", "/repos/*/*/compare/*")];
-        let writes = [
-            FaultOn::new("POST", "/app/installations/*/access_tokens"),
-            FaultOn::new("POST", "/repos/*/*/check-runs"),
-            FaultOn::new("PATCH", "/repos/*/*/check-runs/*"),
-        ];
-        let always = reads.into_iter().map(|on| (on, Times::Always));
-        let twice = writes.into_iter().map(|on| (on, Times::Next(2)));
-        for (n, (on, times)) in always.chain(twice).enumerate() {
-            let (one, two) = (shop.open(change(2 * n)), shop.open(change(2 * n + 1)));
-            ctx.settle().await;
-            ctx.sim.expire_tokens();
-            ctx.clock.advance(Duration::from_secs(3_600));
-            ctx.sim.fault(Fault { on: on.clone(), kind: kind.clone(), times });
-            ctx.sim.hold();
-            let groups = [one.enqueue(), two.enqueue()];
-            ctx.sim.release();
-            settle_but_pulls(&ctx).await;
-            let name = format!("{kind:?} on {on:?}");
-            for group in groups {
-                let run = run_on(&ctx, &group);
-                assert!(matches!(concluded(&run), "success" | "neutral"), "{name}: {run:#?}");
-                assert_eq!(run.writes.iter().filter(|write| write.method == "POST").count(), 1, "{name}");
-                let limit = matches!(kind, FaultKind::Status(429) | FaultKind::SecondaryLimit { .. });
-                if times == Times::Always && !limit {
-                    let waited = run.writes.last().unwrap().at - run.writes[0].at;
-                    assert!(waited <= TimeDelta::seconds(21), "{name}: the queue waited for {waited}");
-                }
-            }
-            assert!(one.is_merged() && two.is_merged() && shop.groups().is_empty(), "{name}: a queue still waits");
-            ctx.sim.heal();
-            ctx.settle().await;
-        }
-        ctx
-    });
-}
-
-/// Moves the clock from one due job to the next until no queue waits: while a read fails for ever, the merged pull
-/// requests are looked at in vain.
-async fn settle_but_pulls(ctx: &Ctx) {
-    for _ in 0..200 {
-        ctx.rest().await;
-        if ctx.repository().groups().is_empty() {
-            return;
-        }
-        ctx.step().await;
-    }
-    panic!("a queue waits for ever: {:?}", ctx.repository().groups());
-}
-
-#[test]
-fn every_call_is_survived_when_it_fails() {
-    every_call_is_survived(FaultKind::Status(500));
-}
-
-#[test]
-fn every_call_is_survived_when_it_is_one_too_many() {
-    every_call_is_survived(FaultKind::Status(429));
-}
-
-#[test]
-fn every_call_is_survived_when_it_comes_too_fast() {
-    every_call_is_survived(FaultKind::SecondaryLimit { retry_after: Some(30) });
-}
-
-#[test]
-fn every_call_is_survived_when_nothing_answers() {
-    every_call_is_survived(FaultKind::Timeout);
-}
-
-#[test]
-fn every_call_is_survived_when_its_connection_breaks() {
-    every_call_is_survived(FaultKind::Reset);
-}
-
-#[test]
-fn every_call_is_survived_when_its_answer_is_garbage() {
-    every_call_is_survived(FaultKind::Garbage);
-}
-
-#[test]
-fn every_call_is_survived_when_its_answer_is_lost() {
-    every_call_is_survived(FaultKind::AnswerLostAfterWrite);
-}
-
-#[test]
-fn what_takes_too_long_is_done_without() {
-    let timing = mergecast::service::Timing { merge_group: Duration::from_millis(300), ..Default::default() };
-    run_test_with(Setup { timing, ..Setup::default() }, async |ctx| {
-        let shop = queued(&ctx);
-        let (one, two) = (shop.open(change(1)), shop.open(change(2)));
-        ctx.settle().await;
-        let on = FaultOn::new("GET", "/repos/*/*/compare/*");
-        ctx.sim.fault(Fault { on, kind: FaultKind::Slow(Duration::from_secs(4)), times: Times::Always });
-        ctx.sim.hold();
-        let (_, group) = (one.enqueue(), two.enqueue());
-        ctx.sim.release();
-        let run = answer(&ctx, &group).await;
-        let best = ctx.assessment(&one).await["score"].as_u64().max(ctx.assessment(&two).await["score"].as_u64());
-        let title = run.title.clone().unwrap();
-        assert!(title.starts_with(&format!("{} ", best.unwrap())) && title.contains("highest score"), "{title}");
-        assert_eq!(concluded(&run), "success");
-        assert!(run.summary.unwrap().contains("did not answer in time"));
-        assert_eq!(by_sha(&ctx, &group).await.0, 404, "nothing was assessed");
-        assert!(one.is_merged() && two.is_merged());
-        ctx
-    });
-}
-
-#[test]
-fn an_outage_holds_back_only_what_was_held_back_before() {
-    run_test(async |ctx| {
-        let shop = ctx.repository();
-        // Nobody has to wait for our check on the pull request itself.
-        shop.merge_queue(&[NAME]).base_file(".github/mergecast.yml", "mode: enforce\nthreshold: 1\n");
-        let (risky, other) = (shop.open(half(1)), shop.open(half(2)));
-        ctx.settle().await;
-        assert_eq!(concluded(&ctx.check_run(&risky).await), "action_required");
-        let compare = FaultOn::new("GET", "/repos/*/*/compare/*");
-        ctx.sim.fault(Fault { on: compare, kind: FaultKind::Status(502), times: Times::Always });
-        ctx.sim.hold();
-        let (_, group) = (risky.enqueue(), other.enqueue());
-        ctx.sim.release();
-        assert_eq!(concluded(&answer(&ctx, &group).await), "action_required", "what the queue itself says is certain");
-        assert!(!risky.is_merged() && !other.is_merged() && shop.groups().is_empty());
-
-        // The name of the group's branch is only a hint: nothing is held back by it.
-        ctx.sim.fault(Fault { on: FaultOn::graphql(), kind: FaultKind::Status(502), times: Times::Always });
-        let group = risky.enqueue();
-        settle_but_pulls(&ctx).await;
-        let run = run_on(&ctx, &group);
-        assert_eq!(concluded(&run), "neutral");
-        assert!(run.summary.unwrap().contains("is not certain"));
-        ctx.sim.heal();
-        ctx
-    });
-}
-
-#[test]
-fn a_bug_concludes_as_neutral_with_a_reference() {
-    run_test_with(Setup { may_bury: true, ..Setup::default() }, async |ctx| {
-        let shop = queued(&ctx);
-        let pull = shop.open(change(1));
-        ctx.settle().await;
-        let on = FaultOn::new("PATCH", "/repos/*/*/check-runs/*");
-        // What GitHub never does; so nobody has thought of what to do then.
-        ctx.sim.fault(Fault { on, kind: FaultKind::Status(404), times: Times::Next(1) });
-        let group = pull.enqueue();
-        let run = answer(&ctx, &group).await;
-        assert_eq!((concluded(&run), pull.is_merged()), ("neutral", true), "{run:#?}");
-        ctx
-    });
+/// What the newest event about a merge group said.
+fn told(ctx: &Ctx, action: &str) -> Value {
+    let mut sent = ctx.sim.deliveries().into_iter().rev();
+    sent.find(|each| each.event == "merge_group" && each.action.as_deref() == Some(action)).unwrap().payload
 }
 
 #[test]
@@ -487,8 +342,7 @@ fn a_pull_request_that_was_never_scored_is_read_with_the_rest() {
 #[test]
 fn a_push_after_queueing_is_another_head() {
     run_test(async |ctx| {
-        let shop = ctx.repository();
-        shop.merge_queue(&[NAME, BUILD]);
+        let shop = slow_queue(&ctx);
         let pull = shop.open(change(1));
         ctx.settle().await;
         ctx.sim.hold();
@@ -527,7 +381,7 @@ fn a_group_whose_commit_is_a_pull_requests_own_has_one_run() {
         let next = shop.open(change(2));
         assert_eq!(next.enqueue(), next.head_sha());
         ctx.sim.release();
-        assert_eq!(ctx.check_run(&next).await.writes.len(), 2);
+        assert_eq!(ctx.check_run(&next).await.status, "completed");
         ctx
     });
 }
@@ -557,8 +411,7 @@ fn without_the_permission_the_members_are_not_known_and_the_queue_is_answered_al
 #[test]
 fn a_rerun_and_the_button_write_the_answer_anew() {
     run_test(async |ctx| {
-        let shop = ctx.repository();
-        shop.merge_queue(&[NAME, BUILD]);
+        let shop = slow_queue(&ctx);
         let pull = shop.open(change(1));
         ctx.settle().await;
         let group = pull.enqueue();
@@ -579,8 +432,7 @@ fn a_rerun_and_the_button_write_the_answer_anew() {
 #[test]
 fn a_moved_base_branch_gives_new_groups_and_new_answers() {
     run_test(async |ctx| {
-        let shop = ctx.repository();
-        shop.merge_queue(&[NAME, BUILD]);
+        let shop = slow_queue(&ctx);
         let pulls: Vec<PullHandle> = (0..2).map(|n| shop.open(change(n))).collect();
         ctx.settle().await;
         let old: Vec<String> = pulls.iter().map(PullHandle::enqueue).collect();
@@ -590,9 +442,8 @@ fn a_moved_base_branch_gives_new_groups_and_new_answers() {
         for group in &new {
             assert!(!old.contains(&group.head_sha));
             assert_eq!(concluded(&run_on(&ctx, &group.head_sha)), "success");
-            shop.check_on(&group.head_sha, BUILD, "success");
         }
-        ctx.settle().await;
+        build(&ctx, &shop).await;
         assert!(pulls.iter().all(PullHandle::is_merged));
         ctx
     });
