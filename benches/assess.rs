@@ -29,6 +29,7 @@ fn facts(files: u64) -> Facts {
         repository: "acme/shop".into(),
         change: Change {
             pull_request: Some(7),
+            merge_group: None,
             title: "feat: gift cards".into(),
             author: Author { login: "ada".into(), kind: AuthorKind::Human },
             head_sha: "a".repeat(40),

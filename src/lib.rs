@@ -42,6 +42,9 @@
 //! 5. [`risk`] measures, scores and judges. The assessment is stored with facts, policy and model version.
 //! 6. [`report`] writes the words, and `service::check_run` completes the run on the head commit.
 //!
+//! A merge group is a job of its own, keyed by the commit that its queue waits on and claimed ahead of all others:
+//! `service::merge_group` reads which pull requests are in it and scores what they bring together.
+//!
 //! `mergecast score` is [`git`], [`risk`] and [`report`] without the rest. Pages, API and `mergecast replay` compute a
 //! stored assessment again from its facts.
 //!
@@ -55,6 +58,8 @@
 //!   answer was lost, GitHub is searched for our run before another is made, so a head commit has one.
 //! - **No run is left pending.** Work that is given up completes its run as neutral, with a reference into the log,
 //!   unless it is GitHub that does not answer.
+//! - **A queue is answered.** A merge group's run concludes within a bounded time, with the whole change where it can be
+//!   read, else with what is known of its pull requests. The first conclusion is final, as it is for the queue.
 //! - **Facts stand beside the score.** The same facts, model and policy give the same bytes. Models are never
 //!   overwritten.
 //! - **Points add up.** Base, points and the cut at the ends of the scale are the score before floors, exactly.

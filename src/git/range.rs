@@ -90,6 +90,7 @@ impl Repository {
         let newest = commits.iter().rev().find(|commit| !commit.merge).or(commits.last());
         let change = Change {
             pull_request: None,
+            merge_group: None,
             title: self.title(range, &commits, commits_total),
             author: newest.map_or(Author { login: String::new(), kind: AuthorKind::Ghost }, author),
             head_sha: head,

@@ -300,8 +300,8 @@ impl PushEvent {
 pub struct MergeGroupEvent {
     /// Where it comes from.
     pub origin: Origin,
-    /// Wants its checks (`true`), or is gone.
-    pub checks_requested: bool,
+    /// What happened.
+    pub action: MergeGroupAction,
     /// Commit that the checks must stand on.
     pub head_sha: String,
     /// Full name of the group's branch. Untrusted.
@@ -310,6 +310,18 @@ pub struct MergeGroupEvent {
     pub base_sha: String,
     /// Full name of the base branch.
     pub base_ref: String,
+}
+
+/// What happened to a merge group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MergeGroupAction {
+    /// The queue waits for its checks.
+    ChecksRequested,
+    /// It is gone.
+    Destroyed {
+        /// Why, in GitHub's word: `merged`, `invalidated` or `dequeued`. Untrusted; empty when it was not said.
+        reason: String,
+    },
 }
 
 /// `issue_comment`, action `created`, on a pull request

@@ -68,8 +68,9 @@ pub struct CachedPage {
     pub body: Vec<u8>,
 }
 
+/// A changed file as every list of GitHub's gives it.
 #[derive(Deserialize)]
-struct Entry {
+pub(super) struct Entry {
     filename: String,
     #[serde(default)]
     status: String,
@@ -185,7 +186,7 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
 }
 
 impl Entry {
-    fn into_file(self) -> FileChange {
+    pub(super) fn into_file(self) -> FileChange {
         let submodule = self.patch.as_deref().is_some_and(is_submodule);
         let counted = self.additions + self.deletions;
         let status = self.file_status();

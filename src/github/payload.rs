@@ -239,6 +239,7 @@ impl PushedCommit {
 
 #[derive(Deserialize)]
 pub(super) struct MergeGroupBody {
+    pub(super) reason: Option<String>,
     pub(super) merge_group: MergeGroup,
 }
 

@@ -13,8 +13,9 @@ use sha2::Sha256;
 use super::EVENTS;
 pub use super::event::{
     Account, CheckRunAction, CheckRunEvent, CheckSuiteAction, CheckSuiteEvent, Event, Ignored, InstallationAction,
-    InstallationEvent, IssueCommentEvent, MergeGroupEvent, Origin, PullRequestAction, PullRequestEvent, PullSummary,
-    PushEvent, Repository, RepositoryEvent, ReviewAction, ReviewEvent, StatusEvent, WorkflowRunEvent,
+    InstallationEvent, IssueCommentEvent, MergeGroupAction, MergeGroupEvent, Origin, PullRequestAction,
+    PullRequestEvent, PullSummary, PushEvent, Repository, RepositoryEvent, ReviewAction, ReviewEvent, StatusEvent,
+    WorkflowRunEvent,
 };
 use super::payload::{
     CheckRunBody, CheckSuiteBody, Common, InstallationBody, IssueCommentBody, MergeGroupBody, PullBody, PushBody,
@@ -186,15 +187,15 @@ impl<'a> Delivery<'a> {
     }
 
     fn merge_group(&self, common: Common) -> Result<Event, Malformed> {
-        let checks_requested = match common.action.as_str() {
-            "checks_requested" => true,
-            "destroyed" => false,
+        let MergeGroupBody { merge_group: group, reason } = self.read()?;
+        let action = match common.action.as_str() {
+            "checks_requested" => MergeGroupAction::ChecksRequested,
+            "destroyed" => MergeGroupAction::Destroyed { reason: reason.unwrap_or_default() },
             _ => return OTHER_ACTION,
         };
-        let MergeGroupBody { merge_group: group } = self.read()?;
         Ok(Event::MergeGroup(MergeGroupEvent {
             origin: self.origin(common)?,
-            checks_requested,
+            action,
             head_sha: group.head_sha,
             head_ref: group.head_ref,
             base_sha: group.base_sha,

@@ -263,6 +263,7 @@ pub(super) struct BaseRef {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct BaseCommit {
+    pub(super) oid: String,
     pub(super) codeowners1: Option<TreeEntry>,
     pub(super) codeowners2: Option<TreeEntry>,
     pub(super) codeowners3: Option<TreeEntry>,

@@ -2,7 +2,7 @@
 
 use super::{
     Report, RowKind, Subject, annotations, is_scored, markdown, page,
-    sentences::{Detail, Sentence, cause, verdict},
+    sentences::{Detail, Sentence, cause, group, verdict},
 };
 use crate::risk::assessment::{Because, Mode};
 
@@ -152,6 +152,9 @@ fn title(subject: &Subject<'_>) -> String {
     let mut title = format!("{} {}", assessment.score, assessment.level.word());
     if let Some(step) = verdict::step(subject) {
         title.push_str(&format!(" ({step})"));
+    }
+    if let Some(group) = &subject.facts.change.merge_group {
+        title.push_str(&format!(", {}", group::named(group).plain(Detail::FULL)));
     }
     match assessment.verdict.because {
         Because::Draft => title.push_str(", draft"),

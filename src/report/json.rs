@@ -10,6 +10,7 @@ use super::{
 use crate::risk::{
     assessment::{Because, Contribution, Floor, Mode, ThresholdOrigin, Verdict as Concluded},
     facts::{Reason, Source},
+    merge_group::{GroupMember, MergeGroup},
     policy::PolicyOrigin,
     signal::Unit,
 };
@@ -30,7 +31,7 @@ pub struct Document {
     pull_request: Option<u64>,
     head_sha: String,
     base_sha: String,
-    merge_group: Option<String>,
+    merge_group: Option<Group>,
     score: u8,
     level: &'static str,
     range: Range,
@@ -46,6 +47,22 @@ pub struct Document {
     model: ModelEntry,
     policy: PolicyEntry,
     facts_digest: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Group {
+    head_ref: String,
+    members: Option<Vec<Member>>,
+    reason: Option<String>,
+    overridden: Vec<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Member {
+    pull_request: u64,
+    head_sha: String,
+    assessment: Option<String>,
+    score: Option<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -144,7 +161,7 @@ pub fn render(subject: &Subject<'_>) -> Document {
         pull_request: change.pull_request,
         head_sha: change.head_sha.clone(),
         base_sha: change.base_sha.clone(),
-        merge_group: None,
+        merge_group: change.merge_group.as_ref().map(group),
         score: assessment.score,
         level: assessment.level.word(),
         range: Range { low: assessment.range.low, high: assessment.range.high },
@@ -166,6 +183,21 @@ pub fn render(subject: &Subject<'_>) -> Document {
         model: ModelEntry { version: subject.model_version.to_owned(), fitted_at: subject.model_fitted_at },
         policy: policy(&subject.policy.origin),
         facts_digest: subject.facts_digest.to_owned(),
+    }
+}
+
+fn group(group: &MergeGroup) -> Group {
+    let member = |member: &GroupMember| Member {
+        pull_request: member.number,
+        head_sha: member.head_sha.clone(),
+        assessment: member.scored.as_ref().map(|scored| scored.assessment.clone()),
+        score: member.scored.as_ref().map(|scored| scored.score),
+    };
+    Group {
+        head_ref: super::outside::visible(&group.head_ref),
+        members: group.members.as_ref().ok().map(|members| members.iter().map(member).collect()),
+        reason: group.members.as_ref().err().map(|missing| unknown::why(missing).plain(DETAIL)),
+        overridden: group.overridden.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod check_run;
 pub mod json;
 pub mod markdown;
+pub mod merge_group;
 pub mod page;
 pub mod sarif;
 pub mod terminal;
@@ -25,7 +26,7 @@ use crate::risk::{
 use sentences::{
     Detail, Sentence, cause, evidence,
     figures::{Figure, age, at_least, count, counted, date, instant, none, plain_number, signed},
-    name, prose, say,
+    group, name, prose, say,
     unknown::{self, Missing},
     verdict, ways,
 };
@@ -155,7 +156,7 @@ fn paragraphs(subject: &Subject<'_>) -> Vec<Sentence> {
     if !is_scored(subject) {
         return vec![verdict::consequence(subject)];
     }
-    let standing = [Some(verdict::range(subject)), verdict::since_last_commit(subject)];
+    let standing = [group::members(subject), Some(verdict::range(subject)), verdict::since_last_commit(subject)];
     vec![
         verdict::consequence(subject),
         Sentence::joined(standing.into_iter().flatten(), ". "),

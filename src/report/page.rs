@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     Mistakes, Report, RowKind, Subject, Way, is_scored, outside,
-    sentences::{Detail, Part, Sentence, figures::instant, unknown::Missing, verdict},
+    sentences::{Detail, Part, Sentence, figures::instant, group, unknown::Missing, verdict},
 };
 use crate::risk::assessment::{Conclusion, Level};
 
@@ -166,7 +166,10 @@ impl AssessmentPage {
     fn of(subject: &Subject<'_>, report: &Report) -> Self {
         let (assessment, change) = (subject.assessment, &subject.facts.change);
         let scored = is_scored(subject);
-        let number = change.pull_request.map(|number| format!(" #{number}")).unwrap_or_default();
+        let number = match &change.merge_group {
+            Some(group) => format!(", {}", group::named(group).plain(Detail::FULL)),
+            None => change.pull_request.map(|number| format!(" #{number}")).unwrap_or_default(),
+        };
         let named = format!("{}{number}", shown(&subject.facts.repository));
         let headline = report.headline.plain(Detail::FULL);
         Self {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::patch::Patch;
+use super::{merge_group::MergeGroup, patch::Patch};
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
 pub type Known<T> = Result<T, Unknown>;
@@ -43,6 +43,8 @@ pub enum Source {
     Checks,
     /// `.github/mergecast.yml` of the base branch.
     Policy,
+    /// The merge queue of the base branch.
+    MergeQueue,
     /// The repository's git history.
     History,
     /// Test coverage of the changed lines.
@@ -115,8 +117,11 @@ pub struct Lacking {
 /// The set of commits that a pull request, a merge group or a local range would merge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// Pull-request number; `None` for a local range.
+    /// Pull-request number; `None` for a merge group and for a local range.
     pub pull_request: Option<u64>,
+    /// What a merge queue would merge together, if it is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge_group: Option<MergeGroup>,
     /// Title of the pull request, or the first line of the newest commit. Untrusted.
     pub title: String,
     /// Who opened it.

@@ -4,6 +4,7 @@ pub mod assessment;
 pub mod diff;
 pub mod facts;
 mod floors;
+pub mod merge_group;
 mod model;
 pub mod patch;
 pub mod paths;

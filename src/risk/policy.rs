@@ -97,10 +97,15 @@ pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score
     };
     let conclusion = match (because, policy.mode) {
         (Because::BelowThreshold, _) => Conclusion::Success,
-        (Because::AtOrAboveThreshold, Mode::Enforce) => Conclusion::ActionRequired,
+        (Because::AtOrAboveThreshold, Mode::Enforce) if !is_overridden(facts) => Conclusion::ActionRequired,
         _ => Conclusion::Neutral,
     };
     Verdict { mode: policy.mode, threshold, conclusion, because }
+}
+
+/// Whether the override of a pull request lets the merge group through that it is in.
+fn is_overridden(facts: &Facts) -> bool {
+    facts.change.merge_group.as_ref().is_some_and(|group| !group.overridden.is_empty())
 }
 
 /// Why a change is scored but not judged, if it is not.
@@ -152,6 +157,7 @@ mod tests {
     use super::*;
     use crate::risk::{
         facts::{FileChange, Source, Unknown},
+        merge_group::MergeGroup,
         stories::{file, pull_request},
     };
 
@@ -216,6 +222,15 @@ mod tests {
             facts.change.files = vec![FileChange { patch, ..file("migrations/0001_init.sql", 3, 0) }];
         };
         check(unread_migration, advisory, 69, Conclusion::Neutral, Because::TooLittleData);
+        check(|facts| in_group(facts, &[]), enforce, 69, Conclusion::Success, Because::BelowThreshold);
+        check(|facts| in_group(facts, &[]), enforce, 70, known_to_be_high.0, known_to_be_high.1);
+        check(|facts| in_group(facts, &[12]), enforce, 70, Conclusion::Neutral, Because::AtOrAboveThreshold);
+    }
+
+    /// Makes a merge group of the change, let through by the overrides of these pull requests.
+    fn in_group(facts: &mut Facts, overridden: &[u64]) {
+        let (head_ref, members) = (String::new(), Ok(Vec::new()));
+        facts.change.merge_group = Some(MergeGroup { head_ref, members, overridden: overridden.to_vec() });
     }
 
     #[test]

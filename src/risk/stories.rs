@@ -23,6 +23,7 @@ pub(super) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
         repository: "acme/shop".into(),
         change: Change {
             pull_request: Some(7),
+            merge_group: None,
             title: title.into(),
             author: Author { login: "ada".into(), kind: AuthorKind::Human },
             head_sha: "a".repeat(40),

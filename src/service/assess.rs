@@ -10,6 +10,7 @@ use super::{
     check_run::{Head, Writer},
     gather,
     installations::{self, INSTALLATION},
+    merge_group::{self, MERGE_GROUP},
     metrics, number, reverts,
     stored::{digest, document, facts_text},
 };
@@ -131,6 +132,10 @@ pub(super) async fn run(app: &App, job: &Job) -> Outcome {
             Ok(wanted) => installations::refresh(app, &wanted).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
         },
+        MERGE_GROUP => match serde_json::from_str(&job.payload) {
+            Ok(wanted) => merge_group::run(app, &wanted).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
         other => Err(Outcome::Broken(format!("no work of kind {other:?} is known to this version"))),
     };
     result.err().unwrap_or(Outcome::Done)
@@ -195,7 +200,7 @@ async fn score(app: &App, installation: &Installation, repo: &RepoName, pull: &P
         tracing::debug!("nothing that the check run says has changed");
         return Ok(shown(last));
     }
-    let mut row = scored.row(&id, pull);
+    let mut row = scored.row(&id, number(pull.repository_id));
     let previous = app.store.previous_score(row.repository_id, number(pull.number), &row.head_sha, row.at).await?;
     row.document_digest = digest(&document(&scored.subject(app, &row, previous)));
     app.store.save_assessment(&row).await?;
@@ -221,7 +226,8 @@ async fn finish_older(
     newest: &Head,
     assessment: &str,
 ) -> Result<(), Outcome> {
-    for row in unfinished(app, newest.repository_id, newest.pull_request).await? {
+    let Some(pull_request) = newest.pull_request else { return Ok(()) };
+    for row in unfinished(app, newest.repository_id, pull_request).await? {
         if row.head_sha == newest.sha {
             continue;
         }
@@ -243,7 +249,7 @@ async fn unfinished(app: &App, repository_id: i64, pull_request: i64) -> Result<
     Ok(rows)
 }
 
-fn repository(name: &str) -> Result<RepoName, Outcome> {
+pub(super) fn repository(name: &str) -> Result<RepoName, Outcome> {
     RepoName::parse(name).ok_or_else(|| Outcome::Broken(format!("{name:?} is not a repository's name")))
 }
 
@@ -254,16 +260,16 @@ fn behind(wanted: &PullRequestJob, pull: &PullRequest) -> bool {
 }
 
 /// Facts with what model and policy make of them.
-struct Scored {
+pub(super) struct Scored {
     facts: Facts,
     policy: Policy,
     model: &'static Model,
-    assessment: Assessment,
+    pub(super) assessment: Assessment,
     repository_url: Option<String>,
 }
 
 impl Scored {
-    fn new(app: &App, facts: Facts, policy: Policy, model: &'static Model) -> Self {
+    pub(super) fn new(app: &App, facts: Facts, policy: Policy, model: &'static Model) -> Self {
         let assessment = assess(&facts, model, &policy);
         let repository_url = app.links.repository(&facts.repository);
         Self { facts, policy, model, assessment, repository_url }
@@ -294,12 +300,12 @@ impl Scored {
         assess(&before, self.model, &self.policy) == self.assessment
     }
 
-    fn row(&self, id: &str, pull: &PullRequest) -> AssessmentRow {
+    pub(super) fn row(&self, id: &str, repository_id: i64) -> AssessmentRow {
         let (change, assessment) = (&self.facts.change, &self.assessment);
         let facts = facts_text(&self.facts);
         AssessmentRow {
             id: id.to_owned(),
-            repository_id: number(pull.repository_id),
+            repository_id,
             repository: self.facts.repository.clone(),
             pull_request: change.pull_request.map(number),
             title: change.title.clone(),
@@ -318,7 +324,12 @@ impl Scored {
         }
     }
 
-    fn subject<'a>(&'a self, app: &'a App, row: &'a AssessmentRow, previous_score: Option<u8>) -> Subject<'a> {
+    pub(super) fn subject<'a>(
+        &'a self,
+        app: &'a App,
+        row: &'a AssessmentRow,
+        previous_score: Option<u8>,
+    ) -> Subject<'a> {
         Subject {
             id: &row.id,
             facts: &self.facts,
@@ -364,6 +375,10 @@ async fn commit(app: &App, wanted: &CommitJob) -> Result<(), Outcome> {
 /// Completes the check run of a job that is given up as neutral, with the reference under which the log tells more.
 /// Gives why that could not be done.
 pub(super) async fn say_failure(app: &App, job: &Job, reference: &str) -> Option<Outcome> {
+    if job.kind == MERGE_GROUP {
+        let wanted = serde_json::from_str(&job.payload).ok()?;
+        return merge_group::say_failure(app, &wanted, reference).await.err();
+    }
     let wanted = serde_json::from_str::<PullRequestJob>(&job.payload).ok()?;
     fail_runs(app, &wanted, reference).await.err()
 }
@@ -385,7 +400,7 @@ async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Resul
     }
     for sha in heads {
         let newest = wanted.head_sha.as_ref().is_none_or(|head| *head == sha);
-        let head = Head { repository_id: wanted.repository_id, pull_request: number(wanted.number), sha };
+        let head = Head { repository_id: wanted.repository_id, pull_request: Some(number(wanted.number)), sha };
         let run = if newest {
             Some(Writer::open(app, &installation, &repo, &head, None, reference).await?)
         } else {

@@ -26,7 +26,8 @@ const ELSEWHERE: TimeDelta = TimeDelta::seconds(2);
 /// A head commit that gets a check run.
 pub(super) struct Head {
     pub repository_id: i64,
-    pub pull_request: i64,
+    /// The pull request whose head it is; `None` for a merge group's.
+    pub pull_request: Option<i64>,
     pub sha: String,
 }
 
@@ -34,7 +35,7 @@ impl Head {
     pub(super) fn of(pull: &PullRequest) -> Self {
         Self {
             repository_id: number(pull.repository_id),
-            pull_request: number(pull.number),
+            pull_request: Some(number(pull.number)),
             sha: pull.head_sha.clone(),
         }
     }
@@ -112,6 +113,14 @@ impl<'a> Writer<'a> {
         Self { app, installation, repo, row: row.clone(), run_id, external_id }
     }
 
+    /// The same run, to show another assessment.
+    pub(super) fn showing<'b>(self, external_id: &'b str) -> Writer<'b>
+    where
+        'a: 'b,
+    {
+        Writer { external_id, ..self }
+    }
+
     /// Whether the run already says what it should.
     pub(super) fn completed(&self) -> bool {
         self.row.state == CheckRunState::Completed
@@ -184,7 +193,7 @@ async fn create(
 ) -> Result<(), Outcome> {
     let now = app.clock.now();
     let (id, sha) = (head.repository_id, head.sha.as_str());
-    if !app.store.check_run_intent(id, sha, NAME, Some(head.pull_request), now.timestamp_millis()).await? {
+    if !app.store.check_run_intent(id, sha, NAME, head.pull_request, now.timestamp_millis()).await? {
         let until = now + ELSEWHERE;
         return Err(Outcome::Wait { until, why: "another pull request with this head creates the run".to_owned() });
     }

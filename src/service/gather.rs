@@ -6,12 +6,12 @@ use super::{App, assess::Outcome, number, reverts};
 use crate::{
     codeowners::Codeowners,
     config::repository::{RepositoryPolicy, parse_policy},
-    github::{CachedPage, Files, Installation, Permissions, PullRequest, RepoName},
+    github::{CachedPage, Files, Installation, Permissions, PullRequest, RepoName, TextFile},
     risk::{
         facts::{Change, Facts, FileChange, Known, Lacking, OwnerRule, Ownership, Reason, Revert, Source, Unknown},
         policy::{Policy, PolicyError},
     },
-    store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT},
+    store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
 };
 
 /// All facts about a pull request, and the policy in force for it.
@@ -22,7 +22,7 @@ pub(super) async fn facts(
     pull: &PullRequest,
     last: Option<&AssessmentRow>,
 ) -> Result<(Facts, Policy), Outcome> {
-    let policy = policy(app, pull).await?;
+    let policy = policy(app, number(pull.repository_id), &pull.repository, &pull.policy).await?;
     let (files, revert) = files(app, installation, repo, pull, last).await?;
     let (id, pull_number) = (number(pull.repository_id), number(pull.number));
     let facts = Facts {
@@ -45,6 +45,7 @@ pub(super) async fn facts(
 fn change(pull: &PullRequest, files: Vec<FileChange>, revert: Known<Option<Revert>>) -> Change {
     Change {
         pull_request: Some(pull.number),
+        merge_group: None,
         title: pull.title.clone(),
         author: pull.author.clone(),
         head_sha: pull.head_sha.clone(),
@@ -151,8 +152,13 @@ fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {
 }
 
 /// The policy of the base branch; where its newest version has mistakes, the last good one with them listed.
-async fn policy(app: &App, pull: &PullRequest) -> Result<RepositoryPolicy, Outcome> {
-    let file = match &pull.policy {
+pub(super) async fn policy(
+    app: &App,
+    repository_id: i64,
+    repository: &RepoName,
+    file: &Known<Option<TextFile>>,
+) -> Result<RepositoryPolicy, StoreError> {
+    let file = match file {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(RepositoryPolicy::default()),
         Err(unknown) => {
@@ -160,14 +166,14 @@ async fn policy(app: &App, pull: &PullRequest) -> Result<RepositoryPolicy, Outco
                 Reason::Unavailable(what) => format!("The file could not be read from GitHub: {what}"),
                 _ => "The file could not be read from GitHub".to_owned(),
             };
-            return last_good(app, pull, vec![PolicyError { line: None, message }]).await;
+            return last_good(app, repository_id, vec![PolicyError { line: None, message }]).await;
         }
     };
     match parse_policy(&file.text) {
         Ok(policy) => {
             let row = PolicyRow {
-                repository_id: number(pull.repository_id),
-                repository: pull.repository.to_string(),
+                repository_id,
+                repository: repository.to_string(),
                 blob_sha: file.oid.clone(),
                 body: serde_json::to_string(&policy).expect("a policy is plain data"),
                 stored_at: app.clock.now_ms(),
@@ -175,12 +181,12 @@ async fn policy(app: &App, pull: &PullRequest) -> Result<RepositoryPolicy, Outco
             app.store.save_policy(&row).await?;
             Ok(policy)
         }
-        Err(errors) => last_good(app, pull, errors).await,
+        Err(errors) => last_good(app, repository_id, errors).await,
     }
 }
 
-async fn last_good(app: &App, pull: &PullRequest, errors: Vec<PolicyError>) -> Result<RepositoryPolicy, Outcome> {
-    let row = app.store.last_good_policy(number(pull.repository_id)).await?;
+async fn last_good(app: &App, repository_id: i64, errors: Vec<PolicyError>) -> Result<RepositoryPolicy, StoreError> {
+    let row = app.store.last_good_policy(repository_id).await?;
     let good = row.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
     let mut policy = good.unwrap_or_default();
     policy.policy.origin.errors = errors;

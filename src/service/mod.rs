@@ -8,6 +8,7 @@ mod gather;
 mod heads;
 mod health;
 mod installations;
+mod merge_group;
 mod metrics;
 mod pages;
 mod process;
@@ -116,6 +117,9 @@ pub struct Timing {
     /// After a write whose answer was lost, GitHub is looked at only when the write has certainly ended there.
     /// GitHub ends requests after 10 s.
     pub answer_lost: Duration,
+    /// A merge queue waits for its check: for so long at most the changes of a group are read, then it is answered from
+    /// what is known.
+    pub merge_group: Duration,
     /// A client that has not sent its whole header by then is cut off (slow-loris).
     pub header: Duration,
     /// The longest pause within a body; GitHub itself gives up after 10 s.
@@ -134,6 +138,7 @@ impl Default for Timing {
         Self {
             burst: Duration::from_secs(3),
             answer_lost: Duration::from_secs(12),
+            merge_group: Duration::from_secs(20),
             header: Duration::from_secs(10),
             body_pause: Duration::from_secs(10),
             request: Duration::from_secs(30),

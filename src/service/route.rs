@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{
     App,
     assess::{COMMIT, CommitJob, PULL_REQUEST, PullRequestJob},
-    installations, number,
+    installations, merge_group, number,
 };
 use crate::{
     github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary},
@@ -92,9 +92,8 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
             Ok(reread(event.installation_id, now))
         }
         Event::Repository(event) => Ok(event.origin.installation_id.map_or_else(ignored, |id| reread(id, burst))),
-        Event::Ping | Event::Push(_) | Event::MergeGroup(_) | Event::IssueComment(_) | Event::Ignored(_) => {
-            Ok(ignored())
-        }
+        Event::MergeGroup(event) => merge_group::route(app, event, now).await,
+        Event::Ping | Event::Push(_) | Event::IssueComment(_) | Event::Ignored(_) => Ok(ignored()),
     }
 }
 
@@ -107,6 +106,9 @@ async fn seen_commit(app: &App, on: &OnCommit<'_>, run_at: i64) -> Result<Routed
 /// Somebody wants our run on a commit again. What it says may not have changed, but it must be written.
 async fn again(app: &App, on: &OnCommit<'_>, now: i64) -> Result<Routed, Error> {
     let id = number(on.origin.repository.id);
+    if let Some(routed) = merge_group::again(app, on.origin, on.sha, now).await? {
+        return Ok(routed);
+    }
     app.store.reopen_check_run(id, on.sha, NAME).await?;
     let known = match app.store.pull_request_of_head(id, on.sha).await? {
         Some(pull) => Some(pull.unsigned_abs()),
@@ -181,10 +183,10 @@ fn wanted(job: Option<PullRequestJob>, run_at: i64) -> Routed {
     job.map_or_else(ignored, |job| Routed { outcome: DeliveryOutcome::Done, jobs: vec![request(&job, run_at)] })
 }
 
-fn ignored() -> Routed {
+pub(super) fn ignored() -> Routed {
     Routed { outcome: DeliveryOutcome::Ignored, jobs: Vec::new() }
 }
 
-fn text(job: &impl serde::Serialize) -> String {
+pub(super) fn text(job: &impl serde::Serialize) -> String {
     serde_json::to_string(job).expect("a job is plain data")
 }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, assess::pull_request_key};
+use super::{App, assess::pull_request_key, merge_group};
 use crate::store::StoreError;
 
 /// Time between two looks. Where GitHub is still down, each costs as many requests as a job has tries.
@@ -31,11 +31,13 @@ async fn look(app: &App) -> Result<(), StoreError> {
     let oldest = (app.clock.now() - OLDEST).timestamp_millis();
     let mut revived = false;
     for row in app.store.unfinished_check_runs().await? {
-        let Some(pull_request) = row.pull_request.filter(|_| row.attempted_at > oldest) else { continue };
-        if app.store.is_out_of_reach(row.repository_id).await? {
+        if row.attempted_at <= oldest || app.store.is_out_of_reach(row.repository_id).await? {
             continue;
         }
-        let key = pull_request_key(row.repository_id, pull_request);
+        let key = match row.pull_request {
+            Some(pull_request) => pull_request_key(row.repository_id, pull_request),
+            None => merge_group::key(row.repository_id, &row.head_sha),
+        };
         if app.store.revive_job(&key, app.clock.now_ms()).await? {
             tracing::warn!(job.key = %key, head = %row.head_sha, "a check run was left unfinished; it is taken up again");
             revived = true;

@@ -65,10 +65,11 @@ impl Store {
         repository_id: i64,
         head_sha: &str,
         name: &str,
-        pull_request: i64,
+        pull_request: impl Into<Option<i64>>,
         now: i64,
     ) -> Result<()> {
-        self.write_check_run(EXPECTED, repository_id, head_sha, name, vec![pull_request.into(), now.into()]).await
+        let more = vec![pull_request.into().into(), now.into()];
+        self.write_check_run(EXPECTED, repository_id, head_sha, name, more).await
     }
 
     /// Notes, before GitHub is asked, that a run is about to be created; `false` if it exists already or somebody else
@@ -281,7 +282,8 @@ pub(super) const STATEMENTS: &[&str] = &[
 const EXPECTED: &str = "\
 INSERT INTO check_runs (repository_id, head_sha, name, pull_request, state, attempted_at) \
 VALUES ($1, $2, $3, $4, 'creating', $5) \
-ON CONFLICT (repository_id, head_sha, name) DO UPDATE SET pull_request = excluded.pull_request";
+ON CONFLICT (repository_id, head_sha, name) DO UPDATE SET \
+  pull_request = COALESCE(excluded.pull_request, check_runs.pull_request)";
 
 const INTENT: &str = "\
 INSERT INTO check_runs (repository_id, head_sha, name, pull_request, state, attempted_at, unanswered_since) \

@@ -101,7 +101,8 @@ impl Store {
         self.db.query_one(DUE, vec![now.into()]).await?.map_or(Ok(0), |mut row| row.take(0))
     }
 
-    /// Claims the job that has been queued longest among those due at `now`. `token` is to be a new one for each claim:
+    /// Claims the job that has been queued longest among those due at `now`, those of merge groups first: a queue of
+    /// people's work waits for each of them. `token` is to be a new one for each claim:
     /// it is what tells this claim from the next one after the lease has lapsed.
     ///
     /// # Errors
@@ -309,10 +310,13 @@ SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND run_at <= $1";
 
 const CLAIM: &str = "\
 UPDATE jobs SET lease_until = $2, lease_token = $3, attempts = attempts + 1 \
-WHERE job_key = ( \
+WHERE job_key = COALESCE(( \
+  SELECT job_key FROM jobs \
+  WHERE kind = 'merge_group' AND state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
+  ORDER BY queued_at, job_key LIMIT 1), ( \
   SELECT job_key FROM jobs \
   WHERE state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
-  ORDER BY queued_at, job_key LIMIT 1) \
+  ORDER BY queued_at, job_key LIMIT 1)) \
 RETURNING job_key, kind, payload, wanted, attempts, delivery_id, received_at";
 
 const RENEW: &str = "\
@@ -582,6 +586,23 @@ mod tests {
         assert_eq!(store.job_counts().await, Ok(counts));
         for key in ["a", "b", "c"] {
             assert_eq!(claim(&store, 10, key).await.unwrap().key, key);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_merge_group_waits_for_no_backlog() {
+        let place = Place::new();
+        let store = place.open().await;
+        for n in 0..50 {
+            store.request_job(&request(&format!("pr:1:{n}"), "{}", n), n).await.unwrap();
+        }
+        for (n, run_at) in [(1, 100), (2, 100), (3, 999)] {
+            let group = JobRequest { kind: "merge_group".to_owned(), ..request(&format!("group:1:{n}"), "{}", run_at) };
+            store.request_job(&group, 60 + n).await.unwrap();
+        }
+        // One that is for later holds nothing up, and what is claimed is not claimed again.
+        for key in ["group:1:1", "group:1:2", "pr:1:0", "pr:1:1"] {
+            assert_eq!(claim(&store, 100, key).await.unwrap().key, key);
         }
     }
 

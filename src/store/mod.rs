@@ -16,6 +16,7 @@ mod inbox;
 mod inspect;
 mod installations;
 mod jobs;
+mod merge_groups;
 mod migrate;
 mod models;
 mod path;
@@ -35,6 +36,7 @@ pub use inbox::{Accepted, Backlog, Counts, Delivery, DeliveryOutcome, DeliverySt
 pub use inspect::{GivenUp, Inspection, Integrity, inspect};
 pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
+pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
 pub use path::StorePath;
 pub use policies::PolicyRow;
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
@@ -127,6 +129,7 @@ const STATEMENTS: &[&[&str]] = &[
     inbox::STATEMENTS,
     jobs::STATEMENTS,
     check_runs::STATEMENTS,
+    merge_groups::STATEMENTS,
     assessments::STATEMENTS,
     models::STATEMENTS,
     policies::STATEMENTS,

@@ -88,6 +88,7 @@ fn what_github_can_send_is_taken_and_more_is_not() {
 }
 
 const QUICK: Timing = Timing {
+    merge_group: Duration::from_secs(20),
     burst: Duration::from_secs(3),
     answer_lost: Duration::from_secs(12),
     header: Duration::from_millis(200),

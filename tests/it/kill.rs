@@ -62,14 +62,15 @@ fn kill(mode: Mode) {
         let (acknowledged, redelivered) = (run.acknowledged().count(), run.redelivered);
         eprintln!(
             "{mode:?}: {} kills ({} while starting, {} just after a write to a check run), {} deliveries of which \
-             {acknowledged} acknowledged, {redelivered} redeliveries, {} pull requests, {} heads, {} requests to \
-             GitHub; lost 0, doubled 0, stuck 0; killing took {killing:.0?}, all {:.0?} (seed {seed})",
+             {acknowledged} acknowledged, {redelivered} redeliveries, {} pull requests, {} heads, {} merge groups, \
+             {} requests to GitHub; lost 0, doubled 0, stuck 0, unanswered queues 0; killing took {killing:.0?}, all {:.0?} (seed {seed})",
             run.kills,
             run.kills_while_starting,
             run.kills_after_a_write,
             run.deliveries.len(),
             run.load.pulls(),
             run.load.heads().count(),
+            run.load.groups().count(),
             run.sim.requests(),
             run.began.elapsed(),
         );
@@ -268,6 +269,7 @@ impl Run {
     async fn end(&mut self) {
         self.sim.heal();
         self.rest().await;
+        self.load.note_groups();
         let before = proof::check(self).await;
         self.load.press_all();
         self.rest().await;

@@ -18,6 +18,7 @@ mod installations;
 mod kill;
 mod limits;
 mod logs;
+mod merge_queue;
 mod monitoring;
 mod otlp;
 mod packaging;

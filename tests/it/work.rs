@@ -116,7 +116,7 @@ fn an_event_that_cannot_change_the_score_costs_at_most_one_request() {
         ctx.settle().await;
         let before = ctx.check_run(&pull).await;
         let scored = assessments(&ctx).await;
-        let cases: [(&str, usize, &dyn Fn()); 11] = [
+        let cases: [(&str, usize, &dyn Fn()); 10] = [
             ("a label", 1, &|| pull.label("later")),
             ("a label taken off", 1, &|| pull.unlabel("later")),
             ("a request for a review", 1, &|| pull.ask("nora", false)),
@@ -126,7 +126,6 @@ fn an_event_that_cannot_change_the_score_costs_at_most_one_request() {
             ("a check on a closed head", 1, &|| closed.check("build", "failure")),
             ("a status on a closed head", 1, &|| closed.status("ci/lint", "failure")),
             ("a push to another branch", 0, &|| drop(shop.push_to("elsewhere", part(3, 1)))),
-            ("a merge group", 0, &|| drop(shop.queue(pull.number()))),
             ("news of the installation", 0, &|| ctx.sim.announce_installation("acme")),
         ];
         for (name, most, act) in cases {

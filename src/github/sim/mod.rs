@@ -19,6 +19,8 @@ mod page;
 mod pull_changes;
 mod pull_verbs;
 mod pulls;
+mod queue;
+mod queue_verbs;
 mod registration;
 mod repo_changes;
 mod rest;
@@ -47,6 +49,7 @@ pub use delivery::{Delivery, DeliveryOutcome, HookContentType};
 pub use faults::{Fault, FaultKind, FaultOn, Times, WebhookFault, WebhookFaultKind};
 pub use objects::Edits;
 pub use pull_verbs::PullHandle;
+pub use queue_verbs::SimGroup;
 pub use state::{Permission, Permissions};
 pub use verbs::{PullSpec, SimRepository};
 

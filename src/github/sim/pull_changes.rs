@@ -19,6 +19,8 @@ impl State {
         let (before, author, base_ref) = (pull.head_sha.clone(), pull.author.clone(), pull.base_ref.clone());
         // A deleted fork takes no pushes.
         let Some(head_repo) = head_repo else { return before };
+        // What was queued is no longer what would be merged.
+        self.dequeue(full_name, number, "UNKNOWN_REMOVAL_REASON");
         let base_tip = self.known(full_name).branches.get(&base_ref).cloned().unwrap_or_default();
         if forced {
             self.known_mut(&head_repo).branches.insert(head_ref.clone(), base_tip.clone());
@@ -94,13 +96,7 @@ impl State {
         let (network, base_ref, head) = (repo.network, pull.base_ref.clone(), pull.head_sha.clone());
         let base = repo.branches.get(&base_ref).cloned().unwrap_or_default();
         let message = format!("Merge pull request #{number}\n\n{}", pull.title);
-        let mut tree = (*self.objects.tree(&base)).clone();
-        for file in self.pull_files(repo, pull).iter() {
-            tree.remove(file.previous.as_deref().unwrap_or(&file.path));
-            if let Some(entry) = self.objects.tree(&head).get(&file.path) {
-                tree.insert(file.path.clone(), entry.clone());
-            }
-        }
+        let tree = self.merged_tree(repo, pull, &base);
         let (parents, author) = (vec![base.clone(), head], by.to_owned());
         let sha = self.objects.commit(NewCommit { network, parents, tree, message, author, at: now });
         self.known_mut(full_name).branches.insert(base_ref.clone(), sha.clone());
@@ -140,6 +136,7 @@ impl State {
         if self.settle_suite(suite) {
             self.send_suite("completed", suite, app_slug);
         }
+        self.settle_queues(repo);
     }
 
     pub(super) fn set_status(&mut self, full_name: &str, sha: &str, context: &str, state: &str) {
@@ -147,20 +144,5 @@ impl State {
         let (sha, context, state) = (sha.to_owned(), context.to_owned(), state.to_owned());
         self.statuses.push(Status { id, repo, sha, context, state, description: None, target_url: None, at });
         self.send_status(full_name, id);
-    }
-
-    pub(super) fn queue_pull(&mut self, full_name: &str, number: u64) -> String {
-        let now = self.now();
-        let pull = self.pull_mut(full_name, number);
-        pull.queued = true;
-        let (base_ref, head, author) = (pull.base_ref.clone(), pull.head_sha.clone(), pull.author.clone());
-        let repo = self.known(full_name);
-        let base = repo.branches.get(&base_ref).cloned().unwrap_or_default();
-        let (network, tree) = (repo.network, (*self.objects.tree(&head)).clone());
-        let message = format!("Merge pull request #{number}");
-        let parents = vec![base, head];
-        let sha = self.objects.commit(NewCommit { network, parents, tree, message, author, at: now });
-        self.send_merge_group(full_name, number, &sha, "checks_requested", None);
-        sha
     }
 }

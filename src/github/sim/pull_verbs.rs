@@ -4,10 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::Sim;
-use super::checks::Run;
 use super::objects::Edits;
 use super::pulls::{Pull, PullState, Review, ReviewRequest, Reviewer, Thread};
-use super::state::State;
 
 /// A pull request of the simulated GitHub.
 #[derive(Clone)]
@@ -164,6 +162,7 @@ impl PullHandle {
 
     /// Closes it without merging.
     pub fn close(&self) {
+        self.dequeue();
         self.change("closed", |p, now| (p.state, p.closed_at) = (PullState::Closed, Some(now)));
     }
 
@@ -212,6 +211,7 @@ impl PullHandle {
 
     /// Changes the branch it would be merged into; the branch is made if it is not there.
     pub fn retarget(&self, base: &str) {
+        self.dequeue();
         self.sim.act(|state| {
             let repo = state.known_mut(&self.repo);
             let tip = repo.branches.get(&repo.default_branch).cloned().unwrap_or_default();
@@ -259,25 +259,14 @@ impl PullHandle {
 
     /// Somebody presses "Re-run" on our newest check run of the head; false if there is none.
     pub fn rerequest(&self) -> bool {
-        self.on_our_run(|state, run| {
-            if let Some(suite) = state.suites.get_mut(&run.suite) {
-                (suite.status, suite.conclusion) = ("queued".to_owned(), None);
-            }
-            state.send_run("rerequested", run.id, "octocat", json!({}));
-        })
+        let sha = self.head_sha();
+        self.sim.act(|state| state.rerequest_ours(&self.repo, &sha))
     }
 
     /// Somebody presses the button with this identifier on our newest check run of the head; false if it has none.
     pub fn press(&self, identifier: &str) -> bool {
-        let mut there = false;
-        self.on_our_run(|state, run| {
-            there = run.status == "completed" && run.actions.iter().any(|a| a["identifier"] == identifier);
-            if there {
-                let action = json!({"requested_action": {"identifier": identifier}});
-                state.send_run("requested_action", run.id, "octocat", action);
-            }
-        });
-        there
+        let sha = self.head_sha();
+        self.sim.act(|state| state.press_ours(&self.repo, &sha, identifier))
     }
 
     /// Somebody presses "Re-run all checks" on the head; false if our app has no suite there.
@@ -294,20 +283,7 @@ impl PullHandle {
         })
     }
 
-    fn on_our_run(&self, act: impl FnOnce(&mut State, Run)) -> bool {
-        let sha = self.head_sha();
-        self.sim.act(|state| {
-            let (repo, app) = (state.known(&self.repo).id, state.app.id);
-            let run = state.runs_on(repo, &sha).filter(|r| r.app == app).last().cloned();
-            let found = run.is_some();
-            if let Some(run) = run {
-                act(state, run);
-            }
-            found
-        })
-    }
-
-    fn read<T>(&self, look: impl FnOnce(&Pull) -> T) -> T {
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Pull) -> T) -> T {
         look(self.sim.shared.state().pull_mut(&self.repo, self.number))
     }
 }

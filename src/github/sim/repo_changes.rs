@@ -38,6 +38,7 @@ impl State {
             branches: BTreeMap::new(),
             pulls: BTreeMap::new(),
             next_number: 1,
+            queues: BTreeMap::new(),
             members: BTreeMap::new(),
             teams: BTreeMap::new(),
             labels: BTreeMap::new(),

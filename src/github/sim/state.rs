@@ -15,6 +15,7 @@ use super::faults::{ArmedFault, ArmedWebhookFault};
 use super::limits::Budget;
 use super::objects::Objects;
 use super::pulls::Pull;
+use super::queue::Queue;
 use super::registration::Registration;
 use super::{Exchange, SimClock};
 
@@ -162,6 +163,8 @@ pub(super) struct Repo {
     pub(super) branches: BTreeMap<String, String>,
     pub(super) pulls: BTreeMap<u64, Pull>,
     pub(super) next_number: u64,
+    /// Merge queues by branch.
+    pub(super) queues: BTreeMap<String, Queue>,
     pub(super) members: BTreeMap<String, Permission>,
     pub(super) teams: BTreeMap<String, Team>,
     pub(super) labels: BTreeMap<String, u64>,

@@ -198,6 +198,7 @@ impl SimRepository {
             let before = state.known(&self.name).branches.get(branch).cloned();
             let sha = state.commit_to(&self.name, branch, &edits, "octocat");
             state.pushed(&self.name, branch, before.as_deref().unwrap_or(ZERO), &sha, "octocat");
+            state.base_moved(&self.name, branch);
             sha
         })
     }
@@ -217,20 +218,5 @@ impl SimRepository {
     pub fn status(&self, sha: &str, context: &str, state: &str) -> &Self {
         self.sim.act(|s| s.set_status(&self.name, sha, context, state));
         self
-    }
-
-    /// Puts the pull request into a merge queue group; returns the SHA on which the checks are wanted.
-    pub fn queue(&self, number: u64) -> String {
-        self.sim.act(|state| state.queue_pull(&self.name, number))
-    }
-
-    /// Takes the group away again; `reason` is `merged`, `invalidated` or `dequeued`.
-    pub fn destroy_group(&self, number: u64, sha: &str, reason: &str) {
-        self.sim.act(|state| {
-            if let Some(pull) = state.known_mut(&self.name).pulls.get_mut(&number) {
-                pull.queued = false;
-            }
-            state.send_merge_group(&self.name, number, sha, "destroyed", Some(reason));
-        });
     }
 }

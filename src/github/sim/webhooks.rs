@@ -156,22 +156,23 @@ impl State {
         self.emit("push", full_name, sender, payload, Value::Null);
     }
 
+    /// The pair is the group's base and head.
     pub(super) fn send_merge_group(
         &mut self,
         full_name: &str,
         number: u64,
-        sha: &str,
+        (base_sha, sha): (&str, &str),
         action: &str,
         reason: Option<&str>,
     ) {
         let Some((_, pull)) = self.pull(full_name, number) else { return };
         let Some(commit) = self.objects.get(sha) else { return };
-        let base_sha = commit.parents.first().cloned().unwrap_or_default();
+        let branch = super::queue::group_branch(&pull.base_ref, number, base_sha);
         let mut payload = json!({
             "action": action,
             "merge_group": {
                 "head_sha": sha,
-                "head_ref": format!("refs/heads/gh-readonly-queue/{}/pr-{number}-{base_sha}", pull.base_ref),
+                "head_ref": format!("refs/heads/{branch}"),
                 "base_sha": base_sha,
                 "base_ref": format!("refs/heads/{}", pull.base_ref),
                 "head_commit": self.simple_commit_shape(commit),

@@ -32,6 +32,11 @@ pub(crate) fn counted(number: u64, one: &'static str, many: &'static str) -> Fig
     Figure(format!("{} {}", count(number).0, if number == 1 { one } else { many }))
 }
 
+/// `#12`, which GitHub turns into a link.
+pub(crate) fn pull_request(number: u64) -> Figure {
+    Figure(format!("#{number}"))
+}
+
 /// `+12`, `−3`, `0`.
 pub(crate) fn signed(points: i32) -> Figure {
     Figure(match points {

@@ -5,6 +5,7 @@
 pub(crate) mod cause;
 pub(crate) mod evidence;
 pub(crate) mod figures;
+pub(crate) mod group;
 pub(crate) mod unknown;
 pub(crate) mod verdict;
 pub(crate) mod ways;

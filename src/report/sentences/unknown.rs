@@ -72,6 +72,7 @@ pub(crate) fn source(source: Source) -> &'static str {
         Source::Codeowners => "CODEOWNERS",
         Source::Checks => "checks of the head commit",
         Source::Policy => "policy file",
+        Source::MergeQueue => "merge queue",
         Source::History => "git history",
         Source::Coverage => "test coverage",
         Source::Datadog => "Datadog",
@@ -111,6 +112,7 @@ fn connect(source: Source) -> Sentence {
         Source::Datadog => say!["a Datadog API and application key; this version uses none yet"],
         Source::Reviews | Source::Checks | Source::Diff => say!["the pull request on GitHub"],
         Source::Codeowners => say!["a CODEOWNERS file on the base branch"],
+        Source::MergeQueue => say!["a merge queue on the base branch"],
         Source::Policy => say![".github/mergecast.yml on the base branch"],
     }
 }

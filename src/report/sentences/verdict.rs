@@ -3,7 +3,7 @@
 use super::{
     Sentence,
     figures::{Figure, count, counted, decimal, odds, percent, signed},
-    say,
+    group, say,
 };
 use crate::{
     report::{Subject, is_scored},
@@ -27,6 +27,9 @@ pub(crate) fn consequence(subject: &Subject<'_>) -> Sentence {
         (Because::BelowThreshold, _) => say!["Below "].with(threshold()),
         (Because::AtOrAboveThreshold, Mode::Advisory) => {
             say!["At or above "].with(threshold()).then(". Advisory mode: nothing is blocked; enforcing would have held this change back")
+        }
+        (Because::AtOrAboveThreshold, Mode::Enforce) if subject.facts.change.merge_group.is_some() => {
+            say!["At or above "].with(threshold()).with(group::held(subject))
         }
         (Because::AtOrAboveThreshold, Mode::Enforce) => say!["At or above "].with(threshold()).then(
             ". Held back until the score is lower: the author and the reviewers can do what is listed below, and whoever \

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use mergecast::github::sim::{Edits, Permission, PullHandle, PullSpec, Sim, SimRepository};
+use mergecast::{
+    github::sim::{Edits, Permission, PullHandle, PullSpec, Sim, SimRepository},
+    report::check_run::NAME,
+};
 
 /// Several accounts are several installations, each with limits of its own.
 const REPOSITORIES: [&str; 4] = ["acme/shop", "blue/billing", "coral/search", "delta/mobile"];
@@ -11,6 +14,9 @@ const BUSY: usize = 12;
 /// A pull request is opened about once in so many actions.
 const OPENS: u32 = 4;
 
+/// One action in so many is about the merge queue, where the pull request can be queued.
+const QUEUES: u32 = 6;
+
 /// People at work.
 pub(super) struct Load {
     rng: fastrand::Rng,
@@ -18,6 +24,7 @@ pub(super) struct Load {
     pulls: Vec<PullHandle>,
     closed: BTreeSet<usize>,
     heads: BTreeSet<(String, String)>,
+    groups: BTreeSet<(String, String)>,
     actions: u32,
 }
 
@@ -27,9 +34,18 @@ impl Load {
         for repository in &repositories {
             repository.member("nora", Permission::Write).member("omar", Permission::Write);
             repository.base_file("CODEOWNERS", "/migrations/ @nora\n");
+            repository.merge_queue(&[NAME]);
         }
         let rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
-        Self { rng, repositories, pulls: Vec::new(), closed: BTreeSet::new(), heads: BTreeSet::new(), actions: 0 }
+        Self {
+            rng,
+            repositories,
+            pulls: Vec::new(),
+            closed: BTreeSet::new(),
+            heads: BTreeSet::new(),
+            groups: BTreeSet::new(),
+            actions: 0,
+        }
     }
 
     /// How many pull requests there are.
@@ -56,6 +72,13 @@ impl Load {
         }
         let at = self.rng.usize(self.pulls.len().saturating_sub(BUSY)..self.pulls.len());
         let pull = self.pulls[at].clone();
+        self.note_groups();
+        if pull.is_merged() {
+            return;
+        }
+        if self.rng.u32(0..QUEUES) == 0 && self.queue(at, &pull) {
+            return;
+        }
         let who = if self.rng.bool() { "nora" } else { "omar" };
         match self.rng.u32(0..20) {
             0..=4 => {
@@ -88,6 +111,48 @@ impl Load {
                 pull.close();
             }
         }
+    }
+
+    /// Puts a pull request into its merge queue, or takes it out; `false` if it is closed.
+    fn queue(&mut self, at: usize, pull: &PullHandle) -> bool {
+        if self.closed.contains(&at) || pull.is_merged() {
+            return false;
+        }
+        if pull.is_queued() {
+            pull.dequeue();
+        } else {
+            pull.enqueue();
+        }
+        self.note_groups();
+        true
+    }
+
+    /// The commits of groups are heads too, and those that were merged are closed.
+    pub(super) fn note_groups(&mut self) {
+        for repository in &self.repositories {
+            for group in repository.groups() {
+                self.groups.insert((repository.full_name().to_owned(), group.head_sha));
+            }
+        }
+        for (at, pull) in self.pulls.iter().enumerate() {
+            if pull.is_merged() {
+                self.closed.insert(at);
+            }
+        }
+    }
+
+    /// Repository and commit of every merge group that was seen.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &(String, String)> {
+        self.groups.iter()
+    }
+
+    /// The groups that a queue still waits for.
+    pub(super) fn waiting(&self) -> Vec<String> {
+        let all = self.repositories.iter().flat_map(|repository| {
+            repository.groups().into_iter().map(move |group| (repository.full_name().to_owned(), group))
+        });
+        let waiting = all.filter(|(_, group)| group.waiting);
+        waiting.map(|(name, group)| format!("{name} {} of #{}", group.head_sha, group.number)).collect()
     }
 
     /// Somebody presses Re-score on every open pull request.

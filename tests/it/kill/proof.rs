@@ -18,7 +18,8 @@ pub(super) type Assessments = BTreeMap<(String, u64), AssessmentRow>;
 /// Nothing is lost, doubled or stuck. Gives what the check runs show.
 pub(super) async fn check(run: &Run) -> Assessments {
     let mut wrong = stored(run);
-    for (repository, sha) in run.load.heads() {
+    wrong.extend(run.load.waiting().into_iter().map(|group| format!("a queue still waits: {group}")));
+    for (repository, sha) in run.load.heads().chain(run.load.groups()) {
         let runs = ours(run, repository, sha);
         if runs.len() > 1 {
             let writes: Vec<_> =

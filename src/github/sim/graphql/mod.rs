@@ -6,6 +6,7 @@ mod connection;
 mod nodes;
 mod price;
 mod pulls;
+mod queue;
 mod values;
 
 #[cfg(test)]

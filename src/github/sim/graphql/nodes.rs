@@ -9,6 +9,7 @@ use super::super::checks::{Run as CheckRun, Status, Suite};
 use super::super::diff::FileDiff;
 use super::super::objects::{Commit, Entry};
 use super::super::pulls::{Pull, Review, ReviewRequest, Thread};
+use super::super::queue::Queue;
 use super::super::shapes::{encode_path, node_id, node_number, time};
 use super::super::state::{AppRecord, Repo, Team, User, UserKind};
 use super::connection::Connection;
@@ -40,8 +41,9 @@ pub(super) enum Node<'s> {
     Review(&'s Repo, &'s Pull, &'s Review),
     ReviewRequest(&'s Repo, &'s ReviewRequest),
     Thread(&'s Thread),
-    QueueEntry(&'s Repo, &'s Pull),
     Comparison(&'static str),
+    Queue(&'s Repo, &'s Queue),
+    QueueEntry(&'s Repo, &'s Queue, usize),
     Connection(Rc<Connection<'s>>),
     Edge(Box<Node<'s>>, String),
     PageInfo { has_next: bool, has_previous: bool, start: Option<String>, end: Option<String> },
@@ -76,6 +78,7 @@ impl Node<'_> {
             Self::Review(..) => "PullRequestReview",
             Self::ReviewRequest(..) => "ReviewRequest",
             Self::Thread(_) => "PullRequestReviewThread",
+            Self::Queue(..) => "MergeQueue",
             Self::QueueEntry(..) => "MergeQueueEntry",
             Self::Comparison(_) => "Comparison",
             Self::Connection(connection) => connection.type_name,
@@ -131,11 +134,12 @@ impl<'s> Run<'s> {
             Node::Review(repo, pull, review) => self.review(repo, pull, review, name, arguments),
             Node::ReviewRequest(repo, request) => self.review_request(repo, request, name),
             Node::Thread(thread) => super::pulls::thread(thread, name),
-            Node::QueueEntry(repo, pull) => self.queue_entry(repo, pull, name),
             Node::Comparison(status) => match name {
                 "status" => scalar(status.to_uppercase()),
                 _ => Err(Refused::Undefined),
             },
+            Node::Queue(repo, queue) => self.queue(repo, queue, name, arguments),
+            Node::QueueEntry(repo, queue, place) => self.queue_entry(repo, queue, *place, name),
             Node::Connection(connection) => connection.field(name),
             Node::Edge(node, cursor) => match name {
                 "node" => Ok(Resolved::Node((**node).clone())),
@@ -224,6 +228,11 @@ impl<'s> Run<'s> {
                 let fits = |p: &&Pull| states.as_ref().is_none_or(|s| s.contains(&super::pulls::state_name(p)));
                 let all = repo.pulls.values().filter(fits).map(|p| Node::Pull(repo, p)).collect();
                 Connection::page("PullRequestConnection", all, arguments)
+            }
+            "mergeQueue" => {
+                self.need("merge_queues")?;
+                let branch = arguments.text("branch").unwrap_or(&repo.default_branch);
+                Ok(repo.queues.get(branch).map(|queue| Node::Queue(repo, queue)).into())
             }
             "deployments" => {
                 self.need("deployments")?;

@@ -55,7 +55,10 @@ impl<'s> Run<'s> {
                 Ok(sha.map(|c| Node::Commit(repo, Arc::clone(c))).into())
             }
             "isInMergeQueue" => scalar(pull.queued),
-            "mergeQueueEntry" => Ok(pull.queued.then_some(Node::QueueEntry(repo, pull)).into()),
+            "mergeQueueEntry" => {
+                self.need("merge_queues")?;
+                Ok(super::queue::entry_of(repo, pull).into())
+            }
             "reviewDecision" => scalar(Value::Null),
             "additions" | "deletions" | "changedFiles" | "files" => self.pull_files(repo, pull, name, arguments),
             "mergeable" | "mergeStateStatus" => scalar(self.mergeable(repo, pull, name)),
@@ -169,17 +172,6 @@ impl<'s> Run<'s> {
                 Reviewer::User(login) => Ok(self.account(login)),
                 Reviewer::Team(slug) => Ok(repo.teams.get(slug).map(|t| Node::Team(repo, t)).into()),
             },
-            _ => Err(Refused::Undefined),
-        }
-    }
-
-    pub(super) fn queue_entry(&self, repo: &'s Repo, pull: &'s Pull, name: &str) -> Found<'s> {
-        let commit = |sha: &str| self.state.objects.get(sha).map(|c| Node::Commit(repo, Arc::clone(c)));
-        match name {
-            "position" => scalar(1),
-            "state" => scalar("AWAITING_CHECKS"),
-            "baseCommit" => Ok(commit(&pull.base_sha).into()),
-            "headCommit" => Ok(commit(&pull.head_sha).into()),
             _ => Err(Refused::Undefined),
         }
     }

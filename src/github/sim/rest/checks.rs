@@ -57,6 +57,9 @@ impl Call<'_> {
         if self.state.settle_suite(suite) {
             self.state.send_suite("completed", suite, &login);
         }
+        if let Some(repo) = self.state.runs.get(&run).map(|run| run.repo) {
+            self.state.settle_queues(repo);
+        }
     }
 
     fn shape(&self, id: u64) -> Value {

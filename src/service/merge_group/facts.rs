@@ -1,0 +1,162 @@
+//! The facts of a merge group: all changes of its pull requests as one change, or, where there is only one, what is
+//! known of that.
+
+use std::collections::BTreeSet;
+
+use super::{
+    super::number,
+    Work, base_branch,
+    members::{Member, members_overridden},
+};
+use crate::{
+    config::repository::RepositoryPolicy,
+    github::Comparison,
+    risk::{
+        facts::{Author, AuthorKind, Change, ChangeState, Facts, FileChange, Known, Reason, Source, Unknown},
+        merge_group::{GroupMember, MemberScore, MergeGroup},
+    },
+    store::{MergeGroupRow, RECENT_SCORES_LIMIT, StoreError},
+};
+
+/// No pull request has this number.
+const NO_PULL_REQUEST: i64 = 0;
+
+/// What the facts of a group are made of.
+pub(super) struct Made<'a> {
+    pub work: &'a Work<'a>,
+    pub group: &'a MergeGroupRow,
+    pub policy: &'a RepositoryPolicy,
+    pub members: Known<Vec<Member>>,
+    /// The commit that it is compared with: the tip of the base branch, so that everything ahead in the queue counts.
+    pub base: String,
+}
+
+impl Made<'_> {
+    /// The facts of a group of one pull request whose present head was assessed: the same commits are the same change,
+    /// and its reviews and checks are known. `None` for any other group.
+    pub(super) async fn of_one(&self) -> Result<Option<Facts>, StoreError> {
+        let Ok([member @ Member { number: pull, head_sha, .. }]) = self.members.as_deref() else { return Ok(None) };
+        let Some(mut facts) = self.own_facts(member).await? else { return Ok(None) };
+        facts.at = self.work.app.clock.now();
+        facts.declared = self.policy.declared.clone();
+        facts.recent_scores = self.recent_scores(number(*pull)).await?;
+        let opinions = facts.review.as_mut().map(|review| review.opinions.as_mut_slice()).unwrap_or_default();
+        for opinion in opinions.iter_mut().filter(|opinion| opinion.commit.as_ref() == Some(head_sha)) {
+            opinion.commit = Some(self.group.head_sha.clone());
+        }
+        let change = &mut facts.change;
+        change.pull_request = None;
+        change.merge_group = Some(self.merge_group().await?);
+        change.head_sha.clone_from(&self.group.head_sha);
+        change.base_sha.clone_from(&self.base);
+        (change.state, change.draft) = (ChangeState::Open, false);
+        Ok(Some(facts))
+    }
+
+    /// The facts of the whole group.
+    pub(super) async fn of_all(&self, compared: Comparison, from_fork: bool) -> Result<Facts, StoreError> {
+        let (files, files_total) = self.files(compared.files, compared.complete).await?;
+        let merge_group = self.merge_group().await?;
+        Ok(Facts {
+            at: self.work.app.clock.now(),
+            repository: self.work.repo.to_string(),
+            change: Change {
+                pull_request: None,
+                title: title(&merge_group),
+                merge_group: Some(merge_group),
+                author: Author { login: "merge queue".to_owned(), kind: AuthorKind::Human },
+                head_sha: self.group.head_sha.clone(),
+                base_sha: compared.merge_base_sha,
+                base_ref: base_branch(self.group).to_owned(),
+                from_fork,
+                draft: false,
+                state: ChangeState::Open,
+                created_at: None,
+                labels: Vec::new(),
+                commits: compared.commits,
+                commits_total: compared.commits_total,
+                files,
+                files_total,
+                revert: Ok(None),
+            },
+            review: only_of_one(Source::Reviews),
+            ownership: only_of_one(Source::Codeowners),
+            checks: only_of_one(Source::Checks),
+            declared: self.policy.declared.clone(),
+            history: Err(Unknown::not_connected(Source::History)),
+            coverage: Err(Unknown::not_connected(Source::Coverage)),
+            runtime: Err(Unknown::not_connected(Source::Datadog)),
+            recent_scores: self.recent_scores(NO_PULL_REQUEST).await?,
+        })
+    }
+
+    /// Changed files, and how many there are. What GitHub left out of a long list is taken from what is known of the pull
+    /// requests, where nothing is missing there.
+    async fn files(&self, mut files: Vec<FileChange>, complete: bool) -> Result<(Vec<FileChange>, u64), StoreError> {
+        let mut whole = complete;
+        if !complete && let Some(known) = self.known_files().await? {
+            let listed: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
+            files.extend(known.into_iter().filter(|file| !listed.contains(&file.path)));
+            whole = true;
+        }
+        // How many are left out nobody says.
+        let total = files.len() as u64 + u64::from(!whole);
+        Ok((files, total))
+    }
+
+    /// The files of all pull requests, each once; `None` unless all of all are known.
+    async fn known_files(&self) -> Result<Option<Vec<FileChange>>, StoreError> {
+        let Ok(members) = &self.members else { return Ok(None) };
+        let (mut seen, mut files) = (BTreeSet::new(), Vec::new());
+        for member in members {
+            let change = match self.own_facts(member).await? {
+                Some(facts) if facts.change.files.len() as u64 >= facts.change.files_total => facts.change,
+                _ => return Ok(None),
+            };
+            files.extend(change.files.into_iter().filter(|file| seen.insert(file.path.clone())));
+        }
+        Ok(Some(files))
+    }
+
+    /// What is known of a pull request by itself, at its present head.
+    async fn own_facts(&self, member: &Member) -> Result<Option<Facts>, StoreError> {
+        let Some(scored) = &member.scored else { return Ok(None) };
+        let row = self.work.app.store.assessment(&scored.assessment).await?;
+        Ok(row.and_then(|row| serde_json::from_str(&row.facts).ok()))
+    }
+
+    async fn merge_group(&self) -> Result<MergeGroup, StoreError> {
+        let member = |member: &Member| GroupMember {
+            number: member.number,
+            head_sha: member.head_sha.clone(),
+            scored: member
+                .scored
+                .as_ref()
+                .map(|own| MemberScore { assessment: own.assessment.clone(), score: own.score }),
+        };
+        let overridden = match &self.members {
+            Ok(members) => members_overridden(self.work.app, self.group.repository_id, members).await?,
+            Err(_) => Vec::new(),
+        };
+        Ok(MergeGroup {
+            head_ref: self.group.head_ref.clone(),
+            members: self.members.as_ref().map(|members| members.iter().map(member).collect()).map_err(Clone::clone),
+            overridden,
+        })
+    }
+
+    async fn recent_scores(&self, except: i64) -> Result<Vec<u8>, StoreError> {
+        self.work.app.store.recent_scores(self.group.repository_id, except, RECENT_SCORES_LIMIT).await
+    }
+}
+
+fn title(group: &MergeGroup) -> String {
+    let Ok(members) = &group.members else { return "Merge group".to_owned() };
+    let numbers: Vec<String> = members.iter().map(|member| format!("#{}", member.number)).collect();
+    format!("Merge group of {}", numbers.join(", "))
+}
+
+/// Reviews, owners and checks belong to one pull request each, and were judged with it.
+fn only_of_one<T>(source: Source) -> Known<T> {
+    Err(Unknown { source, reason: Reason::NotApplicable })
+}

@@ -1,0 +1,172 @@
+//! The pull requests of a merge group: what each scored by itself, whose override counts, and the answer that they give
+//! where their changes could not be read together.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    super::{App, assess::Outcome, check_run::Writer, number},
+    Work, base_branch,
+};
+use crate::{
+    config::repository::RepositoryPolicy,
+    github::QueueEntry,
+    report::merge_group::{Standing, from_members},
+    risk::{
+        assessment::{Conclusion, Mode},
+        facts::Known,
+    },
+    store::{MergeGroupRow, StoreError},
+};
+
+/// A pull request of a group, with its assessment if this very head was assessed.
+pub(super) struct Member {
+    pub number: u64,
+    pub head_sha: String,
+    pub scored: Option<OwnScore>,
+}
+
+/// An assessment in short: the facts of a long queue are not held in memory at once.
+pub(super) struct OwnScore {
+    pub assessment: String,
+    pub score: u8,
+    conclusion: String,
+}
+
+/// A pull request of a group as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    number: u64,
+    head_sha: String,
+}
+
+/// Those of a group's pull requests whose override, standing on their present heads, lets the group through. No override
+/// can be given in this version, so there is none.
+pub(super) async fn members_overridden(
+    _app: &App,
+    _repository_id: i64,
+    _members: &[Member],
+) -> Result<Vec<u64>, StoreError> {
+    Ok(Vec::new())
+}
+
+impl Work<'_> {
+    pub(super) async fn members(&self, entries: &Known<Vec<QueueEntry>>) -> Result<Known<Vec<Member>>, StoreError> {
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(unknown) => return Ok(Err(unknown.clone())),
+        };
+        let mut members = Vec::with_capacity(entries.len());
+        for QueueEntry { number, head_sha, .. } in entries {
+            members.push(self.member(*number, Some(head_sha)).await?);
+        }
+        Ok(Ok(members))
+    }
+
+    /// A pull request with its newest assessment, if that is of `head_sha`; without one, of whichever head.
+    async fn member(&self, pull: u64, head_sha: Option<&String>) -> Result<Member, StoreError> {
+        let row = self.app.store.latest_assessment(self.wanted.repository_id, number(pull)).await?;
+        let row = row.filter(|row| head_sha.is_none_or(|head_sha| row.head_sha == *head_sha));
+        let head_sha = head_sha.cloned().or_else(|| row.as_ref().map(|row| row.head_sha.clone()));
+        let scored = row.map(|row| OwnScore { assessment: row.id, score: row.score, conclusion: row.conclusion });
+        Ok(Member { number: pull, head_sha: head_sha.unwrap_or_default(), scored })
+    }
+
+    pub(super) async fn keep_members(&self, entries: &[QueueEntry]) -> Result<(), StoreError> {
+        let kept: Vec<Kept> =
+            entries.iter().map(|entry| Kept { number: entry.number, head_sha: entry.head_sha.clone() }).collect();
+        let text = serde_json::to_string(&kept).expect("numbers and texts are plain data");
+        self.app.store.merge_group_members(self.wanted.repository_id, &self.wanted.head_sha, &text).await
+    }
+
+    /// Concludes from what the pull requests scored by themselves. Only what the queue itself has said can hold anything
+    /// back: the name of the group's branch is a hint, and an outage never blocks.
+    pub(super) async fn answer_from_members(
+        &self,
+        run: Writer<'_>,
+        group: &MergeGroupRow,
+        why: &str,
+    ) -> Result<(), Outcome> {
+        // The reading that failed may have got so far as to keep them.
+        let kept = self.group().await?.and_then(|group| group.members);
+        let kept = kept.and_then(|text| serde_json::from_str::<Vec<Kept>>(&text).ok());
+        let (certain, mut members) = (kept.is_some(), Vec::new());
+        for Kept { number, head_sha } in kept.into_iter().flatten() {
+            members.push(self.member(number, Some(&head_sha)).await?);
+        }
+        if let Some(pull) = hint(group).filter(|_| !certain) {
+            members.push(self.member(pull, None).await?);
+        }
+        let overridden = members_overridden(self.app, self.wanted.repository_id, &members).await?;
+        let conclusion = self.conclusion(&members, certain, &overridden).await?;
+        let own = |member: &Member| (member.number, member.scored.as_ref().map(|scored| scored.score));
+        let standing = Standing { members: members.iter().map(own).collect(), certain, why, conclusion, overridden };
+        let head = &group.head_sha;
+        tracing::info!(%head, why, conclusion = conclusion.word(), "merge group answered from its members");
+        let highest = members.iter().filter_map(|member| member.scored.as_ref()).max_by_key(|scored| scored.score);
+        let mut run = match highest {
+            Some(scored) => run.showing(&scored.assessment),
+            None => run,
+        };
+        run.complete(&from_members(&standing), conclusion).await
+    }
+
+    async fn conclusion(
+        &self,
+        members: &[Member],
+        certain: bool,
+        overridden: &[u64],
+    ) -> Result<Conclusion, StoreError> {
+        let policy = self.app.store.last_good_policy(self.wanted.repository_id).await?;
+        let policy = policy.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
+        let enforced = policy.is_some_and(|policy| policy.policy.mode == Mode::Enforce);
+        let concluded = |conclusion: Conclusion| {
+            move |member: &Member| member.scored.as_ref().is_some_and(|own| own.conclusion == conclusion.word())
+        };
+        Ok(if !certain || members.is_empty() || !overridden.is_empty() {
+            Conclusion::Neutral
+        } else if enforced && members.iter().any(concluded(Conclusion::ActionRequired)) {
+            Conclusion::ActionRequired
+        } else if members.iter().all(concluded(Conclusion::Success)) {
+            Conclusion::Success
+        } else {
+            Conclusion::Neutral
+        })
+    }
+}
+
+/// The pull request that the name of a group's branch speaks of: `…/pr-12-{commit}`.
+fn hint(group: &MergeGroupRow) -> Option<u64> {
+    let start = format!("refs/heads/gh-readonly-queue/{}/pr-", base_branch(group));
+    group.head_ref.strip_prefix(&start)?.split('-').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_branch_is_read_and_nothing_else() {
+        let check = |base_ref: &str, head_ref: &str, expected: Option<u64>| {
+            let group = MergeGroupRow {
+                repository_id: 1,
+                head_sha: String::new(),
+                head_ref: head_ref.to_owned(),
+                base_sha: String::new(),
+                base_ref: base_ref.to_owned(),
+                seen_at: 0,
+                begun_at: None,
+                destroyed: None,
+                doubted: false,
+                members: None,
+                assessment: None,
+            };
+            assert_eq!(hint(&group), expected, "{base_ref} {head_ref}");
+        };
+        check("refs/heads/main", "refs/heads/gh-readonly-queue/main/pr-104-929f82", Some(104));
+        check("refs/heads/a/pr-7-b", "refs/heads/gh-readonly-queue/a/pr-7-b/pr-104-929f82", Some(104));
+        check("refs/heads/main", "refs/heads/gh-readonly-queue/other/pr-104-929f82", None);
+        check("refs/heads/main", "refs/heads/gh-readonly-queue/main/pr--1", None);
+        check("refs/heads/main", "refs/heads/gh-readonly-queue/main/pr-99999999999999999999999-a", None);
+        check("", "", None);
+    }
+}
