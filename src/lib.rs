@@ -9,6 +9,7 @@
 //! Pure: plain data in, plain data out; no waiting, no clock, no chance, no failure.
 //!
 //! - [`codeowners`] finds the rule of a CODEOWNERS file that is in force for a path.
+//! - [`command`] reads slash-commands: one enum is grammar, validation and help.
 //! - [`risk`] makes an assessment of facts, model and policy. `risk::facts` is all that can be known of a change,
 //!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door.
 //! - [`report`] puts an assessment into words: check run, page, terminal, JSON, SARIF. Text from outside is made
@@ -63,6 +64,7 @@
 //!   client against another address.
 
 pub mod codeowners;
+pub mod command;
 pub mod report;
 pub mod risk;
 

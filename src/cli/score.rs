@@ -74,6 +74,7 @@ pub(super) fn run(args: &ScoreArgs, now: DateTime<Utc>, terminal: &mut Terminal)
         policy: &policy.policy,
         public_url: None,
         repository_url: None,
+        commands: false,
     };
     let text = match args.format {
         Format::Text => report::terminal::render(&subject, terminal.style()),
@@ -107,6 +108,7 @@ fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy,
         coverage: Err(Unknown::not_connected(Source::Coverage)),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         recent_scores: Vec::new(),
+        overridden: None,
         change: local.change,
     }
 }

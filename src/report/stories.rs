@@ -47,6 +47,7 @@ impl Story {
             policy: &self.policy,
             public_url: Some("https://mergecast.example/"),
             repository_url: Some("https://github.example/acme/shop"),
+            commands: true,
         }
     }
 }

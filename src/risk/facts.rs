@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::patch::Patch;
+use super::{overrides::Override, patch::Patch};
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
 pub type Known<T> = Result<T, Unknown>;
@@ -98,6 +98,9 @@ pub struct Facts {
     /// Final scores (0-100) of this repository's latest assessed changes, newest first, at most 500;
     /// a threshold given as a share of changes is read off them.
     pub recent_scores: Vec<u8>,
+    /// The override that stands for this change, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
 }
 
 /// The set of commits that a pull request, a merge group or a local range would merge.

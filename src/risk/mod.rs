@@ -5,6 +5,7 @@ pub mod diff;
 pub mod facts;
 mod floors;
 mod model;
+pub mod overrides;
 pub mod patch;
 pub mod paths;
 pub mod policy;

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     check_run::{Head, Writer},
+    commands::{self, COMMANDS},
     gather, number,
+    overrides::{self, OVERRIDE},
     stored::{digest, document, facts_text},
 };
 use crate::{
@@ -18,6 +20,7 @@ use crate::{
         Model, assess,
         assessment::{Assessment, Conclusion},
         facts::{ChangeState, Facts},
+        overrides::Override,
         policy::Policy,
     },
     store::{AssessmentRow, CheckRunRow, Job, StoreError},
@@ -117,6 +120,14 @@ pub(super) async fn run(app: &App, job: &Job) -> Outcome {
             Ok(wanted) => pull_request(app, &wanted, job.attempts).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
         },
+        COMMANDS => match serde_json::from_str(&job.payload) {
+            Ok(wanted) => commands::run(app, &wanted).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
+        OVERRIDE => match serde_json::from_str(&job.payload) {
+            Ok(wanted) => overrides::run(app, &wanted).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
         COMMIT => match serde_json::from_str(&job.payload) {
             Ok(wanted) => commit(app, &wanted).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
@@ -143,12 +154,20 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
     if behind(wanted, &pull) && attempts < LAG_LOOKS {
         return Err(Outcome::Retry("GitHub's answer is older than the event".to_owned()));
     }
-    let shown = score(app, &installation, &repo, &pull).await?;
-    finish_older(app, &installation, &repo, &Head::of(&pull), &shown).await
+    let overridden = overrides::in_force(app, &pull, wanted).await?;
+    let shown = score(app, &installation, &repo, &pull, overridden).await?;
+    finish_older(app, &installation, &repo, &Head::of(&pull), &shown).await?;
+    Ok(commands::wake(app, wanted.repository_id, number(wanted.number)).await?)
 }
 
 /// Scores the head of a pull request; gives the id of the assessment that its check run shows then.
-async fn score(app: &App, installation: &Installation, repo: &RepoName, pull: &PullRequest) -> Result<String, Outcome> {
+async fn score(
+    app: &App,
+    installation: &Installation,
+    repo: &RepoName,
+    pull: &PullRequest,
+    overridden: Option<Override>,
+) -> Result<String, Outcome> {
     let id = app.clock.new_id();
     let last = app.store.latest_assessment(number(pull.repository_id), number(pull.number)).await?;
     let shown = |last: Option<AssessmentRow>| last.map_or_else(|| id.clone(), |last| last.id);
@@ -158,8 +177,8 @@ async fn score(app: &App, installation: &Installation, repo: &RepoName, pull: &P
         // What stands there is the last word before it was merged or closed.
         return Ok(shown(last));
     }
-    let (facts, policy) = gather::facts(app, installation, repo, pull, last.as_ref()).await?;
-    let scored = Scored::new(app, facts, policy, Model::baseline());
+    let (facts, policy) = gather::facts(app, installation, repo, pull, last.as_ref(), overridden).await?;
+    let scored = Scored::new(app, facts, policy, Model::baseline(), commands::answered(&pull.permissions));
     if last.as_ref().is_some_and(|last| run.shows(&last.id) && scored.reads_like(last)) {
         tracing::debug!("nothing that the check run says has changed");
         return Ok(shown(last));
@@ -224,13 +243,14 @@ struct Scored {
     model: &'static Model,
     assessment: Assessment,
     repository_url: Option<String>,
+    commands: bool,
 }
 
 impl Scored {
-    fn new(app: &App, facts: Facts, policy: Policy, model: &'static Model) -> Self {
+    fn new(app: &App, facts: Facts, policy: Policy, model: &'static Model, commands: bool) -> Self {
         let assessment = assess(&facts, model, &policy);
         let repository_url = app.links.repository(&facts.repository);
-        Self { facts, policy, model, assessment, repository_url }
+        Self { facts, policy, model, assessment, repository_url, commands }
     }
 
     /// Whether the check run that shows `last` would say the same if it were written now.
@@ -293,6 +313,7 @@ impl Scored {
             policy: &self.policy,
             public_url: app.links.public_url.as_deref(),
             repository_url: self.repository_url.as_deref(),
+            commands: self.commands,
         }
     }
 }
@@ -326,8 +347,13 @@ async fn commit(app: &App, wanted: &CommitJob) -> Result<(), Outcome> {
 /// Completes the check run of a job that is given up as neutral, with the reference under which the log tells more.
 /// Gives why that could not be done.
 pub(super) async fn say_failure(app: &App, job: &Job, reference: &str) -> Option<Outcome> {
+    if job.kind != PULL_REQUEST {
+        return None;
+    }
     let wanted = serde_json::from_str::<PullRequestJob>(&job.payload).ok()?;
-    fail_runs(app, &wanted, reference).await.err()
+    let failed = fail_runs(app, &wanted, reference).await;
+    let woken = commands::wake(app, wanted.repository_id, number(wanted.number)).await;
+    failed.err().or(woken.err().map(Outcome::from))
 }
 
 async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Result<(), Outcome> {

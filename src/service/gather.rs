@@ -9,6 +9,7 @@ use crate::{
     github::{CachedPage, Files, Installation, PullRequest, RepoName},
     risk::{
         facts::{Change, Facts, FileChange, Known, OwnerRule, Ownership, Reason, Revert, Source, Unknown},
+        overrides::Override,
         policy::{Policy, PolicyError},
     },
     store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT},
@@ -21,6 +22,7 @@ pub(super) async fn facts(
     repo: &RepoName,
     pull: &PullRequest,
     last: Option<&AssessmentRow>,
+    overridden: Option<Override>,
 ) -> Result<(Facts, Policy), Outcome> {
     let policy = policy(app, pull).await?;
     let (files, revert) = files(app, installation, repo, pull, last).await?;
@@ -37,6 +39,7 @@ pub(super) async fn facts(
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         change: change(pull, files, revert),
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
+        overridden,
     };
     Ok((facts, policy.policy))
 }
@@ -129,7 +132,7 @@ fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {
 }
 
 /// The policy of the base branch; where its newest version has mistakes, the last good one with them listed.
-async fn policy(app: &App, pull: &PullRequest) -> Result<RepositoryPolicy, Outcome> {
+pub(super) async fn policy(app: &App, pull: &PullRequest) -> Result<RepositoryPolicy, Outcome> {
     let file = match &pull.policy {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(RepositoryPolicy::default()),

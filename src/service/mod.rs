@@ -2,8 +2,10 @@
 
 mod assess;
 mod check_run;
+mod commands;
 mod gather;
 mod health;
+mod overrides;
 mod pages;
 mod reverts;
 mod route;

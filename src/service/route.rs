@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use super::{
     App,
     assess::{COMMIT, CommitJob, PULL_REQUEST, PullRequestJob},
-    number,
+    commands, number, overrides,
 };
 use crate::{
     github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary},
-    report::check_run::{NAME, RESCORE},
+    report::check_run::{ACKNOWLEDGE, NAME, RESCORE},
     store::{Delivery, DeliveryOutcome, JobRequest, StoreError},
 };
 
@@ -57,7 +57,11 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
                 | PullRequestAction::ReviewRequestRemoved => burst,
                 _ => now,
             };
-            Ok(wanted(pull_job(&event.origin, &event.pull), run_at))
+            let job = pull_job(&event.origin, &event.pull);
+            if let Some(job) = &job {
+                overrides::heard(app, event, job).await?;
+            }
+            Ok(wanted(job, run_at))
         }
         Event::PullRequestReview(event) => Ok(wanted(pull_job(&event.origin, &event.pull), now)),
         Event::CheckRun(event) => {
@@ -67,6 +71,9 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
                 CheckRunAction::Completed => seen_commit(app, &on, burst).await,
                 CheckRunAction::Rerequested => again(app, &on, now).await,
                 CheckRunAction::RequestedAction { identifier } if identifier == RESCORE => again(app, &on, now).await,
+                CheckRunAction::RequestedAction { identifier } if identifier == ACKNOWLEDGE => {
+                    Ok(commands::acknowledged(app, delivery, event).await?.unwrap_or_else(ignored))
+                }
                 CheckRunAction::RequestedAction { .. } => Ok(ignored()),
             }
         }
@@ -90,9 +97,8 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
             app.github.forget(event.installation_id).await;
             Ok(ignored())
         }
-        Event::Ping | Event::Push(_) | Event::MergeGroup(_) | Event::IssueComment(_) | Event::Ignored(_) => {
-            Ok(ignored())
-        }
+        Event::IssueComment(event) => Ok(commands::commented(app, delivery, event).await?.unwrap_or_else(ignored)),
+        Event::Ping | Event::Push(_) | Event::MergeGroup(_) | Event::Ignored(_) => Ok(ignored()),
     }
 }
 

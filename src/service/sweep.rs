@@ -55,5 +55,6 @@ async fn look(app: &App) -> Result<(), StoreError> {
 async fn forget(app: &App) -> Result<(), StoreError> {
     let before = (app.clock.now() - RETENTION).timestamp_millis();
     while app.store.forget_deliveries(before, FORGOTTEN_AT_ONCE).await? == FORGOTTEN_AT_ONCE as u64 {}
+    while app.store.forget_commands(before, FORGOTTEN_AT_ONCE).await? == FORGOTTEN_AT_ONCE as u64 {}
     Ok(())
 }

@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::{
     App,
     assess::{self, Outcome},
-    route,
+    commands, route,
 };
 use crate::store::{Delivery, Job};
 
@@ -213,6 +213,9 @@ async fn give_up(app: &App, job: &Job, why: &str) -> Result<(), crate::store::St
         tracing::error!(why, ?unsaid, "the job failed, and GitHub takes no word of it; both are tried again");
         app.store.postpone_job(job, run_at, why, true).await?;
         return Ok(());
+    }
+    if job.kind == commands::COMMANDS {
+        commands::give_up(app, job).await?;
     }
     tracing::error!(why, ?unsaid, reference, "job buried");
     app.store.bury_job(job, now, &format!("{why} (reference {reference})")).await?;

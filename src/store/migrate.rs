@@ -29,6 +29,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0007_http_cache",
     "0008_readiness",
     "0009_unanswered_writes",
+    "0010_overrides",
+    "0011_commands",
 ];
 
 const TABLE: &str = "

@@ -5,6 +5,7 @@
 
 mod assessments;
 mod check_runs;
+mod commands;
 mod db;
 mod deflate;
 mod error;
@@ -14,6 +15,7 @@ mod inbox;
 mod jobs;
 mod migrate;
 mod models;
+mod overrides;
 mod path;
 mod policies;
 mod sqlite;
@@ -22,11 +24,13 @@ mod testing;
 
 pub use assessments::{AssessmentRow, AssessmentSummary, RECENT_SCORES_LIMIT};
 pub use check_runs::{CheckRunRow, CheckRunState};
+pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand};
 pub use deflate::{INFLATED_LIMIT, compress, decompress};
 pub use error::StoreError;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
 pub use jobs::{Job, JobCounts, JobRequest};
+pub use overrides::Ended;
 pub use path::StorePath;
 pub use policies::PolicyRow;
 
@@ -98,6 +102,8 @@ const STATEMENTS: &[&[&str]] = &[
     inbox::STATEMENTS,
     jobs::STATEMENTS,
     check_runs::STATEMENTS,
+    commands::STATEMENTS,
+    overrides::STATEMENTS,
     assessments::STATEMENTS,
     models::STATEMENTS,
     policies::STATEMENTS,
