@@ -43,6 +43,9 @@
 //! 5. [`risk`] measures, scores and judges. The assessment is stored with facts, policy and model version.
 //! 6. [`report`] writes the words, and `service::check_run` completes the run on the head commit.
 //!
+//! A comment that begins with `/risk` goes the same way: `service::route` takes it within limits, a job of its own asks
+//! what its author may do, `service::commands` stores what follows together with the answer, and then GitHub is told.
+//!
 //! `mergecast score` is [`git`], [`risk`] and [`report`] without the rest. Pages, API and `mergecast replay` compute a
 //! stored assessment again from its facts.
 //!
@@ -54,6 +57,8 @@
 //!   step may run twice: what is done already is found before it is done again.
 //! - **Intent before effect.** That a check run is about to be created is stored before GitHub is asked. When the
 //!   answer was lost, GitHub is searched for our run before another is made, so a head commit has one.
+//! - **An override is for what was seen.** One commit, one base branch, a while. It is a fact of the assessment; its
+//!   ledger is only added to.
 //! - **No run is left pending.** Work that is given up completes its run as neutral, with a reference into the log,
 //!   unless it is GitHub that does not answer.
 //! - **Facts stand beside the score.** The same facts, model and policy give the same bytes. Models are never

@@ -1,5 +1,7 @@
 //! Replies to slash-commands: short, in Markdown, with nothing from outside that is alive and nobody called.
 
+use std::collections::HashSet;
+
 use super::{
     Report, RowKind, Subject, capitalised, is_scored, markdown,
     sentences::{
@@ -187,8 +189,8 @@ fn computed(one: &Contribution, model: &Model) -> String {
         out.push_str(&format!(
             "- Computed: {here}{} in a typical change, and each 1 of it is worth {each} points; x is {}. {}\n",
             fraction(weight.mean),
-            term.transform,
-            weight.source,
+            markdown::code_within(term.transform, 400),
+            weight.source.replace('*', "×"),
         ));
     }
     out
@@ -275,19 +277,19 @@ impl Approved {
 /// What the signal of owners' approval says of files.
 struct Approval<'a> {
     known: bool,
-    missing: Vec<&'a str>,
-    unknown: Vec<&'a str>,
+    missing: HashSet<&'a str>,
+    unknown: HashSet<&'a str>,
 }
 
 impl<'a> Approval<'a> {
     fn of(assessment: &'a Assessment) -> Self {
         let signal = assessment.contributions.iter().find(|one| one.signal.id == "owner_review");
         let measure = signal.and_then(|one| one.reading.as_ref().ok());
-        let (mut missing, mut unknown) = (Vec::new(), Vec::new());
+        let (mut missing, mut unknown) = (HashSet::new(), HashSet::new());
         for evidence in measure.iter().flat_map(|measure| &measure.evidence) {
             match evidence {
-                Evidence::OwnerMissing { path, .. } => missing.push(path.as_str()),
-                Evidence::OwnerUnknown { path, .. } => unknown.push(path.as_str()),
+                Evidence::OwnerMissing { path, .. } => _ = missing.insert(path.as_str()),
+                Evidence::OwnerUnknown { path, .. } => _ = unknown.insert(path.as_str()),
                 _ => {}
             }
         }
@@ -295,9 +297,9 @@ impl<'a> Approval<'a> {
     }
 
     fn of_file(&self, path: &str) -> Approved {
-        if self.missing.contains(&path) {
+        if self.missing.contains(path) {
             Approved::Missing
-        } else if !self.known || self.unknown.contains(&path) {
+        } else if !self.known || self.unknown.contains(path) {
             Approved::Unknown
         } else {
             Approved::Given
@@ -390,4 +392,77 @@ fn short(sha: &str) -> String {
 fn within_limit(render: impl Fn(Detail) -> String) -> String {
     let fitting = Detail::STEPS.into_iter().map(&render).find(|text| text.len() <= LENGTH_MAX);
     fitting.unwrap_or_else(|| "This is too long for a comment; the check run has it.\n".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::super::stories::{all, keep};
+    use super::*;
+
+    fn terms() -> Override {
+        let made_at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        Override {
+            id: "comment:1".to_owned(),
+            by: "nora".to_owned(),
+            reason: "The fix cannot wait, see @acme/oncall".to_owned(),
+            made_at,
+            until: made_at + TimeDelta::hours(4),
+            head_sha: "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567".to_owned(),
+            base_ref: "main".to_owned(),
+            score: 72,
+        }
+    }
+
+    #[test]
+    fn replies_read_well() {
+        for name in ["owners-not-asked", "friday-migration", "hostile-text", "everything-unknown", "files-unreadable"] {
+            let story = all().into_iter().find(|story| story.name == name).unwrap();
+            let subject = story.subject();
+            let signals = ["churn", "owner_review", "schema_change", "burn_rate"];
+            let explained = signals.map(|signal| explain_signal(&subject, Model::baseline(), signal));
+            let replies = [explain(&subject), owners(&subject), scored(&subject)];
+            keep("comments", name, &replies.into_iter().chain(explained).collect::<Vec<_>>().join("\n---\n\n"));
+        }
+    }
+
+    #[test]
+    fn short_replies_read_well() {
+        let story = all().into_iter().find(|story| story.name == "small-and-safe").unwrap();
+        let assessment = &story.assessment;
+        let refusals = [
+            Refusal::Role { needs: Permission::Maintain },
+            Refusal::Author { needs: Permission::Write },
+            Refusal::NotOpen,
+            Refusal::NotScored,
+            Refusal::Moved,
+            Refusal::Unseen,
+            Refusal::NotHeld,
+        ];
+        let rows = [HelpRow {
+            usage: "/risk feedback right|wrong <why>".to_owned(),
+            about: "Say whether the score was right".to_owned(),
+            needs: "write",
+        }];
+        let mut replies = vec![
+            help(&rows),
+            no_such_command(Some("/risk rescore"), &rows),
+            no_such_signal(Some("churn")),
+            misused("/risk override <reason> [for 4h]"),
+            too_long(500),
+            needs_write(),
+            not_scored(),
+            needs_datadog(),
+            scoring(),
+            scoring_failed(),
+            thanks("019a90d2-7c1e-7b5a-9d3e-52f1c3a4b5d6"),
+            overridden(&terms(), false, assessment),
+            overridden(&terms(), true, assessment),
+            cancelled(&terms()),
+            nothing_to_cancel(),
+        ];
+        replies.extend(refusals.map(|refusal| refused(refusal, Some(assessment))));
+        keep("comments", "short", &replies.join("\n---\n\n"));
+    }
 }

@@ -102,7 +102,7 @@ fn check_run_as_text(subject: &Subject<'_>) -> String {
     shown
 }
 
-fn keep(folder: &str, name: &str, text: &str) {
+pub(super) fn keep(folder: &str, name: &str, text: &str) {
     insta::with_settings!({
         snapshot_path => format!("../../fixtures/{folder}"), prepend_module_to_snapshot => false, omit_expression => true,
     }, { insta::assert_snapshot!(name, text) });

@@ -10,6 +10,8 @@ const REPOSITORIES: [&str; 4] = ["acme/shop", "blue/billing", "coral/search", "d
 const BUSY: usize = 12;
 /// A pull request is opened about once in so many actions.
 const OPENS: u32 = 4;
+/// People who give commands, so that none of them meets a limit soon.
+const CREW: u32 = 24;
 
 /// People at work.
 pub(super) struct Load {
@@ -18,6 +20,7 @@ pub(super) struct Load {
     pulls: Vec<PullHandle>,
     closed: BTreeSet<usize>,
     heads: BTreeSet<(String, String)>,
+    commands: Vec<(PullHandle, u64)>,
     actions: u32,
 }
 
@@ -26,10 +29,21 @@ impl Load {
         let repositories: Vec<SimRepository> = REPOSITORIES.iter().map(|name| sim.repository(name)).collect();
         for repository in &repositories {
             repository.member("nora", Permission::Write).member("omar", Permission::Write);
+            for n in 0..CREW {
+                repository.member(&format!("crew{n}"), Permission::Write);
+            }
             repository.base_file("CODEOWNERS", "/migrations/ @nora\n");
         }
         let rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
-        Self { rng, repositories, pulls: Vec::new(), closed: BTreeSet::new(), heads: BTreeSet::new(), actions: 0 }
+        Self {
+            rng,
+            repositories,
+            pulls: Vec::new(),
+            closed: BTreeSet::new(),
+            heads: BTreeSet::new(),
+            commands: Vec::new(),
+            actions: 0,
+        }
     }
 
     /// How many pull requests there are.
@@ -47,6 +61,11 @@ impl Load {
         self.heads.iter()
     }
 
+    /// The comments that hold a command, with their pull requests.
+    pub(super) fn commands(&self) -> impl Iterator<Item = &(PullHandle, u64)> {
+        self.commands.iter()
+    }
+
     /// The next thing that happens.
     pub(super) fn act(&mut self) {
         self.actions += 1;
@@ -57,7 +76,7 @@ impl Load {
         let at = self.rng.usize(self.pulls.len().saturating_sub(BUSY)..self.pulls.len());
         let pull = self.pulls[at].clone();
         let who = if self.rng.bool() { "nora" } else { "omar" };
-        match self.rng.u32(0..20) {
+        match self.rng.u32(0..24) {
             0..=4 => {
                 let edits = self.edits();
                 self.note(&pull, pull.push(edits));
@@ -82,6 +101,8 @@ impl Load {
             16 => pull.label("urgent"),
             17 => drop(pull.rerequest()),
             18 => drop(pull.press("rescore")),
+            19..=21 => self.command(&pull, "/risk rescore"),
+            22 => self.command(&pull, "/risk override The fix cannot wait for 1h"),
             _ if self.closed.remove(&at) => pull.reopen(),
             _ => {
                 self.closed.insert(at);
@@ -95,6 +116,11 @@ impl Load {
         for pull in self.open() {
             assert!(pull.press("rescore"), "{} #{} has no button", pull.repository(), pull.number());
         }
+    }
+
+    fn command(&mut self, pull: &PullHandle, text: &str) {
+        let who = format!("crew{}", self.rng.u32(0..CREW));
+        self.commands.push((pull.clone(), pull.comment(&who, text)));
     }
 
     fn open_one(&mut self) {
