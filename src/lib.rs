@@ -9,6 +9,7 @@
 //! Pure: plain data in, plain data out; no waiting, no clock, no chance, no failure.
 //!
 //! - [`codeowners`] finds the rule of a CODEOWNERS file that is in force for a path.
+//! - [`command`] reads slash-commands: one enum is grammar, validation and help.
 //! - [`risk`] makes an assessment of facts, model and policy. `risk::facts` is all that can be known of a change,
 //!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door.
 //! - [`report`] puts an assessment into words: check run, page, terminal, JSON, SARIF. Text from outside is made
@@ -45,6 +46,9 @@
 //! A merge group is a job of its own, keyed by the commit that its queue waits on and claimed ahead of all others:
 //! `service::merge_group` reads which pull requests are in it and scores what they bring together.
 //!
+//! A comment that begins with `/risk` goes the same way: `service::route` takes it within limits, a job of its own asks
+//! what its author may do, `service::commands` stores what follows together with the answer, and then GitHub is told.
+//!
 //! `mergecast score` is [`git`], [`risk`] and [`report`] without the rest. Pages, API and `mergecast replay` compute a
 //! stored assessment again from its facts.
 //!
@@ -56,6 +60,8 @@
 //!   step may run twice: what is done already is found before it is done again.
 //! - **Intent before effect.** That a check run is about to be created is stored before GitHub is asked. When the
 //!   answer was lost, GitHub is searched for our run before another is made, so a head commit has one.
+//! - **An override is for what was seen.** One commit, one base branch, a while. It is a fact of the assessment; its
+//!   ledger is only added to.
 //! - **No run is left pending.** Work that is given up completes its run as neutral, with a reference into the log,
 //!   unless it is GitHub that does not answer.
 //! - **A queue is answered.** A merge group's run concludes within a bounded time, with the whole change where it can be
@@ -68,6 +74,7 @@
 //!   client against another address.
 
 pub mod codeowners;
+pub mod command;
 pub mod report;
 pub mod risk;
 

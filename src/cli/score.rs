@@ -74,6 +74,7 @@ pub(super) fn run(args: &ScoreArgs, now: DateTime<Utc>, terminal: &mut Terminal)
         policy: &policy.policy,
         public_url: None,
         repository_url: None,
+        commands: false,
     };
     let text = match args.format {
         Format::Text => report::terminal::render(&subject, terminal.style()),
@@ -108,6 +109,7 @@ fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy,
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         recent_scores: Vec::new(),
         lacking: None,
+        overridden: None,
         change: local.change,
     }
 }

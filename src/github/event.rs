@@ -339,6 +339,8 @@ pub struct IssueCommentEvent {
     pub author: Option<Account>,
     /// App through which it was written.
     pub app_id: Option<u64>,
+    /// When it was written, where the payload says.
+    pub created_at: Option<DateTime<Utc>>,
 }
 
 /// `installation`, `installation_repositories` and `installation_target`

@@ -8,6 +8,7 @@ mod auth;
 mod base_files;
 mod check_run;
 mod client;
+mod comments;
 mod comparison;
 mod deliveries;
 mod error;
@@ -42,6 +43,7 @@ pub use check_run::{
     Conclusion,
 };
 pub use client::{App, GitHub, Options, Urls};
+pub use comments::{Collaborator, CommentLook, Reaction};
 pub use comparison::Comparison;
 pub use deliveries::{DeliveryPage, HookDelivery};
 pub use error::{Error, Retry};
@@ -73,7 +75,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "metadata", access: "read", purpose: "granted to every App" },
     Permission { name: "checks", access: "write", purpose: "the check run, its re-run and its buttons" },
     Permission { name: "contents", access: "read", purpose: "changed files, CODEOWNERS, the policy file, pushes" },
-    Permission { name: "pull_requests", access: "read", purpose: "pull requests and their reviews" },
+    Permission { name: "pull_requests", access: "write", purpose: "pull requests, reviews; answers to commands" },
     Permission { name: "issues", access: "read", purpose: "comments on pull requests" },
     Permission { name: "statuses", access: "read", purpose: "commit statuses of the head commit" },
     Permission { name: "actions", access: "read", purpose: "the end of workflow runs" },

@@ -269,6 +269,8 @@ pub(super) struct Comment {
     pub(super) body: Option<String>,
     pub(super) user: Option<AccountBody>,
     pub(super) performed_via_github_app: Option<Id>,
+    #[serde(default, deserialize_with = "lenient_time")]
+    pub(super) created_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]

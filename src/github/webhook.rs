@@ -215,6 +215,7 @@ impl<'a> Delivery<'a> {
             body: comment.body.unwrap_or_default(),
             author: comment.user.and_then(Into::into),
             app_id: comment.performed_via_github_app.map(|a| a.id),
+            created_at: comment.created_at,
         }))
     }
 

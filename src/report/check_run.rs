@@ -1,10 +1,10 @@
 //! The check run: title, summary and annotations, within GitHub's limits by construction.
 
 use super::{
-    Report, RowKind, Subject, annotations, is_scored, markdown, page,
+    Report, RowKind, Subject, annotations, capitalised, is_scored, markdown, page,
     sentences::{Detail, Sentence, cause, group, verdict},
 };
-use crate::risk::assessment::{Because, Mode};
+use crate::risk::assessment::{Because, Mode, Verdict};
 
 pub use super::annotations::ANNOTATIONS_MAX;
 
@@ -31,6 +31,8 @@ pub struct CheckRunText {
     pub text: Option<String>,
     /// At most [`ANNOTATIONS_MAX`], each on a changed file that the head still has.
     pub annotations: Vec<Annotation>,
+    /// At most three.
+    pub buttons: Vec<Button>,
 }
 
 /// A remark on lines of a changed file.
@@ -83,12 +85,18 @@ pub struct Button {
 /// Identifier of the button that scores again.
 pub const RESCORE: &str = "rescore";
 
-const BUTTONS: [Button; 1] =
-    [Button { label: "Re-score", description: "Read everything anew and score again", identifier: RESCORE }];
+/// Identifier of the button that overrides the score.
+pub const ACKNOWLEDGE: &str = "acknowledge";
 
-/// The buttons, at most three.
-pub fn actions() -> &'static [Button] {
-    &BUTTONS
+const RESCORE_BUTTON: Button =
+    Button { label: "Re-score", description: "Read everything anew and score again", identifier: RESCORE };
+const ACKNOWLEDGE_BUTTON: Button =
+    Button { label: "Acknowledge", description: "Override the score of this commit", identifier: ACKNOWLEDGE };
+
+/// The buttons, at most three. What passes already has nothing to acknowledge.
+fn buttons(verdict: &Verdict) -> Vec<Button> {
+    let held = verdict.because == Because::AtOrAboveThreshold && verdict.overridden.is_none();
+    std::iter::once(RESCORE_BUTTON).chain(held.then_some(ACKNOWLEDGE_BUTTON)).collect()
 }
 
 /// The check run for an assessment.
@@ -98,6 +106,7 @@ pub fn render(subject: &Subject<'_>) -> CheckRunText {
         summary: within_limit(|detail| summary(subject, detail)),
         text: is_scored(subject).then(|| within_limit(|_| glossary(subject))),
         annotations: annotations::findings(subject).into_iter().map(|finding| finding.annotation).collect(),
+        buttons: buttons(&subject.assessment.verdict),
     }
 }
 
@@ -108,6 +117,7 @@ pub fn in_progress() -> CheckRunText {
         summary: "The change is being read; the score follows within seconds.".to_owned(),
         text: None,
         annotations: Vec::new(),
+        buttons: vec![RESCORE_BUTTON],
     }
 }
 
@@ -119,6 +129,7 @@ pub fn superseded(newer: &str) -> CheckRunText {
         summary: format!("**No score.** {newer} was pushed before this commit was scored, and is scored instead.\n"),
         text: None,
         annotations: Vec::new(),
+        buttons: vec![RESCORE_BUTTON],
     }
 }
 
@@ -135,6 +146,7 @@ pub fn failure(reference: &str, what: &str) -> CheckRunText {
         ),
         text: None,
         annotations: Vec::new(),
+        buttons: vec![RESCORE_BUTTON],
     }
 }
 
@@ -159,6 +171,7 @@ fn title(subject: &Subject<'_>) -> String {
     match assessment.verdict.because {
         Because::Draft => title.push_str(", draft"),
         Because::NotOpen => title.push_str(", no longer open"),
+        _ if assessment.verdict.overridden.is_some() => title.push_str(", overridden"),
         _ => {}
     }
     for (position, cause) in cause::causes(assessment).iter().take(CAUSES_MAX).enumerate() {
@@ -261,9 +274,19 @@ fn sources_block(report: &Report, detail: Detail, out: &mut String) {
 }
 
 fn commands_block(subject: &Subject<'_>, out: &mut String) {
-    out.push_str("\n### Buttons\n\n");
-    for button in actions() {
+    let verdict = &subject.assessment.verdict;
+    out.push_str("\n### Buttons and commands\n\n");
+    for button in buttons(verdict) {
         out.push_str(&format!("- **{}**: {}\n", button.label, lower_first(button.description)));
+    }
+    if subject.commands {
+        out.push_str("- In a comment: `/risk explain`, `/risk owners`, `/risk help` for all");
+        if verdict.overridden.is_some() {
+            out.push_str("; `/risk override cancel` takes the override back");
+        } else if verdict.because == Because::AtOrAboveThreshold {
+            out.push_str("; `/risk override <reason>` does as Acknowledge and says why");
+        }
+        out.push('\n');
     }
     if subject.assessment.verdict.mode == Mode::Advisory {
         out.push_str("\nAdvisory mode: this check never blocks a merge.\n");
@@ -287,11 +310,6 @@ fn glossary(subject: &Subject<'_>) -> String {
 fn unbroken(label: &str) -> String {
     const SHORT: usize = 24;
     if label.chars().count() <= SHORT { label.replace(' ', "\u{a0}") } else { label.to_owned() }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 fn lower_first(text: &str) -> String {

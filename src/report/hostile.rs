@@ -7,12 +7,17 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use regex::Regex;
 
 use super::{
-    Report, check_run, is_scored, json, markdown, outside, page, sarif,
+    Report, check_run, comment, is_scored, json, markdown, outside, page, sarif,
     sentences::Detail,
     stories::{Story, all},
     terminal,
 };
-use crate::risk::facts::{Facts, FileChange, FileStatus, Known, OwnerRule, Reason, Unknown};
+use crate::risk::{
+    Model,
+    facts::{Facts, FileChange, FileStatus, Known, OwnerRule, Reason, Unknown},
+    overrides::Override,
+    signal::SIGNALS,
+};
 
 const FRAGMENTS: [&str; 48] = [
     "@acme/team",
@@ -110,6 +115,16 @@ fn poisoned(story: usize, texts: &[String]) -> Story {
         poison(&mut runtime.flaky_rate, next());
     }
     poison(&mut facts.coverage, next());
+    facts.overridden = Some(Override {
+        id: next(),
+        by: next(),
+        reason: next(),
+        made_at: facts.at,
+        until: facts.at + chrono::TimeDelta::hours(1),
+        head_sha: facts.change.head_sha.clone(),
+        base_ref: facts.change.base_ref.clone(),
+        score: 70,
+    });
     let mut story = Story::new(&story.name, facts);
     story.policy.origin.errors.iter_mut().for_each(|error| error.message = next());
     story
@@ -220,6 +235,7 @@ proptest! {
     fn no_rendering_is_led_astray(story in 0_usize..64, texts in vec(hostile(), 1..9)) {
         let story = poisoned(story, &texts);
         assert_markdown(&story);
+        assert_replies(&story);
         assert_page(&story);
         assert_terminal(&story);
         let data = serde_json::to_string(&json::render(&story.subject())).unwrap();
@@ -247,6 +263,22 @@ fn assert_markdown(story: &Story) {
     for annotation in run.annotations {
         assert_inert(&annotation.title);
         assert_inert(&parsed(&annotation.message).0);
+    }
+}
+
+/// Replies to commands say no more than we wrote either.
+fn assert_replies(story: &Story) {
+    let subject = story.subject();
+    let mut replies = vec![comment::explain(&subject), comment::owners(&subject), comment::scored(&subject)];
+    replies.extend(SIGNALS.iter().map(|signal| comment::explain_signal(&subject, Model::baseline(), signal.id)));
+    if let Some(terms) = &story.facts.overridden {
+        replies.push(comment::overridden(terms, true, &story.assessment));
+        replies.push(comment::cancelled(terms));
+    }
+    for reply in replies {
+        let (words, _, links) = parsed(&reply);
+        assert_inert(&words);
+        assert!(links.is_empty() && reply.len() <= 12_000, "{reply}");
     }
 }
 
@@ -295,6 +327,7 @@ fn limits_hold_for_3000_files_of_4000_characters() {
         [("`", "rs", 3_000), ("a", "sql", 200), ("|", "sql", 200), ("\u{1f600}", "sql", 200), ("\u{202e}", "sql", 200)]
     {
         let story = Story::new("hostile-text", enormous(letter, ending, files));
+        assert!(comment::owners(&story.subject()).len() <= 12_000);
         let run = check_run::render(&story.subject());
         assert!(run.title.chars().count() <= 255, "{}", run.title);
         assert!(run.summary.len() <= 65_535, "{} bytes for {letter}", run.summary.len());
@@ -311,11 +344,13 @@ fn limits_hold_for_3000_files_of_4000_characters() {
 
 #[test]
 fn buttons_fit() {
-    for button in check_run::actions() {
+    let pressed: Vec<_> = all().iter().flat_map(|story| check_run::render(&story.subject()).buttons).collect();
+    assert!(pressed.iter().any(|button| button.identifier == check_run::ACKNOWLEDGE));
+    for button in pressed {
         let lengths = [button.label, button.description, button.identifier].map(|text| text.chars().count());
         assert!(lengths[0] <= 20 && lengths[1] <= 40 && lengths[2] <= 20, "{lengths:?}");
     }
-    assert!(check_run::actions().len() <= 3);
+    assert!(all().iter().all(|story| check_run::render(&story.subject()).buttons.len() <= 3));
 }
 
 fn enormous(letter: &str, ending: &str, files: usize) -> Facts {

@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
-    Subject,
+    Subject, outside,
     sentences::{Detail, cause, evidence, unknown, ways},
 };
 use crate::risk::{
     assessment::{Because, Contribution, Floor, Mode, ThresholdOrigin, Verdict as Concluded},
     facts::{Reason, Source},
     merge_group::{GroupMember, MergeGroup},
+    overrides::Override,
     policy::PolicyOrigin,
     signal::Unit,
 };
@@ -113,7 +114,17 @@ struct Verdict {
     conclusion: &'static str,
     because: &'static str,
     #[serde(rename = "override")]
-    overridden: Option<String>,
+    overridden: Option<OverrideEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct OverrideEntry {
+    by: String,
+    reason: String,
+    made_at: DateTime<Utc>,
+    until: DateTime<Utc>,
+    head_sha: String,
+    score: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -252,7 +263,18 @@ fn verdict(verdict: &Concluded) -> Verdict {
             Because::Empty => "empty",
             Because::TooLittleData => "too_little_data",
         },
-        overridden: None,
+        overridden: verdict.overridden.as_ref().map(overridden),
+    }
+}
+
+fn overridden(terms: &Override) -> OverrideEntry {
+    OverrideEntry {
+        by: outside::visible(&terms.by),
+        reason: outside::visible(&terms.reason),
+        made_at: terms.made_at,
+        until: terms.until,
+        head_sha: terms.head_sha.clone(),
+        score: terms.score,
     }
 }
 

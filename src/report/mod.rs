@@ -1,6 +1,7 @@
 //! An assessment in words. No decision is taken here; all text from outside is made harmless here.
 
 pub mod check_run;
+pub mod comment;
 pub mod json;
 pub mod markdown;
 pub mod merge_group;
@@ -54,6 +55,8 @@ pub struct Subject<'a> {
     pub public_url: Option<&'a str>,
     /// Address of the repository's pages at GitHub, from the settings and the repository's name.
     pub repository_url: Option<&'a str>,
+    /// Whether slash-commands are answered below the change.
+    pub commands: bool,
 }
 
 /// What every rendering says, in this order.
@@ -314,6 +317,11 @@ fn source_line(subject: &Subject<'_>, as_of: DateTime<Utc>, names: &[&'static st
         Some(age) => line.then(", ").then(age).then(" old when scored"),
         None => line.then(", read for this score"),
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 fn short(digest: &str) -> String {

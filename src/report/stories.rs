@@ -47,6 +47,7 @@ impl Story {
             policy: &self.policy,
             public_url: Some("https://mergecast.example/"),
             repository_url: Some("https://github.example/acme/shop"),
+            commands: true,
         }
     }
 }
@@ -101,7 +102,7 @@ fn check_run_as_text(subject: &Subject<'_>) -> String {
     shown
 }
 
-fn keep(folder: &str, name: &str, text: &str) {
+pub(super) fn keep(folder: &str, name: &str, text: &str) {
     insta::with_settings!({
         snapshot_path => format!("../../fixtures/{folder}"), prepend_module_to_snapshot => false, omit_expression => true,
     }, { insta::assert_snapshot!(name, text) });

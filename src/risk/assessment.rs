@@ -2,6 +2,7 @@
 
 use super::{
     facts::{Source, Unknown},
+    overrides::Override,
     signal::{Reading, Signal},
 };
 use chrono::{DateTime, Utc};
@@ -205,6 +206,8 @@ pub struct Verdict {
     pub conclusion: Conclusion,
     /// What led there.
     pub because: Because,
+    /// The override by which a score at or above the threshold passes all the same.
+    pub overridden: Option<Override>,
 }
 
 /// Whether a score may hold a change back.
@@ -255,7 +258,7 @@ pub enum ThresholdOrigin {
 /// Conclusion of a check run, in GitHub's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conclusion {
-    /// Below the threshold.
+    /// Below the threshold, or overridden.
     Success,
     /// Says something without judging.
     Neutral,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{merge_group::MergeGroup, patch::Patch};
+use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
 pub type Known<T> = Result<T, Unknown>;
@@ -100,6 +100,9 @@ pub struct Facts {
     /// Final scores (0-100) of this repository's latest assessed changes, newest first, at most 500;
     /// a threshold given as a share of changes is read off them.
     pub recent_scores: Vec<u8>,
+    /// The override that stands for this change, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
     /// What the installation of the App lacks; `None` if that is nothing, and for a local range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lacking: Option<Lacking>,

@@ -6,6 +6,7 @@ pub mod facts;
 mod floors;
 pub mod merge_group;
 mod model;
+pub mod overrides;
 pub mod patch;
 pub mod paths;
 pub mod policy;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     assessment::{Because, Conclusion, Mode, ThresholdInForce, ThresholdOrigin, Verdict},
     facts::{ChangeState, Facts},
+    overrides::Override,
     signal::{Reading, SIGNALS},
 };
 
@@ -95,12 +96,16 @@ pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score
         None if score < threshold.score => Because::BelowThreshold,
         None => Because::AtOrAboveThreshold,
     };
+    let change = &facts.change;
+    let holds = |one: &&Override| one.holds(&change.head_sha, &change.base_ref, facts.at);
+    let overridden = facts.overridden.as_ref().filter(|_| because == Because::AtOrAboveThreshold).filter(holds);
     let conclusion = match (because, policy.mode) {
         (Because::BelowThreshold, _) => Conclusion::Success,
+        (Because::AtOrAboveThreshold, _) if overridden.is_some() => Conclusion::Success,
         (Because::AtOrAboveThreshold, Mode::Enforce) if !is_overridden(facts) => Conclusion::ActionRequired,
         _ => Conclusion::Neutral,
     };
-    Verdict { mode: policy.mode, threshold, conclusion, because }
+    Verdict { mode: policy.mode, threshold, conclusion, because, overridden: overridden.cloned() }
 }
 
 /// Whether the override of a pull request lets the merge group through that it is in.

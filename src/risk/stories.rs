@@ -54,6 +54,7 @@ pub(super) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
         runtime: nothing(Source::Datadog),
         recent_scores: Vec::new(),
         lacking: None,
+        overridden: None,
     }
 }
 

@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     check_run::{Head, Writer},
+    commands::{self, COMMANDS},
     gather,
     installations::{self, INSTALLATION},
     merge_group::{self, MERGE_GROUP},
-    metrics, number, reverts,
+    metrics, number,
+    overrides::{self, OVERRIDE},
+    reverts,
     stored::{digest, document, facts_text},
 };
 use crate::{
@@ -21,6 +24,7 @@ use crate::{
         Model, assess,
         assessment::{Assessment, Conclusion},
         facts::{ChangeState, Facts},
+        overrides::Override,
         policy::Policy,
         revert::Claim,
     },
@@ -124,6 +128,14 @@ pub(super) async fn run(app: &App, job: &Job) -> Outcome {
             Ok(wanted) => pull_request(app, &wanted, job.attempts).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
         },
+        COMMANDS => match serde_json::from_str(&job.payload) {
+            Ok(wanted) => commands::run(app, &wanted).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
+        OVERRIDE => match serde_json::from_str(&job.payload) {
+            Ok(wanted) => overrides::run(app, &wanted).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
         COMMIT => match serde_json::from_str(&job.payload) {
             Ok(wanted) => commit(app, &wanted).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
@@ -164,8 +176,10 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
     }
     seen(app, wanted, &pull).await?;
     let repo = &pull.repository;
-    let shown = score(app, &installation, repo, &pull).await?;
-    finish_older(app, &installation, repo, &Head::of(&pull), &shown).await
+    let overridden = overrides::in_force(app, &pull, wanted).await?;
+    let shown = score(app, &installation, repo, &pull, overridden).await?;
+    finish_older(app, &installation, repo, &Head::of(&pull), &shown).await?;
+    Ok(commands::wake(app, wanted.repository_id, number(wanted.number)).await?)
 }
 
 /// Keeps the name that the repository has today. A name that another repository has by now leads to that one's pull
@@ -184,7 +198,13 @@ async fn seen(app: &App, wanted: &PullRequestJob, pull: &PullRequest) -> Result<
 }
 
 /// Scores the head of a pull request; gives the id of the assessment that its check run shows then.
-async fn score(app: &App, installation: &Installation, repo: &RepoName, pull: &PullRequest) -> Result<String, Outcome> {
+async fn score(
+    app: &App,
+    installation: &Installation,
+    repo: &RepoName,
+    pull: &PullRequest,
+    overridden: Option<Override>,
+) -> Result<String, Outcome> {
     let id = app.clock.new_id();
     let last = app.store.latest_assessment(number(pull.repository_id), number(pull.number)).await?;
     let shown = |last: Option<AssessmentRow>| last.map_or_else(|| id.clone(), |last| last.id);
@@ -194,8 +214,8 @@ async fn score(app: &App, installation: &Installation, repo: &RepoName, pull: &P
         // What stands there is the last word before it was merged or closed.
         return Ok(shown(last));
     }
-    let (facts, policy) = gather::facts(app, installation, repo, pull, last.as_ref()).await?;
-    let scored = Scored::new(app, facts, policy, Model::baseline());
+    let (facts, policy) = gather::facts(app, installation, repo, pull, last.as_ref(), overridden).await?;
+    let scored = Scored::new(app, facts, policy, Model::baseline(), commands::answered(&pull.permissions));
     if last.as_ref().is_some_and(|last| run.shows(&last.id) && scored.reads_like(last)) {
         tracing::debug!("nothing that the check run says has changed");
         return Ok(shown(last));
@@ -266,13 +286,14 @@ pub(super) struct Scored {
     model: &'static Model,
     pub(super) assessment: Assessment,
     repository_url: Option<String>,
+    commands: bool,
 }
 
 impl Scored {
-    pub(super) fn new(app: &App, facts: Facts, policy: Policy, model: &'static Model) -> Self {
+    pub(super) fn new(app: &App, facts: Facts, policy: Policy, model: &'static Model, commands: bool) -> Self {
         let assessment = assess(&facts, model, &policy);
         let repository_url = app.links.repository(&facts.repository);
-        Self { facts, policy, model, assessment, repository_url }
+        Self { facts, policy, model, assessment, repository_url, commands }
     }
 
     /// Whether the check run that shows `last` would say the same if it were written now.
@@ -341,6 +362,7 @@ impl Scored {
             policy: &self.policy,
             public_url: app.links.public_url.as_deref(),
             repository_url: self.repository_url.as_deref(),
+            commands: self.commands,
         }
     }
 }
@@ -379,8 +401,13 @@ pub(super) async fn say_failure(app: &App, job: &Job, reference: &str) -> Option
         let wanted = serde_json::from_str(&job.payload).ok()?;
         return merge_group::say_failure(app, &wanted, reference).await.err();
     }
+    if job.kind != PULL_REQUEST {
+        return None;
+    }
     let wanted = serde_json::from_str::<PullRequestJob>(&job.payload).ok()?;
-    fail_runs(app, &wanted, reference).await.err()
+    let failed = fail_runs(app, &wanted, reference).await;
+    let woken = commands::wake(app, wanted.repository_id, number(wanted.number)).await;
+    failed.err().or(woken.err().map(Outcome::from))
 }
 
 async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Result<(), Outcome> {

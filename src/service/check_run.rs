@@ -153,7 +153,7 @@ impl<'a> Writer<'a> {
             external_id: Some(self.external_id.to_owned()),
             details_url: details_url(self.app, self.external_id),
             output: Some(output(text, last)),
-            actions: check_run::actions().iter().map(button).collect(),
+            actions: text.buttons.iter().map(button).collect(),
             ..CheckRunDraft::default()
         })
         .await?;

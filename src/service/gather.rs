@@ -9,6 +9,7 @@ use crate::{
     github::{CachedPage, Files, Installation, Permissions, PullRequest, RepoName, TextFile},
     risk::{
         facts::{Change, Facts, FileChange, Known, Lacking, OwnerRule, Ownership, Reason, Revert, Source, Unknown},
+        overrides::Override,
         policy::{Policy, PolicyError},
     },
     store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
@@ -21,6 +22,7 @@ pub(super) async fn facts(
     repo: &RepoName,
     pull: &PullRequest,
     last: Option<&AssessmentRow>,
+    overridden: Option<Override>,
 ) -> Result<(Facts, Policy), Outcome> {
     let policy = policy(app, number(pull.repository_id), &pull.repository, &pull.policy).await?;
     let (files, revert) = files(app, installation, repo, pull, last).await?;
@@ -37,6 +39,7 @@ pub(super) async fn facts(
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         change: change(pull, files, revert),
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
+        overridden,
         lacking: lacking(app, installation, &pull.permissions).await?,
     };
     Ok((facts, policy.policy))

@@ -3,6 +3,7 @@
 mod assess;
 mod body;
 mod check_run;
+mod commands;
 mod erase;
 mod gather;
 mod heads;
@@ -10,6 +11,7 @@ mod health;
 mod installations;
 mod merge_group;
 mod metrics;
+mod overrides;
 mod pages;
 mod process;
 mod recover;

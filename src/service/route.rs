@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use super::{
     App,
     assess::{COMMIT, CommitJob, PULL_REQUEST, PullRequestJob},
-    installations, merge_group, number,
+    commands, installations, merge_group, number, overrides,
 };
 use crate::{
     github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary},
-    report::check_run::{NAME, RESCORE},
+    report::check_run::{ACKNOWLEDGE, NAME, RESCORE},
     risk::revert::claim,
     store::{Delivery, DeliveryOutcome, JobRequest, StoreError},
 };
@@ -58,7 +58,11 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
                 | PullRequestAction::ReviewRequestRemoved => burst,
                 _ => now,
             };
-            Ok(wanted(pull_job(&event.origin, &event.pull), run_at))
+            let job = pull_job(&event.origin, &event.pull);
+            if let Some(job) = &job {
+                overrides::heard(app, event, job).await?;
+            }
+            Ok(wanted(job, run_at))
         }
         Event::PullRequestReview(event) => Ok(wanted(pull_job(&event.origin, &event.pull), now)),
         Event::CheckRun(event) => {
@@ -68,6 +72,9 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
                 CheckRunAction::Completed => seen_commit(app, &on, burst).await,
                 CheckRunAction::Rerequested => again(app, &on, now).await,
                 CheckRunAction::RequestedAction { identifier } if identifier == RESCORE => again(app, &on, now).await,
+                CheckRunAction::RequestedAction { identifier } if identifier == ACKNOWLEDGE => {
+                    Ok(commands::acknowledged(app, delivery, event).await?.unwrap_or_else(ignored))
+                }
                 CheckRunAction::RequestedAction { .. } => Ok(ignored()),
             }
         }
@@ -93,7 +100,8 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
         }
         Event::Repository(event) => Ok(event.origin.installation_id.map_or_else(ignored, |id| reread(id, burst))),
         Event::MergeGroup(event) => merge_group::route(app, event, now).await,
-        Event::Ping | Event::Push(_) | Event::IssueComment(_) | Event::Ignored(_) => Ok(ignored()),
+        Event::IssueComment(event) => Ok(commands::commented(app, delivery, event).await?.unwrap_or_else(ignored)),
+        Event::Ping | Event::Push(_) | Event::Ignored(_) => Ok(ignored()),
     }
 }
 

@@ -78,12 +78,18 @@ impl Stored {
             policy: &self.policy,
             public_url: self.links.public_url.as_deref(),
             repository_url: self.repository_url.as_deref(),
+            commands: true,
         }
     }
 
     /// What it says.
     pub fn assessment(&self) -> &Assessment {
         &self.assessment
+    }
+
+    /// The model that made it.
+    pub(super) fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Whether the same bytes come out as when it was scored.

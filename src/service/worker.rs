@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::{
     App,
     assess::{self, Outcome},
-    metrics, route, trace,
+    commands, metrics, route, trace,
 };
 use crate::store::{Delivery, Job};
 
@@ -217,6 +217,9 @@ async fn give_up(app: &App, job: &Job, why: &str) -> Result<(), crate::store::St
         metrics::retried("job");
         app.store.postpone_job(job, run_at, why, true).await?;
         return Ok(());
+    }
+    if job.kind == commands::COMMANDS {
+        commands::give_up(app, job).await?;
     }
     tracing::error!(why, ?unsaid, reference, "job buried");
     metrics::buried("job");

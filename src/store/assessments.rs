@@ -130,6 +130,15 @@ impl Store {
         self.one_assessment(LATEST_FOR_HEAD, vec![repository_id.into(), head_sha.into()]).await
     }
 
+    /// When a commit of a pull request was assessed first, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn first_assessed(&self, repository_id: i64, pull_request: i64, head_sha: &str) -> Result<Option<i64>> {
+        let args = vec![repository_id.into(), pull_request.into(), head_sha.into()];
+        self.db.query_one(FIRST_AT, args).await?.map_or(Ok(None), |mut row| row.take(0))
+    }
+
     /// The newest assessment of a pull request of the repository that bore this name last; case does not matter.
     ///
     /// # Errors
@@ -257,6 +266,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     BY_ID,
     LATEST,
     LATEST_FOR_HEAD,
+    FIRST_AT,
     BY_NAME_AND_PULL_REQUEST,
     BY_NAME_AND_HEAD,
     RECENT,
@@ -309,6 +319,9 @@ const LATEST_FOR_HEAD: &str = concat!(
     columns!(),
     " FROM assessments WHERE repository_id = $1 AND head_sha = $2 ORDER BY at DESC, id DESC LIMIT 1"
 );
+
+const FIRST_AT: &str = "\
+SELECT MIN(at) FROM assessments WHERE repository_id = $1 AND pull_request = $2 AND head_sha = $3";
 
 const BY_NAME_AND_PULL_REQUEST: &str = concat!(
     "SELECT ",

@@ -217,6 +217,11 @@ impl Store {
     }
 }
 
+/// A request as one statement among others.
+pub(super) fn request(request: &JobRequest, now: i64) -> Statement {
+    (REQUEST, request_args(request, now))
+}
+
 /// A request that holds only while the delivery it follows from is unfinished.
 pub(super) fn request_from_delivery(request: &JobRequest, now: i64, delivery_id: &str) -> Statement {
     let mut args = request_args(request, now);

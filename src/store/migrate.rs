@@ -29,6 +29,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0007_http_cache",
     "0008_readiness",
     "0009_unanswered_writes",
+    "0010_overrides",
+    "0011_commands",
     "0012_merge_groups",
     "0013_installations",
     "0014_operations",

@@ -6,6 +6,7 @@
 mod assessments;
 mod backup;
 mod check_runs;
+mod commands;
 mod db;
 mod deflate;
 mod erase;
@@ -19,6 +20,7 @@ mod jobs;
 mod merge_groups;
 mod migrate;
 mod models;
+mod overrides;
 mod path;
 mod policies;
 mod recovery;
@@ -29,6 +31,7 @@ mod testing;
 pub use assessments::{AssessmentRow, AssessmentSummary, RECENT_SCORES_LIMIT};
 pub use backup::{Copied, Restored, backup, restore};
 pub use check_runs::{CheckRunRow, CheckRunState};
+pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand};
 pub use deflate::{INFLATED_LIMIT, compress, decompress};
 pub use error::StoreError;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
@@ -37,6 +40,7 @@ pub use inspect::{GivenUp, Inspection, Integrity, inspect};
 pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
 pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
+pub use overrides::Ended;
 pub use path::StorePath;
 pub use policies::PolicyRow;
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
@@ -130,6 +134,8 @@ const STATEMENTS: &[&[&str]] = &[
     jobs::STATEMENTS,
     check_runs::STATEMENTS,
     merge_groups::STATEMENTS,
+    commands::STATEMENTS,
+    overrides::STATEMENTS,
     assessments::STATEMENTS,
     models::STATEMENTS,
     policies::STATEMENTS,

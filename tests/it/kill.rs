@@ -62,14 +62,16 @@ fn kill(mode: Mode) {
         let (acknowledged, redelivered) = (run.acknowledged().count(), run.redelivered);
         eprintln!(
             "{mode:?}: {} kills ({} while starting, {} just after a write to a check run), {} deliveries of which \
-             {acknowledged} acknowledged, {redelivered} redeliveries, {} pull requests, {} heads, {} merge groups, \
-             {} requests to GitHub; lost 0, doubled 0, stuck 0, unanswered queues 0; killing took {killing:.0?}, all {:.0?} (seed {seed})",
+             {acknowledged} acknowledged, {redelivered} redeliveries, {} pull requests, {} heads, {} commands, \
+             {} merge groups, {} requests to GitHub; lost 0, doubled 0, stuck 0, unanswered queues 0; killing took \
+             {killing:.0?}, all {:.0?} (seed {seed})",
             run.kills,
             run.kills_while_starting,
             run.kills_after_a_write,
             run.deliveries.len(),
             run.load.pulls(),
             run.load.heads().count(),
+            run.load.commands().count(),
             run.load.groups().count(),
             run.sim.requests(),
             run.began.elapsed(),
@@ -235,6 +237,7 @@ impl Run {
         };
         let create = || FaultOn::new("POST", "/repos/*/*/check-runs");
         let update = || FaultOn::new("PATCH", "/repos/*/*/check-runs/*");
+        let reply = || FaultOn::new("POST", "/repos/*/*/issues/*/comments");
         match self.mode {
             Mode::Errors => {
                 fault(FaultOn::any(), FaultKind::Status(500), 0.02);
@@ -250,6 +253,8 @@ impl Run {
             Mode::Network => {
                 fault(create(), FaultKind::AnswerLostAfterWrite, 0.08);
                 fault(update(), FaultKind::AnswerLostAfterWrite, 0.08);
+                fault(reply(), FaultKind::AnswerLostAfterWrite, 0.15);
+                fault(reply(), FaultKind::Slow(Duration::from_secs(7)), 0.05);
                 fault(create(), FaultKind::Slow(Duration::from_secs(7)), 0.05);
                 fault(update(), FaultKind::Slow(Duration::from_secs(7)), 0.05);
                 fault(FaultOn::any(), FaultKind::Reset, 0.02);

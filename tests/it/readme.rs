@@ -35,6 +35,7 @@ fn its_tables_are_those_of_the_code() {
         ("permissions", permissions()),
         ("events", events()),
         ("signals", signals()),
+        ("slash-commands", slash_commands()),
     ];
     let before = readme();
     let after = tables.iter().fold(before.clone(), |text, (name, table)| {
@@ -129,6 +130,11 @@ fn events() -> String {
         .filter(|event| event.subscribed)
         .map(|event| [code(event.name), event.permission.map(code).unwrap_or_default(), event.purpose.to_owned()]);
     table(["Event", "Needs", "For"], rows)
+}
+
+fn slash_commands() -> String {
+    let row = |one: mergecast::command::Described| [code(one.usage), one.about, one.needs.words().to_owned()];
+    table(["Command", "What it does", "Who may"], mergecast::command::commands().into_iter().map(row))
 }
 
 fn signals() -> String {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::risk::{
     assessment::Mode,
     facts::{Declared, Freeze},
+    overrides::{OverridePolicy, Permission},
     policy::{Floors, Policy, PolicyError, PolicyOrigin, Threshold},
 };
 
@@ -54,29 +55,6 @@ pub struct ServiceSettings {
     pub env: Option<String>,
 }
 
-/// Who may override a score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OverridePolicy {
-    /// Least permission on the repository.
-    pub who: Permission,
-    /// Whether the author may override the score of their own change.
-    pub by_author: bool,
-    /// Seconds after which an override ends.
-    pub expires_s: u64,
-}
-
-/// A permission on a repository, in GitHub's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Permission {
-    /// May push.
-    Write,
-    /// May manage without access to sensitive actions.
-    Maintain,
-    /// May do everything.
-    Admin,
-}
-
 /// Whether pull requests get a comment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,12 +64,6 @@ pub enum CommentPolicy {
     Off,
     /// One comment, edited whenever the level changes.
     OnLevelChange,
-}
-
-impl Default for OverridePolicy {
-    fn default() -> Self {
-        Self { who: Permission::Write, by_author: false, expires_s: 4 * 3_600 }
-    }
 }
 
 /// Reads a policy file.

@@ -2,8 +2,8 @@
 
 use std::{fmt::Write as _, time::Instant};
 
-use super::{CommentPolicy, Permission, RepositoryPolicy, parse_policy};
-use crate::risk::{assessment::Mode, policy::Threshold};
+use super::{CommentPolicy, RepositoryPolicy, parse_policy};
+use crate::risk::{assessment::Mode, overrides::Permission, policy::Threshold};
 
 fn mistakes(text: &str) -> String {
     let Err(errors) = parse_policy(text) else { return "no mistake\n".to_owned() };

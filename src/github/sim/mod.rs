@@ -48,7 +48,7 @@ pub use checks::{SimCheckRun, SimCheckWrite};
 pub use delivery::{Delivery, DeliveryOutcome, HookContentType};
 pub use faults::{Fault, FaultKind, FaultOn, Times, WebhookFault, WebhookFaultKind};
 pub use objects::Edits;
-pub use pull_verbs::PullHandle;
+pub use pull_verbs::{PullHandle, SimComment};
 pub use queue_verbs::SimGroup;
 pub use state::{Permission, Permissions};
 pub use verbs::{PullSpec, SimRepository};

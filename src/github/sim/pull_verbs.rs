@@ -5,7 +5,23 @@ use serde_json::json;
 
 use super::Sim;
 use super::objects::Edits;
-use super::pulls::{Pull, PullState, Review, ReviewRequest, Reviewer, Thread};
+use super::pulls::{Comment, Pull, PullState, Review, ReviewRequest, Reviewer, Thread};
+use super::state::State;
+
+/// A comment in the conversation of a pull request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimComment {
+    /// GitHub's id.
+    pub id: u64,
+    /// Login of who wrote it.
+    pub author: String,
+    /// Its text.
+    pub body: String,
+    /// Written by our app.
+    pub by_app: bool,
+    /// What it was reacted with.
+    pub reactions: Vec<String>,
+}
 
 /// A pull request of the simulated GitHub.
 #[derive(Clone)]
@@ -98,6 +114,33 @@ impl PullHandle {
             let changes = json!({"changes": {"body": {"from": before}}});
             state.send_comment("edited", &self.repo, self.number, comment, by, changes);
         });
+    }
+
+    /// Somebody deletes a comment.
+    pub fn delete_comment(&self, comment: u64, by: &str) {
+        self.sim.act(|state| {
+            state.person(by);
+            state.send_comment("deleted", &self.repo, self.number, comment, by, json!({}));
+            state.pull_mut(&self.repo, self.number).comments.retain(|c| c.id != comment);
+        });
+    }
+
+    /// The conversation, oldest first.
+    pub fn conversation(&self) -> Vec<SimComment> {
+        let reactions = |c: &Comment| c.reactions.iter().map(|r| r.content.clone()).collect();
+        let shown = |c: &Comment| SimComment {
+            id: c.id,
+            author: c.author.clone(),
+            body: c.body.clone(),
+            by_app: c.by_app,
+            reactions: reactions(c),
+        };
+        self.read(|p| p.comments.iter().map(shown).collect())
+    }
+
+    /// Locks the conversation: nobody without write access comments or reacts, and no app does.
+    pub fn lock(&self) {
+        self.sim.act(|state| state.pull_mut(&self.repo, self.number).locked = true);
     }
 
     /// Adds a label.
@@ -213,6 +256,7 @@ impl PullHandle {
     pub fn retarget(&self, base: &str) {
         self.dequeue();
         self.sim.act(|state| {
+            let now = state.now();
             let repo = state.known_mut(&self.repo);
             let tip = repo.branches.get(&repo.default_branch).cloned().unwrap_or_default();
             let sha = repo.branches.entry(base.to_owned()).or_insert(tip).clone();
@@ -220,6 +264,7 @@ impl PullHandle {
             let from_ref = std::mem::replace(&mut pull.base_ref, base.to_owned());
             let from_sha = std::mem::replace(&mut pull.base_sha, sha);
             pull.mergeable_asked.set(false);
+            pull.updated_at = now;
             let author = pull.author.clone();
             let changes = json!({"changes": {"base": {"ref": {"from": from_ref}, "sha": {"from": from_sha}}}});
             state.send_pull("edited", &self.repo, self.number, &author, changes);
@@ -265,8 +310,16 @@ impl PullHandle {
 
     /// Somebody presses the button with this identifier on our newest check run of the head; false if it has none.
     pub fn press(&self, identifier: &str) -> bool {
+        self.press_by("octocat", identifier)
+    }
+
+    /// As [`Self::press`], by a person of one's choice.
+    pub fn press_by(&self, login: &str, identifier: &str) -> bool {
         let sha = self.head_sha();
-        self.sim.act(|state| state.press_ours(&self.repo, &sha, identifier))
+        self.sim.act(|state| {
+            state.person(login);
+            state.press_ours(&self.repo, &sha, login, identifier)
+        })
     }
 
     /// Somebody presses "Re-run all checks" on the head; false if our app has no suite there.

@@ -38,6 +38,8 @@ pub(super) struct Pull {
     /// GitHub computes mergeability when first asked, and says null until then.
     pub(super) mergeable_asked: Cell<bool>,
     pub(super) queued: bool,
+    /// The conversation is closed to Apps and to people without write access.
+    pub(super) locked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -68,7 +68,7 @@ impl SimRepository {
 
     /// Somebody presses a button of our newest check run of a commit; false if it has no such button.
     pub fn press_on(&self, sha: &str, identifier: &str) -> bool {
-        self.sim.act(|state| state.press_ours(&self.name, sha, identifier))
+        self.sim.act(|state| state.press_ours(&self.name, sha, "octocat", identifier))
     }
 }
 
@@ -104,12 +104,12 @@ impl super::state::State {
         true
     }
 
-    pub(super) fn press_ours(&mut self, full_name: &str, sha: &str, identifier: &str) -> bool {
+    pub(super) fn press_ours(&mut self, full_name: &str, sha: &str, login: &str, identifier: &str) -> bool {
         let Some(run) = self.our_run(full_name, sha) else { return false };
         let there = run.status == "completed" && run.actions.iter().any(|a| a["identifier"] == identifier);
         if there {
             let action = json!({"requested_action": {"identifier": identifier}});
-            self.send_run("requested_action", run.id, "octocat", action);
+            self.send_run("requested_action", run.id, login, action);
         }
         there
     }

@@ -154,6 +154,7 @@ impl State {
             comments: Vec::new(),
             mergeable_asked: false.into(),
             queued: false,
+            locked: false,
         };
         self.known_mut(full_name).pulls.insert(number, pull);
         if head_repo == full_name {

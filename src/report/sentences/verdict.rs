@@ -2,12 +2,15 @@
 
 use super::{
     Sentence,
-    figures::{Figure, count, counted, decimal, odds, percent, signed},
-    group, say,
+    figures::{Figure, count, counted, decimal, instant, odds, percent, signed},
+    group, name, prose, say,
 };
 use crate::{
     report::{Subject, is_scored},
-    risk::assessment::{Because, Mode, Probability, ThresholdInForce, ThresholdOrigin},
+    risk::{
+        assessment::{Because, Mode, Probability, ThresholdInForce, ThresholdOrigin},
+        overrides::Override,
+    },
 };
 
 /// `72 of 100: high`.
@@ -22,7 +25,10 @@ pub(crate) fn headline(subject: &Subject<'_>) -> Sentence {
 /// What the score leads to.
 pub(crate) fn consequence(subject: &Subject<'_>) -> Sentence {
     let verdict = &subject.assessment.verdict;
-    let threshold = || threshold(verdict.threshold);
+    let threshold = || threshold_in_force(verdict.threshold);
+    if let Some(terms) = &verdict.overridden {
+        return overridden(terms).then(". The score is still at or above ").with(threshold());
+    }
     match (verdict.because, verdict.mode) {
         (Because::BelowThreshold, _) => say!["Below "].with(threshold()),
         (Because::AtOrAboveThreshold, Mode::Advisory) => {
@@ -49,7 +55,16 @@ pub(crate) fn consequence(subject: &Subject<'_>) -> Sentence {
     }
 }
 
-fn threshold(threshold: ThresholdInForce) -> Sentence {
+/// Who lets it pass, why and until when.
+fn overridden(terms: &Override) -> Sentence {
+    say!["Overridden by ", name(&terms.by), " until ", instant(terms.until), ", or until the next push, at a score of "]
+        .then(count(terms.score))
+        .then(": ")
+        .then(prose(&terms.reason))
+}
+
+/// The threshold and where it comes from.
+pub(crate) fn threshold_in_force(threshold: ThresholdInForce) -> Sentence {
     let share = |basis_points: u32| percent(f64::from(basis_points) / 10_000.0);
     let head = say!["the threshold of ", count(threshold.score)];
     match threshold.origin {
@@ -155,7 +170,7 @@ mod tests {
     fn a_threshold_that_was_raised_says_so() {
         let words = |raised| {
             let origin = ThresholdOrigin::TopShare { share_bp: 500, sample: 60, raised };
-            threshold(ThresholdInForce { score: 40, origin }).plain(super::super::Detail::FULL)
+            threshold_in_force(ThresholdInForce { score: 40, origin }).plain(super::super::Detail::FULL)
         };
         let plain = "the threshold of 40 (the riskiest 5 % of this repository's last 60 changes";
         assert_eq!(words(false), format!("{plain})"));

@@ -135,7 +135,7 @@ impl Made<'_> {
                 .map(|own| MemberScore { assessment: own.assessment.clone(), score: own.score }),
         };
         let overridden = match &self.members {
-            Ok(members) => members_overridden(self.work.app, self.group.repository_id, members).await?,
+            Ok(members) => members_overridden(self.work.app, self.group, members).await?,
             Err(_) => Vec::new(),
         };
         Ok(MergeGroup {

@@ -14,6 +14,7 @@ use crate::{
     risk::{
         assessment::{Conclusion, Mode},
         facts::Known,
+        overrides::{Made, standing},
     },
     store::{MergeGroupRow, StoreError},
 };
@@ -39,14 +40,19 @@ struct Kept {
     head_sha: String,
 }
 
-/// Those of a group's pull requests whose override, standing on their present heads, lets the group through. No override
-/// can be given in this version, so there is none.
+/// Those of a group's pull requests whose override, standing on their present heads, lets the group through.
 pub(super) async fn members_overridden(
-    _app: &App,
-    _repository_id: i64,
-    _members: &[Member],
+    app: &App,
+    group: &MergeGroupRow,
+    members: &[Member],
 ) -> Result<Vec<u64>, StoreError> {
-    Ok(Vec::new())
+    let mut overridden = Vec::new();
+    for member in members {
+        let ledger = app.store.override_ledger(group.repository_id, number(member.number)).await?;
+        let holds = |made: &&Made| made.terms.holds(&member.head_sha, base_branch(group), app.clock.now());
+        overridden.extend(standing(&ledger).filter(holds).map(|_| member.number));
+    }
+    Ok(overridden)
 }
 
 impl Work<'_> {
@@ -96,7 +102,7 @@ impl Work<'_> {
         if let Some(pull) = hint(group).filter(|_| !certain) {
             members.push(self.member(pull, None).await?);
         }
-        let overridden = members_overridden(self.app, self.wanted.repository_id, &members).await?;
+        let overridden = members_overridden(self.app, group, &members).await?;
         let conclusion = self.conclusion(&members, certain, &overridden).await?;
         let own = |member: &Member| (member.number, member.scored.as_ref().map(|scored| scored.score));
         let standing = Standing { members: members.iter().map(own).collect(), certain, why, conclusion, overridden };

@@ -128,7 +128,7 @@ pub(super) async fn run(app: &App, wanted: &GroupJob) -> Result<(), Outcome> {
     }
     match work.read(&group).await? {
         Reading::Together { facts, policy } => {
-            let scored = Scored::new(app, *facts, policy, Model::baseline());
+            let scored = Scored::new(app, *facts, policy, Model::baseline(), false);
             work.save(&scored, &id).await?;
             work.show(run, &id).await
         }

@@ -13,6 +13,8 @@ const REPOSITORIES: [&str; 4] = ["acme/shop", "blue/billing", "coral/search", "d
 const BUSY: usize = 12;
 /// A pull request is opened about once in so many actions.
 const OPENS: u32 = 4;
+/// People who give commands, so that none of them meets a limit soon.
+const CREW: u32 = 24;
 
 /// One action in so many is about the merge queue, where the pull request can be queued.
 const QUEUES: u32 = 6;
@@ -25,6 +27,7 @@ pub(super) struct Load {
     closed: BTreeSet<usize>,
     heads: BTreeSet<(String, String)>,
     groups: BTreeSet<(String, String)>,
+    commands: Vec<(PullHandle, u64)>,
     actions: u32,
 }
 
@@ -33,6 +36,9 @@ impl Load {
         let repositories: Vec<SimRepository> = REPOSITORIES.iter().map(|name| sim.repository(name)).collect();
         for repository in &repositories {
             repository.member("nora", Permission::Write).member("omar", Permission::Write);
+            for n in 0..CREW {
+                repository.member(&format!("crew{n}"), Permission::Write);
+            }
             repository.base_file("CODEOWNERS", "/migrations/ @nora\n");
             repository.merge_queue(&[NAME]);
         }
@@ -44,6 +50,7 @@ impl Load {
             closed: BTreeSet::new(),
             heads: BTreeSet::new(),
             groups: BTreeSet::new(),
+            commands: Vec::new(),
             actions: 0,
         }
     }
@@ -63,6 +70,11 @@ impl Load {
         self.heads.iter()
     }
 
+    /// The comments that hold a command, with their pull requests.
+    pub(super) fn commands(&self) -> impl Iterator<Item = &(PullHandle, u64)> {
+        self.commands.iter()
+    }
+
     /// The next thing that happens.
     pub(super) fn act(&mut self) {
         self.actions += 1;
@@ -80,7 +92,7 @@ impl Load {
             return;
         }
         let who = if self.rng.bool() { "nora" } else { "omar" };
-        match self.rng.u32(0..20) {
+        match self.rng.u32(0..24) {
             0..=4 => {
                 let edits = self.edits();
                 self.note(&pull, pull.push(edits));
@@ -105,6 +117,8 @@ impl Load {
             16 => pull.label("urgent"),
             17 => drop(pull.rerequest()),
             18 => drop(pull.press("rescore")),
+            19..=21 => self.command(&pull, "/risk rescore"),
+            22 => self.command(&pull, "/risk override The fix cannot wait for 1h"),
             _ if self.closed.remove(&at) => pull.reopen(),
             _ => {
                 self.closed.insert(at);
@@ -160,6 +174,11 @@ impl Load {
         for pull in self.open() {
             assert!(pull.press("rescore"), "{} #{} has no button", pull.repository(), pull.number());
         }
+    }
+
+    fn command(&mut self, pull: &PullHandle, text: &str) {
+        let who = format!("crew{}", self.rng.u32(0..CREW));
+        self.commands.push((pull.clone(), pull.comment(&who, text)));
     }
 
     fn open_one(&mut self) {

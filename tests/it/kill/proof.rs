@@ -10,7 +10,10 @@ use mergecast::{
 };
 
 use super::Run;
-use crate::program::{database, read};
+use crate::program::{DUE, database, read};
+
+/// Fewer commands than this meet no limit.
+const FEWEST_BEFORE_A_LIMIT: usize = 10;
 
 /// The newest assessment of each open pull request, by repository and number.
 pub(super) type Assessments = BTreeMap<(String, u64), AssessmentRow>;
@@ -37,6 +40,7 @@ pub(super) async fn check(run: &Run) -> Assessments {
             }
         }
     }
+    wrong.extend(commands(run));
     let path = StorePath::File(database(run.directory.path()));
     let store = Store::open(StoreOptions::new(path)).await.unwrap();
     let mut shown = Assessments::new();
@@ -91,6 +95,33 @@ fn ours(run: &Run, repository: &str, sha: &str) -> Vec<SimCheckRun> {
     runs.into_iter().filter(|each| each.name == NAME && each.app == "mergecast").collect()
 }
 
+/// Each command that was delivered has one reply, and a reaction at either end. One that was dropped met a limit, and
+/// nothing was said of it.
+fn commands(run: &Run) -> Vec<String> {
+    let taken: BTreeMap<String, String> = read(run.directory.path(), |database| {
+        let mut statement = database.prepare("SELECT command_key, state FROM commands").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    });
+    let mut wrong = Vec::new();
+    for (pull, comment) in run.load.commands() {
+        let (name, key) = (format!("{} #{}", pull.repository(), pull.number()), format!("comment:{comment}"));
+        let marker = format!("<!-- mergecast:{key} -->");
+        let conversation = pull.conversation();
+        let replies = conversation.iter().filter(|one| one.by_app && one.body.starts_with(&marker)).count();
+        let own = conversation.iter().find(|one| one.id == *comment).unwrap();
+        let mut reactions = own.reactions.clone();
+        reactions.sort();
+        let ended = reactions == ["+1", "eyes"] || reactions == ["-1", "eyes"];
+        match taken.get(&key).map(String::as_str) {
+            Some("done") if replies == 1 && ended => {}
+            None if replies == 0 && reactions.is_empty() && taken.len() >= FEWEST_BEFORE_A_LIMIT => {}
+            state => wrong.push(format!("{name}: {key} is {state:?} with {replies} replies and {reactions:?}")),
+        }
+    }
+    wrong
+}
+
 /// What the database says.
 fn stored(run: &Run) -> Vec<String> {
     let rows = |sql: &str| -> Vec<(String, String)> {
@@ -111,9 +142,11 @@ fn stored(run: &Run) -> Vec<String> {
     for (id, state) in inbox.iter().filter(|(_, state)| !matches!(state.as_str(), "done" | "ignored")) {
         wrong.push(format!("delivery {id} is {state}"));
     }
-    let jobs =
-        "SELECT job_key, state || ': ' || COALESCE(last_error, '') FROM jobs WHERE state <> 'idle' OR wanted <> done";
-    wrong.extend(rows(jobs).into_iter().map(|(key, state)| format!("job {key} is {state}")));
+    let jobs = format!(
+        "SELECT job_key, state || ': ' || COALESCE(last_error, '') FROM jobs WHERE {DUE} OR state = 'buried' \
+         OR (state = 'idle' AND wanted <> done)"
+    );
+    wrong.extend(rows(&jobs).into_iter().map(|(key, state)| format!("job {key} is {state}")));
     let runs = "SELECT head_sha, state FROM check_runs WHERE state <> 'completed'";
     wrong.extend(rows(runs).into_iter().map(|(sha, state)| format!("the check run on {sha} is stored as {state}")));
     let sound = rows("SELECT integrity_check, '' FROM pragma_integrity_check");

@@ -30,7 +30,7 @@ impl<'s> Run<'s> {
             "isDraft" => scalar(pull.draft),
             "merged" => scalar(pull.state == PullState::Merged),
             "closed" => scalar(!pull.open()),
-            "locked" => scalar(false),
+            "locked" => scalar(pull.locked),
             "createdAt" => scalar(time(pull.created_at)),
             "publishedAt" => scalar(time(pull.created_at)),
             "updatedAt" => scalar(time(pull.updated_at)),

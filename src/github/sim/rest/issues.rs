@@ -1,5 +1,6 @@
 //! Routes of comments and reactions.
 
+use chrono::DateTime;
 use serde_json::Value;
 
 use super::super::answer::{Answer, Outcome};
@@ -49,6 +50,12 @@ impl Call<'_> {
         comments.iter_mut().find(|c| c.id == id).ok_or_else(Answer::not_found)
     }
 
+    fn unlocked(&self, repo: &str, number: u64) -> Result<(), Answer> {
+        let locked = self.state.pull(repo, number).is_some_and(|(_, pull)| pull.locked);
+        let refused = || Answer::error(403, "Unable to create comment because issue is locked.");
+        if locked { Err(refused()) } else { Ok(()) }
+    }
+
     fn our_login(&self) -> String {
         format!("{}[bot]", self.state.app.slug)
     }
@@ -56,12 +63,17 @@ impl Call<'_> {
     pub(super) fn comments(&self, repo: &str, number: &str) -> Outcome {
         self.need_either("read")?;
         let (repo, pull) = self.find_pull(repo, number)?;
-        self.page(&pull.comments, |c| self.state.comment_shape(repo, pull.number, c))
+        let since = self.request.param("since").map(DateTime::parse_from_rfc3339);
+        let since = since.transpose().map_err(|_| Answer::schema("since is not a timestamp."))?;
+        let listed = |c: &&Comment| since.is_none_or(|since| c.updated_at >= since);
+        let comments: Vec<&Comment> = pull.comments.iter().filter(listed).collect();
+        self.page(&comments, |c| self.state.comment_shape(repo, pull.number, c))
     }
 
     pub(super) fn create_comment(&mut self, repo: &str, number: &str) -> Outcome {
         self.need_either("write")?;
         let number = self.find_pull(repo, number)?.1.number;
+        self.unlocked(repo, number)?;
         let (text, login) = (self.text()?, self.our_login());
         let id = self.state.comment(repo, number, &login, &text, true);
         let body = self.comment_body(repo, number, id);
@@ -78,6 +90,7 @@ impl Call<'_> {
     pub(super) fn update_comment(&mut self, repo: &str, id: &str) -> Outcome {
         self.need_either("write")?;
         let (number, id) = self.holder(repo, id)?;
+        self.unlocked(repo, number)?;
         let (text, now, login) = (self.text()?, self.state.now(), self.our_login());
         let comment = self.comment_mut(repo, number, id)?;
         if !comment.by_app {
@@ -100,6 +113,7 @@ impl Call<'_> {
     pub(super) fn react(&mut self, repo: &str, id: &str) -> Outcome {
         self.need_either("write")?;
         let (number, comment) = self.holder(repo, id)?;
+        self.unlocked(repo, number)?;
         let content = self.request.body["content"].as_str().filter(|c| REACTIONS.contains(c));
         let content = content.ok_or_else(|| Answer::schema("content is not a known reaction."))?.to_owned();
         let (id, now, author) = (self.state.new_id(), self.state.now(), self.our_login());

@@ -62,7 +62,7 @@ impl State {
             "statuses_url": format!("{api}/statuses/{}", pull.head_sha),
             "number": n,
             "state": if pull.open() { "open" } else { "closed" },
-            "locked": false,
+            "locked": pull.locked,
             "active_lock_reason": null,
             "title": pull.title,
             "user": self.sender_shape(&pull.author),

@@ -1,5 +1,6 @@
 //! The simulator seen from outside: over HTTP, as the product sees it.
 
+mod conversation;
 mod faults;
 
 use std::sync::atomic::{AtomicI64, Ordering};

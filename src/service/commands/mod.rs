@@ -1,0 +1,269 @@
+//! Slash-commands, from a comment or a button to the answer. They are taken within limits, worked on one after the other
+//! for each pull request, and answered once; what is done and what is answered is stored before GitHub is asked.
+
+mod answers;
+mod reply;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    App,
+    assess::{Outcome, PullRequestJob},
+    number,
+    route::Routed,
+};
+use crate::{
+    command::{self, Command, Mistake, OverrideArgs},
+    github::{
+        self, Installation, Permissions, RepoName,
+        webhook::{Account, CheckRunEvent, IssueCommentEvent, Origin},
+    },
+    risk::overrides::Role,
+    store::{
+        CommandLimits, CommandRow, CommandState, Delivery, DeliveryOutcome, Job, JobRequest, NewCommand, StoreError,
+    },
+};
+
+/// Kind of the jobs that follow the commands of a pull request.
+pub(super) const COMMANDS: &str = "commands";
+
+/// The limits count the commands of so long; what is over them is dropped without a word. GitHub lets an App write some
+/// 500 times an hour, and a command takes up to four writes.
+const WINDOW: TimeDelta = TimeDelta::minutes(10);
+const PULL_REQUEST_MAX: i64 = 10;
+const ACTOR_MAX: i64 = 10;
+const REPOSITORY_MAX: i64 = 20;
+
+/// The reason that a press of Acknowledge stands for.
+const ACKNOWLEDGED: &str = "Acknowledged in the check run";
+
+/// What somebody wants: a command, or a mistake that is to be told.
+type Spoken = Result<Command, Mistake>;
+
+/// A command in a comment below a pull request; `None` if there is none that is to be followed.
+pub(super) async fn commented(
+    app: &App,
+    delivery: &Delivery,
+    event: &IssueCommentEvent,
+) -> Result<Option<Routed>, StoreError> {
+    let Some(author) = event.author.as_ref().filter(|author| is_person(author, &event.origin)) else {
+        return Ok(None);
+    };
+    // Whatever an App says on somebody's behalf was not typed by them.
+    if event.app_id.is_some() {
+        return Ok(None);
+    }
+    let Some(spoken) = command::read(&event.body) else { return Ok(None) };
+    let asked_at = event.created_at.map_or(delivery.received_at, |at| at.timestamp_millis());
+    let given = NewCommand {
+        key: format!("comment:{}", event.comment_id),
+        comment_id: Some(number(event.comment_id)),
+        asked_on: None,
+        ..new(delivery, &event.origin, event.number, author, asked_at, &spoken)
+    };
+    admit(app, &event.origin, event.number, given).await
+}
+
+/// A press of Acknowledge on our check run: the same as an override, with a reason of its own.
+pub(super) async fn acknowledged(
+    app: &App,
+    delivery: &Delivery,
+    event: &CheckRunEvent,
+) -> Result<Option<Routed>, StoreError> {
+    let origin = &event.origin;
+    let Some(sender) = origin.sender.as_ref().filter(|sender| is_person(sender, origin)) else { return Ok(None) };
+    // A fork's payload lists no pull request.
+    let known = app.store.pull_request_of_head(number(origin.repository.id), &event.head_sha).await?;
+    let Some(pull) = known.map(i64::unsigned_abs).or(event.pulls.first().copied()) else { return Ok(None) };
+    let spoken = Ok(Command::Override(OverrideArgs::because(ACKNOWLEDGED)));
+    let given = NewCommand {
+        key: format!("button:{}", delivery.delivery_id),
+        asked_on: Some(event.head_sha.clone()),
+        ..new(delivery, origin, pull, sender, delivery.received_at, &spoken)
+    };
+    admit(app, origin, pull, given).await
+}
+
+fn is_person(account: &Account, origin: &Origin) -> bool {
+    !account.bot && origin.sender.as_ref().is_none_or(|sender| sender.id == account.id)
+}
+
+fn new(delivery: &Delivery, origin: &Origin, pull: u64, actor: &Account, asked_at: i64, spoken: &Spoken) -> NewCommand {
+    NewCommand {
+        key: String::new(),
+        repository_id: number(origin.repository.id),
+        pull_request: number(pull),
+        comment_id: None,
+        actor_id: number(actor.id),
+        actor: actor.login.clone(),
+        command: serde_json::to_string(spoken).expect("a command is plain data"),
+        asked_on: None,
+        asked_at,
+        received_at: delivery.received_at,
+    }
+}
+
+async fn admit(app: &App, origin: &Origin, pull: u64, given: NewCommand) -> Result<Option<Routed>, StoreError> {
+    let Some(installation_id) = origin.installation_id else { return Ok(None) };
+    let limits = CommandLimits {
+        since: given.received_at - WINDOW.num_milliseconds(),
+        pull_request: PULL_REQUEST_MAX,
+        actor: ACTOR_MAX,
+        repository: REPOSITORY_MAX,
+    };
+    if !app.store.admit_command(&given, limits).await? {
+        tracing::debug!(command.key = %given.key, pr.number = pull, "too many commands: one more is dropped");
+        return Ok(None);
+    }
+    let job = PullRequestJob {
+        installation_id,
+        repository_id: given.repository_id,
+        repository: origin.repository.name.to_string(),
+        number: pull,
+        head_sha: None,
+        updated_at: None,
+    };
+    Ok(Some(Routed { outcome: DeliveryOutcome::Done, jobs: vec![request(&job, app.clock.now_ms())] }))
+}
+
+/// Whether the installation lets the App answer commands.
+pub(super) fn answered(granted: &Permissions) -> bool {
+    granted.can_write("pull_requests") || granted.can_write("issues")
+}
+
+fn key(repository_id: i64, pull_request: i64) -> String {
+    format!("commands:{repository_id}:{pull_request}")
+}
+
+fn request(job: &PullRequestJob, run_at: i64) -> JobRequest {
+    JobRequest {
+        key: key(job.repository_id, number(job.number)),
+        kind: COMMANDS.to_owned(),
+        payload: serde_json::to_string(job).expect("a job is plain data"),
+        run_at,
+        replaces: true,
+    }
+}
+
+/// A pull request was scored, or could not be: commands that wait for it are gone on with.
+pub(super) async fn wake(app: &App, repository_id: i64, pull_request: i64) -> Result<(), StoreError> {
+    let open = app.store.open_commands(repository_id, pull_request).await?;
+    if open.iter().any(|row| row.state == CommandState::Waiting) {
+        app.store.request_job_again(&key(repository_id, pull_request), app.clock.now_ms()).await?;
+        app.jobs.notify_waiters();
+    }
+    Ok(())
+}
+
+/// The work on the commands of one pull request.
+struct Work<'a> {
+    app: &'a App,
+    installation: Installation,
+    repo: RepoName,
+    job: &'a PullRequestJob,
+}
+
+/// Why work on a command stops.
+enum Stop {
+    /// For now.
+    Outcome(Outcome),
+    /// For good: it cannot be answered, and that was said in the log.
+    Close,
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Outcome(error.into())
+    }
+}
+
+impl From<github::Error> for Stop {
+    fn from(error: github::Error) -> Self {
+        match error {
+            github::Error::Forbidden { needs } => {
+                let needs = needs.as_deref().unwrap_or("pull_requests=write");
+                tracing::warn!(
+                    needs,
+                    "a command cannot be answered: the installation does not grant it, or the conversation is locked"
+                );
+                Self::Close
+            }
+            github::Error::NotFound | github::Error::Gone => {
+                tracing::info!("a command is not answered: its comment or its pull request is gone");
+                Self::Close
+            }
+            other => Self::Outcome(other.into()),
+        }
+    }
+}
+
+/// Follows and answers the commands of a pull request, in the order in which they were given.
+pub(super) async fn run(app: &App, job: &PullRequestJob) -> Result<(), Outcome> {
+    let repo = RepoName::parse(&job.repository);
+    let repo = repo.ok_or_else(|| Outcome::Broken("the job names no repository".to_owned()))?;
+    let work = Work { app, installation: app.github.installation(job.installation_id), repo, job };
+    for row in app.store.open_commands(job.repository_id, number(job.number)).await? {
+        match work.follow(row.clone()).await {
+            Ok(()) => {}
+            Err(Stop::Close) => app.store.close_command(&row.given.key).await?,
+            Err(Stop::Outcome(outcome)) => return Err(outcome),
+        }
+    }
+    Ok(())
+}
+
+/// Gives the oldest unanswered command up, so that those after it are followed. The effects of a command come before
+/// its answer; what it did stays done.
+pub(super) async fn give_up(app: &App, job: &Job) -> Result<(), StoreError> {
+    let Ok(wanted) = serde_json::from_str::<PullRequestJob>(&job.payload) else { return Ok(()) };
+    let open = app.store.open_commands(wanted.repository_id, number(wanted.number)).await?;
+    let Some(row) = open.iter().find(|row| !(row.state == CommandState::Waiting && row.shown)) else { return Ok(()) };
+    tracing::error!(command.key = %row.given.key, "a command is given up");
+    app.store.close_command(&row.given.key).await?;
+    if open.len() > 1 {
+        app.store.request_job_again(&job.key, app.clock.now_ms()).await?;
+    }
+    Ok(())
+}
+
+impl Work<'_> {
+    /// Brings one command as far as it can be brought now.
+    async fn follow(&self, mut row: CommandRow) -> Result<(), Stop> {
+        match row.state {
+            CommandState::Received => {
+                let role = self.role(&row).await?;
+                if role < Role::Read {
+                    // An answer would let strangers make the App write.
+                    return Err(Stop::Close);
+                }
+                self.receipt(&row).await?;
+                self.decide(&mut row, role).await?;
+            }
+            CommandState::Waiting => self.conclude(&mut row).await?,
+            CommandState::Answered | CommandState::Done => {}
+        }
+        self.answer(&mut row).await?;
+        if row.state == CommandState::Answered {
+            self.mark(&row).await?;
+            self.app.store.close_command(&row.given.key).await?;
+        }
+        Ok(())
+    }
+
+    /// What the person may do now. A login can change hands: the account must be the one that spoke.
+    async fn role(&self, row: &CommandRow) -> Result<Role, Stop> {
+        let known = self.installation.collaborator(&self.repo, &row.given.actor).await?;
+        let same = known.id.is_none_or(|id| number(id) == row.given.actor_id);
+        Ok(if same { known.role } else { Role::None })
+    }
+}
+
+fn instant(ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(ms).unwrap_or_default()
+}
+
+/// What a stored command says.
+fn spoken(row: &CommandRow) -> Result<Spoken, Stop> {
+    let broken = |error| Outcome::Broken(format!("the command cannot be read: {error}"));
+    serde_json::from_str(&row.given.command).map_err(|error| Stop::Outcome(broken(error)))
+}
