@@ -142,6 +142,7 @@ struct ManArgs {
     dir: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
 struct BackupArgs {
     /// File to write
     #[arg(value_name = "FILE")]

@@ -4,7 +4,7 @@ use super::{
     Report, RowKind, Subject, annotations, capitalised, is_scored, markdown, page,
     sentences::{Detail, Sentence, cause, group, verdict},
 };
-use crate::risk::assessment::{Because, Mode, Verdict};
+use crate::risk::assessment::{Because, Mode};
 
 pub use super::annotations::ANNOTATIONS_MAX;
 
@@ -88,14 +88,17 @@ pub const RESCORE: &str = "rescore";
 /// Identifier of the button that overrides the score.
 pub const ACKNOWLEDGE: &str = "acknowledge";
 
-const RESCORE_BUTTON: Button =
+pub(super) const RESCORE_BUTTON: Button =
     Button { label: "Re-score", description: "Read everything anew and score again", identifier: RESCORE };
 const ACKNOWLEDGE_BUTTON: Button =
     Button { label: "Acknowledge", description: "Override the score of this commit", identifier: ACKNOWLEDGE };
 
-/// The buttons, at most three. What passes already has nothing to acknowledge.
-fn buttons(verdict: &Verdict) -> Vec<Button> {
-    let held = verdict.because == Because::AtOrAboveThreshold && verdict.overridden.is_none();
+/// The buttons, at most three. What passes already has nothing to acknowledge, and a merge group is let through by the
+/// overrides of its pull requests.
+fn buttons(subject: &Subject<'_>) -> Vec<Button> {
+    let verdict = &subject.assessment.verdict;
+    let group = subject.facts.change.merge_group.is_some();
+    let held = verdict.because == Because::AtOrAboveThreshold && verdict.overridden.is_none() && !group;
     std::iter::once(RESCORE_BUTTON).chain(held.then_some(ACKNOWLEDGE_BUTTON)).collect()
 }
 
@@ -106,7 +109,7 @@ pub fn render(subject: &Subject<'_>) -> CheckRunText {
         summary: within_limit(|detail| summary(subject, detail)),
         text: is_scored(subject).then(|| within_limit(|_| glossary(subject))),
         annotations: annotations::findings(subject).into_iter().map(|finding| finding.annotation).collect(),
-        buttons: buttons(&subject.assessment.verdict),
+        buttons: buttons(subject),
     }
 }
 
@@ -276,7 +279,7 @@ fn sources_block(report: &Report, detail: Detail, out: &mut String) {
 fn commands_block(subject: &Subject<'_>, out: &mut String) {
     let verdict = &subject.assessment.verdict;
     out.push_str("\n### Buttons and commands\n\n");
-    for button in buttons(verdict) {
+    for button in buttons(subject) {
         out.push_str(&format!("- **{}**: {}\n", button.label, lower_first(button.description)));
     }
     if subject.commands {

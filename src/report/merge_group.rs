@@ -2,7 +2,7 @@
 //! themselves, or ended because the group is gone.
 
 use super::{
-    check_run::CheckRunText,
+    check_run::{CheckRunText, RESCORE_BUTTON},
     sentences::{
         Detail, Sentence,
         figures::{count, pull_request},
@@ -87,7 +87,7 @@ pub fn gone(reason: &str) -> CheckRunText {
 }
 
 fn plain(title: String, summary: String) -> CheckRunText {
-    CheckRunText { title, summary, text: None, annotations: Vec::new() }
+    CheckRunText { title, summary, text: None, annotations: Vec::new(), buttons: vec![RESCORE_BUTTON] }
 }
 
 fn named(standing: &Standing<'_>) -> Sentence {

@@ -156,6 +156,7 @@ async fn want(app: &App, due: &DueRepository, name: &RepoName, pull: &OpenPull) 
         number: pull.number,
         head_sha: Some(pull.head_sha.clone()),
         updated_at: Some(pull.updated_at),
+        undoes: None,
     };
     let now = app.clock.now_ms();
     tracing::info!(repository = %name, pr.number = pull.number, head = %pull.head_sha, "a head was missed; it is scored");

@@ -218,6 +218,7 @@ fn source(source: Source) -> &'static str {
         Source::Codeowners => "codeowners",
         Source::Checks => "checks",
         Source::Policy => "policy",
+        Source::MergeQueue => "merge_queue",
         Source::History => "history",
         Source::Coverage => "coverage",
         Source::Datadog => "datadog",

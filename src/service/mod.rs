@@ -54,7 +54,6 @@ pub use metrics::{METRICS, Metric, MetricKind};
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
 pub use rotation::{SecretSource, Secrets};
-pub use stored::Stored;
 pub use stored::{FactsForgotten, Stored};
 
 /// How long the end waits for what is under way; Kubernetes kills after 30 s.

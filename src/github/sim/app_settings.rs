@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::app_key::AppLogin;
+use super::Sim;
 use super::state::{Permissions, State};
-use super::{Sim, SimApp};
 
 /// The settings of the app, as its page shows them.
 #[derive(Clone, Debug)]

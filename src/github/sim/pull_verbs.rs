@@ -6,7 +6,6 @@ use serde_json::json;
 use super::Sim;
 use super::objects::Edits;
 use super::pulls::{Comment, Pull, PullState, Review, ReviewRequest, Reviewer, Thread};
-use super::state::State;
 
 /// A comment in the conversation of a pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -122,6 +122,7 @@ async fn admit(app: &App, origin: &Origin, pull: u64, given: NewCommand) -> Resu
         number: pull,
         head_sha: None,
         updated_at: None,
+        undoes: None,
     };
     Ok(Some(Routed { outcome: DeliveryOutcome::Done, jobs: vec![request(&job, app.clock.now_ms())] }))
 }

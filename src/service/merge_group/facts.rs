@@ -87,6 +87,10 @@ impl Made<'_> {
             coverage: Err(Unknown::not_connected(Source::Coverage)),
             runtime: Err(Unknown::not_connected(Source::Datadog)),
             recent_scores: self.recent_scores(NO_PULL_REQUEST).await?,
+            // The overrides of its pull requests stand beside them.
+            overridden: None,
+            // What the installation lacks is said where people read it: on the pull requests.
+            lacking: None,
         })
     }
 

@@ -215,6 +215,7 @@ impl<'a> Work<'a> {
             number: pull,
             head_sha: None,
             updated_at: None::<DateTime<Utc>>,
+            undoes: None,
         };
         let now = self.app.clock.now_ms();
         self.app.store.request_job(&request(&job, now), now).await?;
