@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path, process::Command};
 
+use clap::CommandFactory;
 use comrak::{Arena, Options, nodes::NodeValue, parse_document};
+use mergecast::cli::Args;
 
 /// Tracked Markdown files, from the repository's root.
 fn documents() -> Vec<String> {
@@ -68,10 +70,26 @@ fn links_lead_somewhere() {
     }
     assert!(seen > 10, "{seen} links were found");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    for page in ["docs/install.md", "docs/security.md", "docs/upgrade.md"] {
+    for page in ["docs/install.md", "docs/operate.md", "docs/security.md", "docs/upgrade.md"] {
         let readme = fs::read_to_string(root.join("README.md")).expect("README.md is text");
         assert!(links(&readme).iter().any(|link| link == page), "README.md does not lead to {page}");
     }
+}
+
+#[test]
+fn commands_that_documents_name_exist() {
+    let known: Vec<String> = Args::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let named = regex::Regex::new(r"(?m)(?:`|^ {4}|^\$ |-- )mergecast ([a-z]+)\b").expect("a constant");
+    let mut seen = 0;
+    for document in documents() {
+        let text =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&document)).expect("a document is text");
+        for found in named.captures_iter(&text) {
+            seen += 1;
+            assert!(known.iter().any(|name| *name == found[1]), "{document} names mergecast {}", &found[1]);
+        }
+    }
+    assert!(seen > 10, "{seen} commands were found");
 }
 
 #[test]

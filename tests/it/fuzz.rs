@@ -9,6 +9,8 @@ use std::{
 
 #[path = "../../fuzz/src/codeowners.rs"]
 mod codeowners;
+#[path = "../../fuzz/src/command.rs"]
+mod command;
 #[path = "../../fuzz/src/diff.rs"]
 mod diff;
 #[path = "../../fuzz/src/policy.rs"]
@@ -20,8 +22,13 @@ mod webhook;
 type Check = fn(&[u8]);
 
 /// Every target and what it calls; `fuzz/Cargo.toml` and `fuzz/fuzz_targets` have the same.
-const TARGETS: &[(&str, Check)] =
-    &[("codeowners", codeowners::check), ("diff", diff::check), ("policy", policy::check), ("webhook", webhook::check)];
+const TARGETS: &[(&str, Check)] = &[
+    ("codeowners", codeowners::check),
+    ("command", command::check),
+    ("diff", diff::check),
+    ("policy", policy::check),
+    ("webhook", webhook::check),
+];
 
 /// A corpus of fewer inputs would not reach most of its target.
 const CORPUS_MIN: usize = 8;
