@@ -14,6 +14,7 @@ mod hostile;
 mod kill;
 mod limits;
 mod logs;
+mod manifest;
 mod payloads;
 mod policies;
 mod post;
