@@ -55,14 +55,14 @@ pub struct Args {
 enum Command {
     /// Run the GitHub App: webhooks, workers, pages
     Serve(ServeArgs),
+    /// Create the GitHub App and write its credentials
+    Setup(setup::SetupArgs),
+    /// Check everything that the App depends on, and say how to mend what is wrong
+    Doctor(doctor::DoctorArgs),
     /// Show everything with nothing to set up: a simulated GitHub and a story of pull requests
     Demo(DemoArgs),
     /// Score a range of commits in a local repository
     Score(score::ScoreArgs),
-    /// Check everything that the App depends on, and say how to mend what is wrong
-    Doctor(doctor::DoctorArgs),
-    /// Create the GitHub App and write its credentials
-    Setup(setup::SetupArgs),
     /// Score stored facts again and say whether the same comes out
     Replay(ReplayArgs),
     /// Ask the server on this machine how it is; exits with 1 if not well
@@ -214,7 +214,13 @@ fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(serve::run(&config, reread)).map(|()| ExitCode::Done)
         }
         Command::Demo(demo) => runtime()?.block_on(demo::run(demo.once, Terminal::stdout())).map(|()| ExitCode::Done),
-        Command::Doctor(doctor) => runtime()?.block_on(doctor::run(doctor, &args.sources(), &mut Terminal::stdout())),
+        Command::Doctor(doctor) => {
+            let runtime = runtime()?;
+            let code = runtime.block_on(doctor::run(doctor, &args.sources(), &mut Terminal::stdout()));
+            // What does not answer (a disk, a program) is not waited for.
+            runtime.shutdown_background();
+            code
+        }
         Command::Setup(setup) => {
             let config = args.settings(setup.flags())?;
             runtime()?.block_on(setup::run(setup, &config, &Clock::system()))

@@ -49,7 +49,7 @@ impl Manifest {
     pub fn new(name: &str, public_url: &Url) -> Self {
         Self {
             name: name.to_owned(),
-            url: public_url.as_str().to_owned(),
+            url: public_url.as_str().trim_end_matches('/').to_owned(),
             hook_attributes: HookAttributes { url: webhook_url(public_url).into(), active: true },
             redirect_url: None,
             description: "Scores how likely a pull request is to break production, and says why.",

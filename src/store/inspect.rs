@@ -75,7 +75,11 @@ fn look(file: &Path, limit: Duration) -> Result<Option<Inspection>> {
         StoreError::Sql(why) => failed(why),
         told_apart => told_apart,
     })?;
-    let writable = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(|error| to_store_error(&error));
+    // SQLite lets a write begin on a file that it may only read.
+    let writable = match connection.is_readonly("main").map_err(told)? {
+        true => Err(StoreError::Sql("it may only be read".to_owned())),
+        false => connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(|error| to_store_error(&error)),
+    };
     let given_up = (schema == schema_known).then(|| given_up(&connection)).transpose().map_err(told)?;
     let integrity = integrity(&connection, limit).map_err(told)?;
     Ok(Some(Inspection { schema, schema_known, writable, integrity, given_up }))

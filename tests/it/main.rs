@@ -19,6 +19,7 @@ mod installations;
 mod kill;
 mod limits;
 mod logs;
+mod manifest;
 mod merge_queue;
 mod monitoring;
 mod otlp;

@@ -1,6 +1,9 @@
 //! The machine: room on its disks, git, and the public address as it looks from here.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+};
 
 use url::{Host, Url};
 
@@ -18,13 +21,17 @@ const GIT_LEAST: (u32, u32) = (2, 31);
 pub(super) async fn disk(config: &Config) -> Vec<Finding> {
     let Ok(StorePath::File(file)) = config.database.parse() else { return Vec::new() };
     let folder = existing(&file);
-    let statistics = rustix::fs::statvfs(&folder);
+    let asked = folder.clone();
+    // A network disk that is gone does not answer.
+    let statistics = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&asked)).await;
+    let unknown = |why: &dyn Display| {
+        let says = format!("the room at {} cannot be told: {why}", folder.display());
+        Finding::warn("disk", says, "see that the directory of MERGECAST_DATABASE is there")
+    };
     vec![match statistics {
-        Err(error) => {
-            let says = format!("the room at {} cannot be told: {error}", folder.display());
-            Finding::warn("disk", says, "see that the directory of MERGECAST_DATABASE is there")
-        }
-        Ok(disk) => room(&folder, disk.f_bavail.saturating_mul(disk.f_frsize)),
+        Err(error) => unknown(&error),
+        Ok(Err(error)) => unknown(&error),
+        Ok(Ok(disk)) => room(&folder, disk.f_bavail.saturating_mul(disk.f_frsize)),
     }]
 }
 

@@ -186,7 +186,7 @@ async fn created(State(form): State<Arc<Form>>, query: Result<Query<Back>, Query
         return failed(StatusCode::BAD_REQUEST, "GitHub sent no code along", "go back and create the App again");
     }
     if let Err(refusal) = form.redeem(&state) {
-        return refusal;
+        return refused(&refusal);
     }
     let (answer, answered) = oneshot::channel();
     let handover = Handover { code: code.into(), answer };
@@ -204,21 +204,34 @@ async fn created(State(form): State<Arc<Form>>, query: Result<Query<Back>, Query
     }
 }
 
+/// Why a state is not taken.
+enum Refusal {
+    /// It was taken before.
+    Used,
+    /// It is none of ours.
+    Foreign,
+}
+
 impl Form {
     /// Uses the state up, if this is it.
-    fn redeem(&self, state: &str) -> Result<(), Response> {
+    fn redeem(&self, state: &str) -> Result<(), Refusal> {
         let mut expected = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*expected {
-            None => Err(failed(StatusCode::GONE, "This was used already", "the terminal says how it ended")),
-            Some(right) if same(right, state) => {
-                *expected = None;
-                Ok(())
-            }
-            Some(_) => {
-                anstream::eprintln!("warning: somebody came back from GitHub with a state that is not ours: refused");
-                let hint = "open the address that setup printed, and create the App from there";
-                Err(failed(StatusCode::FORBIDDEN, "This did not begin on the page that setup showed", hint))
-            }
+        let right = expected.as_ref().ok_or(Refusal::Used)?;
+        if !same(right, state) {
+            return Err(Refusal::Foreign);
+        }
+        *expected = None;
+        Ok(())
+    }
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    match refusal {
+        Refusal::Used => failed(StatusCode::GONE, "This was used already", "the terminal says how it ended"),
+        Refusal::Foreign => {
+            anstream::eprintln!("warning: somebody came back from GitHub with a state that is not ours: refused");
+            let hint = "open the address that setup printed, and create the App from there";
+            failed(StatusCode::FORBIDDEN, "This did not begin on the page that setup showed", hint)
         }
     }
 }

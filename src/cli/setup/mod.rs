@@ -7,7 +7,11 @@ mod credentials;
 mod desk;
 mod page;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, bail, ensure};
 use secrecy::{ExposeSecret, SecretString};
@@ -45,8 +49,8 @@ pub(super) struct SetupArgs {
     /// Replace files that are there; they are kept as NAME.old
     #[arg(long)]
     force: bool,
-    /// Loopback address and port of the page [default: 127.0.0.1 and a free port]
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", hide_default_value = true)]
+    /// Loopback address and port of the page; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// Minutes to wait; GitHub's code is good for 60
     #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=60))]
@@ -232,7 +236,7 @@ impl Made {
     /// Says what was done and what is next.
     fn tell(&self, args: &SetupArgs, public_url: &Url) {
         let config = match self.files.iter().find(|file| file.ends_with(credentials::SETTINGS)) {
-            Some(file) if args.dir != PathBuf::from(".") => format!(" --config {}", file.display()),
+            Some(file) if args.dir != Path::new(".") => format!(" --config {}", file.display()),
             _ => String::new(),
         };
         let page = self.address("").map(|page| format!(": {page}")).unwrap_or_default();
