@@ -42,6 +42,10 @@
 //! 5. [`risk`] measures, scores and judges. The assessment is stored with facts, policy and model version.
 //! 6. [`report`] writes the words, and `service::check_run` completes the run on the head commit.
 //!
+//! What no webhook told of is looked for by rounds of work, each in a task of its own (`service::turns`): deliveries that
+//! GitHub could not hand over (`recover`), installations as GitHub lists them (`installations`), heads of open pull
+//! requests without a check run (`heads`), and data of those who removed the App (`erase`).
+//!
 //! `mergecast score` is [`git`], [`risk`] and [`report`] without the rest. Pages, API and `mergecast replay` compute a
 //! stored assessment again from its facts.
 //!
@@ -55,6 +59,9 @@
 //!   answer was lost, GitHub is searched for our run before another is made, so a head commit has one.
 //! - **No run is left pending.** Work that is given up completes its run as neutral, with a reference into the log,
 //!   unless it is GitHub that does not answer.
+//! - **Nobody waits for what nobody asked for.** Rounds leave at most a few jobs in the queue and half of each rate limit
+//!   alone, so that people's events go first.
+//! - **Ids, not names.** Rows are keyed by GitHub's numbers; a name is only what a repository is called today.
 //! - **Facts stand beside the score.** The same facts, model and policy give the same bytes. Models are never
 //!   overwritten.
 //! - **Points add up.** Base, points and the cut at the ends of the scale are the score before floors, exactly.
