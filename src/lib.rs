@@ -49,6 +49,10 @@
 //! A comment that begins with `/risk` goes the same way: `service::route` takes it within limits, a job of its own asks
 //! what its author may do, `service::commands` stores what follows together with the answer, and then GitHub is told.
 //!
+//! What no webhook told of is looked for by rounds of work, each in a task of its own (`service::turns`): deliveries that
+//! GitHub could not hand over (`recover`), installations as GitHub lists them (`installations`), heads of open pull
+//! requests without a check run (`heads`), and data of those who removed the App (`erase`).
+//!
 //! `mergecast score` is [`git`], [`risk`] and [`report`] without the rest. Pages, API and `mergecast replay` compute a
 //! stored assessment again from its facts.
 //!
@@ -66,6 +70,9 @@
 //!   unless it is GitHub that does not answer.
 //! - **A queue is answered.** A merge group's run concludes within a bounded time, with the whole change where it can be
 //!   read, else with what is known of its pull requests. The first conclusion is final, as it is for the queue.
+//! - **Nobody waits for what nobody asked for.** Rounds leave at most a few jobs in the queue and half of each rate limit
+//!   alone, so that people's events go first.
+//! - **Ids, not names.** Rows are keyed by GitHub's numbers; a name is only what a repository is called today.
 //! - **Facts stand beside the score.** The same facts, model and policy give the same bytes. Models are never
 //!   overwritten.
 //! - **Points add up.** Base, points and the cut at the ends of the scale are the score before floors, exactly.

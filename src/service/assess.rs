@@ -158,7 +158,9 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
         tracing::info!("the installation is suspended or no longer covers the repository; nothing is done there");
         return Ok(());
     }
-    let repo = repository(&wanted.repository)?;
+    // GitHub leads from an old name to the new one, unless another repository has it by now.
+    let stored = if attempts > 1 { app.store.repository_name(wanted.repository_id).await? } else { None };
+    let repo = repository(stored.as_ref().unwrap_or(&wanted.repository))?;
     let installation = app.github.installation(wanted.installation_id);
     if let Some(head) = &wanted.head_sha {
         // From here on, a check that ends on it is not missed.
@@ -183,7 +185,7 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
 }
 
 /// Keeps the name that the repository has today. A name that another repository has by now leads to that one's pull
-/// requests: then GitHub's list tells what ours is called, and its open pull requests are looked at by that name.
+/// requests: then GitHub's list tells what ours is called, and the job is tried again by that name.
 async fn seen(app: &App, wanted: &PullRequestJob, pull: &PullRequest) -> Result<(), Outcome> {
     let (installation_id, repository_id) = (number(wanted.installation_id), number(pull.repository_id));
     if repository_id != wanted.repository_id {
@@ -191,7 +193,7 @@ async fn seen(app: &App, wanted: &PullRequestJob, pull: &PullRequest) -> Result<
         let now = app.clock.now_ms();
         app.store.request_job(&installations::request(wanted.installation_id, now), now).await?;
         app.jobs.notify_waiters();
-        return Err(Outcome::Done);
+        return Err(Outcome::Retry("the repository's name is another one's by now".to_owned()));
     }
     let seen = CoveredRepository { repository_id, repository: pull.repository.to_string(), archived: false };
     Ok(app.store.repository_seen(installation_id, &seen).await?)

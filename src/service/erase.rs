@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio_util::sync::CancellationToken;
 
 use super::App;
 
@@ -18,11 +17,11 @@ const AT_ONCE: usize = 100;
 /// Rows erased in one transaction, so that none holds up the writer for long.
 const ROWS: usize = 200;
 
-pub(super) async fn round(app: &App, stop: &CancellationToken) -> anyhow::Result<Duration> {
+pub(super) async fn round(app: &App) -> anyhow::Result<Duration> {
     let before = (app.clock.now() - KEPT_AFTER_REMOVAL).timestamp_millis();
     for repository in app.store.repositories_to_erase(before, AT_ONCE).await? {
         let mut rows = 0;
-        while !stop.is_cancelled() {
+        loop {
             match app.store.erase_repository(repository, before, ROWS).await? {
                 0 => break,
                 erased => rows += erased,
@@ -36,7 +35,7 @@ pub(super) async fn round(app: &App, stop: &CancellationToken) -> anyhow::Result
     }
     for installation in app.store.installations_to_erase(before, AT_ONCE).await? {
         let mut rows = 0;
-        while !stop.is_cancelled() {
+        loop {
             match app.store.erase_installation(installation, before, ROWS).await? {
                 0 => break,
                 erased => rows += erased,

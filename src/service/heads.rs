@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio_util::sync::CancellationToken;
 
 use super::{App, assess::PullRequestJob, installations, number, route};
 use crate::{
@@ -27,14 +26,11 @@ const AHEAD: i64 = 8;
 /// How long to wait before looking whether there is room again.
 const ROOM: Duration = Duration::from_millis(50);
 
-pub(super) async fn round(app: &App, stop: &CancellationToken) -> anyhow::Result<Duration> {
+pub(super) async fn round(app: &App) -> anyhow::Result<Duration> {
     // After an outage everything is due once, what was looked at before it included.
     let before = (app.clock.now() - EVERY).timestamp_millis().max(app.resumed_at);
     for id in app.store.installations_to_sweep(before).await? {
-        if stop.is_cancelled() {
-            break;
-        }
-        match installation(app, id, before, stop).await {
+        match installation(app, id, before).await {
             Ok(()) => {}
             Err(End::Until(why)) => {
                 tracing::debug!(installation.id = id, why = %why, "looking for missed heads pauses");
@@ -58,17 +54,14 @@ impl From<StoreError> for End {
     }
 }
 
-async fn installation(app: &App, id: i64, before: i64, stop: &CancellationToken) -> Result<(), End> {
+async fn installation(app: &App, id: i64, before: i64) -> Result<(), End> {
     let installation = app.github.installation(id.unsigned_abs());
     let mut pages = PAGES;
     for mut due in app.store.repositories_to_sweep(id, before, PAGES).await? {
         while let Some(page) = page(app, &installation, &due, &mut pages).await? {
             for pull in &page.pulls {
-                if stop.is_cancelled() {
-                    return Ok(());
-                }
                 if !is_known(app, due.repository_id, pull).await? {
-                    room(app, stop).await?;
+                    room(app).await?;
                     want(app, &due, &page.repository, pull).await?;
                 }
             }
@@ -138,12 +131,9 @@ async fn is_known(app: &App, repository_id: i64, pull: &OpenPull) -> Result<bool
 }
 
 /// Waits until few jobs are due: what nobody waits for goes behind whatever people did.
-pub(super) async fn room(app: &App, stop: &CancellationToken) -> Result<(), StoreError> {
-    while !stop.is_cancelled() && app.store.jobs_due(app.clock.now_ms()).await? >= AHEAD {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(ROOM) => {}
-        }
+pub(super) async fn room(app: &App) -> Result<(), StoreError> {
+    while app.store.jobs_due(app.clock.now_ms()).await? >= AHEAD {
+        tokio::time::sleep(ROOM).await;
     }
     Ok(())
 }

@@ -5,7 +5,6 @@ use std::{collections::HashMap, time::Duration};
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 
 use super::{App, assess::Outcome, heads, number, turns::Kind};
 use crate::{
@@ -53,7 +52,7 @@ pub(super) async fn refresh(app: &App, wanted: &InstallationJob) -> Result<(), O
 
 /// Asks where the App is installed, and has each installation read anew that is not as it is known, or was not read for
 /// long. Only the job of an installation writes about it: one at a time, so that what was asked last is what is kept.
-pub(super) async fn round(app: &App, stop: &CancellationToken) -> anyhow::Result<Duration> {
+pub(super) async fn round(app: &App) -> anyhow::Result<Duration> {
     // Before GitHub is asked: what is installed meanwhile is not missing from its list.
     let mut known: HashMap<i64, InstallationRow> =
         app.store.installations().await?.into_iter().map(|row| (row.installation_id, row)).collect();
@@ -80,7 +79,7 @@ pub(super) async fn round(app: &App, stop: &CancellationToken) -> anyhow::Result
     // Those that are left are not on the list any more.
     stale.extend(known.keys().map(|id| id.unsigned_abs()));
     for id in stale {
-        heads::room(app, stop).await?;
+        heads::room(app).await?;
         let now = app.clock.now_ms();
         app.store.request_job(&request(id, now), now).await?;
         app.jobs.notify_waiters();

@@ -113,8 +113,11 @@ async fn rounds(app: Arc<App>, kind: Kind, stop: CancellationToken) {
     let turn = app.turns.of(kind);
     while !stop.is_cancelled() {
         if turn.begin(app.clock.now_ms()) {
-            let next = round(&app, kind, &stop).await;
-            turn.end(app.clock.now_ms(), next);
+            // A round that is cut off is as one that a crash ended: what it left undone, the next one does.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                next = round(&app, kind) => turn.end(app.clock.now_ms(), next),
+            }
             continue;
         }
         tokio::select! {
@@ -126,12 +129,12 @@ async fn rounds(app: Arc<App>, kind: Kind, stop: CancellationToken) {
 }
 
 /// Makes one round; gives when the next one is due, in milliseconds since 1970.
-async fn round(app: &App, kind: Kind, stop: &CancellationToken) -> i64 {
+async fn round(app: &App, kind: Kind) -> i64 {
     let made = match kind {
         Kind::Deliveries => recover::round(app).await,
-        Kind::Installations => installations::round(app, stop).await,
-        Kind::Heads => heads::round(app, stop).await,
-        Kind::Erase => erase::round(app, stop).await,
+        Kind::Installations => installations::round(app).await,
+        Kind::Heads => heads::round(app).await,
+        Kind::Erase => erase::round(app).await,
     };
     match made {
         Ok(wait) => app.clock.now_ms() + wait.as_millis() as i64,

@@ -120,9 +120,22 @@ impl Store {
     /// # Errors
     /// Whatever the database fails with.
     pub async fn repository_seen(&self, installation_id: i64, seen: &CoveredRepository) -> Result<()> {
-        let (sql, args) = covered(seen, installation_id, "");
-        debug_assert_eq!(sql, COVERED);
-        self.db.exec(SEEN, args).await.map(drop)
+        let CoveredRepository { repository_id, repository, archived } = seen;
+        let same =
+            vec![(*repository_id).into(), installation_id.into(), Val::from(repository), i64::from(*archived).into()];
+        // Asked for with every score, and nearly always nothing new.
+        if self.db.query_one(SAME, same).await?.is_none() {
+            self.db.tx(vec![covered(seen, installation_id, "")]).await?;
+        }
+        Ok(())
+    }
+
+    /// The name that a repository has today, as far as GitHub said; `None` for one that is not covered.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn repository_name(&self, repository_id: i64) -> Result<Option<String>> {
+        self.db.query_one(NAME, vec![repository_id.into()]).await?.map(|mut row| row.take(0)).transpose()
     }
 
     /// Whether work on a repository makes sense: neither is its installation suspended or gone, nor has it been taken
@@ -228,7 +241,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     BY_ID,
     PRESENT,
     COVERED,
-    SEEN,
+    SAME,
+    NAME,
     REMOVED,
     LISTED,
     UNCOVERED,
@@ -263,38 +277,24 @@ const PRESENT: &str = "\
 SELECT installation_id, account, organization, permissions, events, suspended_at, deleted_at, listed_at \
 FROM installations WHERE deleted_at IS NULL ORDER BY installation_id";
 
-/// What a row becomes that is there already; one that comes back, or from another installation, is due to be swept.
-macro_rules! merge {
-    () => {
-        "\
+/// A row that is there already and comes back, or from another installation, is due to be swept.
+const COVERED: &str = "\
+INSERT INTO installation_repositories (repository_id, installation_id, repository, archived, listing) \
+VALUES ($1, $2, $3, $4, $5) \
 ON CONFLICT (repository_id) DO UPDATE SET installation_id = excluded.installation_id, \
   repository = excluded.repository, archived = excluded.archived, listing = excluded.listing, removed_at = NULL, \
   swept_at = CASE WHEN installation_repositories.removed_at IS NULL AND installation_repositories.archived = 0 \
     AND installation_repositories.installation_id = excluded.installation_id \
     THEN installation_repositories.swept_at ELSE NULL END, \
   sweep_cursor = CASE WHEN installation_repositories.removed_at IS NULL \
-    THEN installation_repositories.sweep_cursor ELSE NULL END"
-    };
-}
+    THEN installation_repositories.sweep_cursor ELSE NULL END";
 
-const COVERED: &str = concat!(
-    "\
-INSERT INTO installation_repositories (repository_id, installation_id, repository, archived, listing) \
-VALUES ($1, $2, $3, $4, $5) ",
-    merge!()
-);
+const SAME: &str = "\
+SELECT 1 FROM installation_repositories \
+WHERE repository_id = $1 AND installation_id = $2 AND repository = $3 AND archived = $4 AND removed_at IS NULL";
 
-/// As above, but leaves alone what says the same already: it is asked for with every score.
-const SEEN: &str = concat!(
-    "\
-INSERT INTO installation_repositories (repository_id, installation_id, repository, archived, listing) \
-VALUES ($1, $2, $3, $4, $5) ",
-    merge!(),
-    " \
-WHERE installation_repositories.installation_id <> excluded.installation_id \
-  OR installation_repositories.repository <> excluded.repository \
-  OR installation_repositories.archived <> excluded.archived OR installation_repositories.removed_at IS NOT NULL"
-);
+const NAME: &str = "\
+SELECT repository FROM installation_repositories WHERE repository_id = $1 AND removed_at IS NULL";
 
 const REMOVED: &str = "\
 UPDATE installation_repositories SET removed_at = $3 \

@@ -7,6 +7,8 @@ use mergecast::{
     store::{DeliveryState, NewDelivery},
 };
 
+use serde_json::json;
+
 use crate::{
     support::{Ctx, run_test},
     work::change,
@@ -14,6 +16,8 @@ use crate::{
 
 /// How many deliveries wait at the start.
 const BACKLOG: usize = 2_000;
+/// How many deliveries wait that are each for a pull request of its own.
+const PULLS: u64 = 5_000;
 
 /// Stores deliveries, as a process that accepted them and did no more would have left them.
 async fn accept(ctx: &Ctx, deliveries: impl Iterator<Item = (String, Delivery)>) -> i64 {
@@ -124,6 +128,50 @@ fn a_backlog_is_worked_off_whole() {
         // Those of our own check runs come on top.
         assert!(counts.done + counts.ignored >= BACKLOG as i64, "{counts:?}");
         assert!(ctx.sim.requests() <= 20 * 8, "{} requests", ctx.sim.requests());
+        ctx
+    });
+}
+
+/// A delivery as if it were about another pull request, cut to what is read: 5,000 whole payloads are 125 MB of JSON.
+fn about(one: &Delivery, number: u64) -> Delivery {
+    let (whole, pull) = (&one.payload, &one.payload["pull_request"]);
+    let side = |name: &str| json!({"sha": pull[name]["sha"], "ref": pull[name]["ref"], "repo": null});
+    let payload = json!({
+        "action": whole["action"],
+        "number": number,
+        "pull_request": {"number": number, "head": side("head"), "base": side("base"), "user": null},
+        "repository": {"id": whole["repository"]["id"], "full_name": whole["repository"]["full_name"]},
+        "installation": {"id": whole["installation"]["id"]},
+    });
+    Delivery { payload, ..one.clone() }
+}
+
+#[test]
+fn a_backlog_of_5000_pull_requests_passes_over_none() {
+    run_test(async |mut ctx| {
+        let (shop, site) = (ctx.repository(), ctx.sim.repository("globex/site"));
+        for account in ["acme", "globex"] {
+            ctx.sim.announce_installation(account);
+        }
+        let theirs = site.open(change(0));
+        ctx.check_run(&theirs).await;
+        ctx.sim.suspend("globex", true);
+        ctx.settle().await;
+        ctx.stop_service().await;
+        let opened =
+            |each: &Delivery| (each.event.as_str(), each.action.as_deref()) == ("pull_request", Some("opened"));
+        let one = ctx.sim.deliveries().into_iter().find(opened).unwrap();
+        // Each is for a pull request of its own, of a suspended installation: claimed and ended without a request.
+        let many = (1..=PULLS).map(|n| (format!("waiting-{n}"), about(&one, 1_000 + n)));
+        assert_eq!(accept(&ctx, many).await, PULLS as i64);
+        let pulls: Vec<_> = (1..11).map(|n| shop.open(change(n))).collect();
+        accept_all(&ctx).await;
+        let (mark, jobs) = (ctx.sim.requests(), ctx.store.job_counts().await.unwrap().idle);
+        ctx.start_service().await;
+        all_are_scored(&ctx, &pulls).await;
+        let counts = ctx.store.job_counts().await.unwrap();
+        assert_eq!((counts.idle - jobs, counts.buried), (PULLS as i64 + 10, 0), "a job for each, and each has ended");
+        assert!(ctx.sim.requests() - mark <= 10 * 8, "{} requests", ctx.sim.requests() - mark);
         ctx
     });
 }

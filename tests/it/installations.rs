@@ -180,18 +180,30 @@ fn a_repository_is_the_same_under_another_name_and_owner() {
                 assert_eq!(by_sha(&ctx, name, pull).await, 200, "{name}");
             }
         }
+        // Renamed, and another repository takes the name.
+        ctx.sim.fault(down());
+        let number = store.open(change(3)).number();
+        ctx.rest().await;
+        let store = store.rename("market");
+        let other = ctx.sim.repository("acme/store");
+        ctx.sim.heal();
+        assert_eq!(ctx.check_run(&store.pull(number)).await.status, "completed");
+        assert_eq!(by_sha(&ctx, "acme/market", &store.pull(number)).await, 200);
+        ctx.check_run(&other.open(change(4))).await;
+        assert_eq!(by_sha(&ctx, "acme/store", &store.pull(number)).await, 404, "the name is another one's");
+        let [scored, queued] = [scored, queued].map(|pull| store.pull(pull.number()));
         // The account has another name, then the repository another owner.
         ctx.sim.rename_account("acme", "acme-inc");
         ctx.settle().await;
-        assert_eq!(by_sha(&ctx, "acme-inc/store", &queued).await, 200);
+        assert_eq!(by_sha(&ctx, "acme-inc/market", &queued).await, 200);
         ctx.sim.announce_installation("acme-inc");
         ctx.settle().await;
         let moved = store.transfer("globex");
         let pushed = Edits::new().write("src/moved.rs", "fn moved() {}\n");
         scored.push(pushed);
         ctx.check_run(&scored).await;
-        assert_eq!(moved.full_name(), "globex/store");
-        assert_eq!(by_sha(&ctx, "globex/store", &scored).await, 200);
+        assert_eq!(moved.full_name(), "globex/market");
+        assert_eq!(by_sha(&ctx, "globex/market", &scored).await, 200);
         ctx
     });
 }

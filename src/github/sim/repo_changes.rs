@@ -12,9 +12,11 @@ use super::verbs::PullSpec;
 
 impl State {
     pub(super) fn make_repo(&mut self, full_name: &str) {
-        if self.repo(full_name).is_some() {
+        if self.repos.contains_key(&key(full_name)) {
             return;
         }
+        // A name that a repository once had is free, and leads there no more once another one takes it.
+        self.redirects.remove(&key(full_name));
         let (owner, name) = full_name.split_once('/').unwrap_or(("octo-org", full_name));
         self.user(owner, UserKind::Organization);
         self.person("octocat");
