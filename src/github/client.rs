@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use metrics::SharedString;
 use serde::Deserialize;
 use url::Url;
 
 use super::auth::{AppCredentials, Permissions, Signer, Token, TokenAnswer};
 use super::error::Error;
 use super::installation::{Installation, Shared, judge};
+use super::measure;
 use super::name::RepoName;
 use super::rate::{Bucket, Gate};
 use super::transport::{Answer, Call, Transport};
@@ -193,6 +195,7 @@ impl AppClient {
         let signer = Arc::clone(&self.signer.read().unwrap_or_else(PoisonError::into_inner));
         let jwt = signer.jwt(self.clock.now())?;
         let answer = self.transport.exchange(call, &jwt).await?;
+        measure::remaining(&answer, &SharedString::const_str("app"));
         judge(answer, call.write, Bucket::Core, &self.gate, &self.clock)
     }
 

@@ -57,7 +57,12 @@ fn deliveries_go_before_facts_and_scores_stay() {
         let answer = ctx.http.get(&page).send().await.unwrap();
         assert_eq!(answer.status(), 410);
         let said = answer.text().await.unwrap();
-        assert!(said.contains("forgotten") && said.contains(&recent[0].score.to_string()), "{said}");
+        assert!(said.contains("were forgotten") && said.contains(&format!("{} of 100", recent[0].score)), "{said}");
+        let api = ctx.url(&format!("/api/v1/assessments/acme/shop/{}", pull.number()));
+        let answer = ctx.http.get(&api).send().await.unwrap();
+        assert_eq!(answer.status(), 410);
+        let said = answer.text().await.unwrap();
+        assert!(said.contains(&format!("the score was {}", recent[0].score)), "{said}");
 
         // A change of that age that is still open is scored again as if for the first time.
         pull.push(mergecast::github::sim::Edits::new().write("src/more.rs", "fn more() {}\n"));
