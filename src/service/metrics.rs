@@ -201,7 +201,7 @@ pub(super) fn overridden(event: &'static str) {
 pub(super) fn assessed(assessment: &Assessment) {
     let (level, conclusion) = (assessment.level.word(), assessment.verdict.conclusion.word());
     counter!("mergecast_assessments_total", "level" => level, "conclusion" => conclusion).increment(1);
-    let mut unknown: Vec<(&str, &str)> = assessment
+    let mut unknown: Vec<(&'static str, &'static str)> = assessment
         .contributions
         .iter()
         .filter_map(|each| each.reading.as_ref().err())
@@ -210,7 +210,7 @@ pub(super) fn assessed(assessment: &Assessment) {
     unknown.sort_unstable();
     unknown.dedup();
     for (source, reason) in unknown {
-        counter!("mergecast_unknowns_total", "source" => source.to_owned(), "reason" => reason.to_owned()).increment(1);
+        counter!("mergecast_unknowns_total", "source" => source, "reason" => reason).increment(1);
     }
 }
 
