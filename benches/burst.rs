@@ -81,8 +81,9 @@ async fn burst(limit: &str, pulls: usize, options: Options) -> Result<(), Failur
         begun,
     )
     .await?;
-    let refused = sim.deliveries().iter().filter(|each| !matches!(each.outcome, DeliveryOutcome::Answered(200..=299)));
-    println!("{limit} | {pulls} | {} | {accepted:.1?} | {assessed:.1?} | {complete:.1?}", refused.count());
+    let taken = |outcome: &DeliveryOutcome| matches!(outcome, DeliveryOutcome::Answered(200..=299));
+    let refused = sim.deliveries().iter().filter(|each| !taken(&each.outcome)).count();
+    println!("{limit} | {pulls} | {refused} | {accepted:.1?} | {assessed:.1?} | {complete:.1?}");
     service.stop().await;
     sim.stop();
     Ok(())

@@ -27,7 +27,8 @@
 //! Shell: wires the above and decides nothing.
 //!
 //! - [`config`] reads the program's settings and a repository's policy file.
-//! - [`service`] is the running App: web server, workers, from a delivery to a completed check run.
+//! - [`service`] is the running App: web server, workers, from a delivery to a completed check run. What all layers
+//!   count goes through the `metrics` facade to its `/metrics`.
 //! - [`cli`] is the command line.
 //!
 //! # From a webhook to a check run

@@ -23,6 +23,9 @@ const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 /// Longest time for one batch to arrive, and for the last one at the end.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// What takes note of spans.
+pub(super) type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// The way to the collector.
 pub(super) struct Spans {
     provider: SdkTracerProvider,
@@ -40,7 +43,7 @@ impl Spans {
 
 /// A layer that sends spans on, if a collector is named. One that cannot be used is told on standard error; the program
 /// runs all the same.
-pub(super) fn start(wanted: bool) -> Option<(Box<dyn Layer<Registry> + Send + Sync>, Spans)> {
+pub(super) fn start(wanted: bool) -> Option<(SpanLayer, Spans)> {
     let set = |name: &&str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
     if !wanted || !ENDPOINTS.iter().any(set) {
         return None;
@@ -54,7 +57,7 @@ pub(super) fn start(wanted: bool) -> Option<(Box<dyn Layer<Registry> + Send + Sy
     }
 }
 
-fn connect() -> anyhow::Result<(Box<dyn Layer<Registry> + Send + Sync>, Spans)> {
+fn connect() -> anyhow::Result<(SpanLayer, Spans)> {
     // Its own: spans are sent from a thread of OpenTelemetry's, before the program's runtime begins and after it ends.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(DEADLINE).build()?;
@@ -88,11 +91,12 @@ impl HttpClient for Client {
         let http = self.http.clone();
         let sent = self.runtime.spawn(async move { send(&http, request).await }).await;
         let answer = sent.unwrap_or_else(|_| Err(io::Error::other("the sender ended").into()));
-        let failed = answer.as_ref().map_or(true, |answer| !answer.status().is_success());
+        let failed = !answer.as_ref().is_ok_and(|answer| answer.status().is_success());
         if self.failing.swap(failed, Ordering::Relaxed) != failed {
-            match failed {
-                true => tracing::warn!("spans do not arrive at the OpenTelemetry collector; they are dropped"),
-                false => tracing::info!("spans arrive at the OpenTelemetry collector again"),
+            if failed {
+                tracing::warn!("spans do not arrive at the OpenTelemetry collector; they are dropped");
+            } else {
+                tracing::info!("spans arrive at the OpenTelemetry collector again");
             }
         }
         answer

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use metrics::SharedString;
 use serde::Deserialize;
 use url::Url;
 
@@ -13,6 +14,7 @@ use super::auth::{AppCredentials, Permissions, Signer, Token, TokenAnswer};
 use super::error::Error;
 use super::installation::{Installation, Shared, judge};
 use super::introduction;
+use super::measure;
 use super::name::RepoName;
 use super::rate::{Bucket, Gate};
 use super::transport::{Answer, Call, Transport};
@@ -217,7 +219,9 @@ impl AppClient {
         self.gate.check(Bucket::Core, self.clock.now())?;
         let signer = Arc::clone(&self.signer.read().unwrap_or_else(PoisonError::into_inner));
         let jwt = signer.jwt(self.clock.now())?;
-        self.transport.exchange(call, &jwt).await
+        let answer = self.transport.exchange(call, &jwt).await?;
+        measure::remaining(&answer, &SharedString::const_str("app"));
+        Ok(answer)
     }
 
     /// A new token of installation `id`.

@@ -65,6 +65,12 @@ pub fn index(rows: &[Row]) -> String {
     IndexPage { rows }.render().expect("templates write to a string and call nothing that fails")
 }
 
+/// The page of an assessment whose facts were forgotten: what is left of it, and why that is all.
+pub fn forgotten(row: &Row) -> String {
+    let row = IndexRow::of(row);
+    ForgottenPage { row }.render().expect("templates write to a string and call nothing that fails")
+}
+
 /// A web address of plain characters without its last slash: fit for an attribute and for a Markdown link.
 fn plain_url(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
@@ -97,6 +103,12 @@ struct AssessmentPage {
 #[template(path = "index.html")]
 struct IndexPage {
     rows: Vec<IndexRow>,
+}
+
+#[derive(Template)]
+#[template(path = "forgotten.html")]
+struct ForgottenPage {
+    row: IndexRow,
 }
 
 /// A piece of a sentence, ready to be escaped.

@@ -3,7 +3,12 @@
 //! One recorder for the process, as the `metrics` crate has it; what is read off the database is read when it is asked
 //! for. No label holds a name from outside, so that there is an end to them.
 
-use std::{sync::OnceLock, time::Duration};
+mod table;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     extract::State,
@@ -14,7 +19,7 @@ use metrics::{Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{App, process};
 use crate::{
@@ -27,8 +32,6 @@ use crate::{
 };
 
 pub use table::{METRICS, Metric, MetricKind};
-
-mod table;
 
 /// What this version of the text format is called.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -102,7 +105,7 @@ fn describe() {
 }
 
 /// Sets the recorder up before anything is counted, and sums up now and again until `stop`.
-pub(super) fn start(tasks: &tokio_util::task::TaskTracker, stop: CancellationToken) {
+pub(super) fn start(tasks: &TaskTracker, stop: CancellationToken) {
     let exporter = exporter();
     tasks.spawn(async move {
         while !stop.is_cancelled() {
@@ -114,7 +117,7 @@ pub(super) fn start(tasks: &tokio_util::task::TaskTracker, stop: CancellationTok
     });
 }
 
-pub(super) async fn show(State(app): State<std::sync::Arc<App>>) -> Response {
+pub(super) async fn show(State(app): State<Arc<App>>) -> Response {
     let exporter = exporter();
     let _alone = exporter.scrape.lock().await;
     observe(&app).await;
@@ -198,7 +201,7 @@ pub(super) fn overridden(event: &'static str) {
 pub(super) fn assessed(assessment: &Assessment) {
     let (level, conclusion) = (assessment.level.word(), assessment.verdict.conclusion.word());
     counter!("mergecast_assessments_total", "level" => level, "conclusion" => conclusion).increment(1);
-    let mut unknown: Vec<(&str, &str)> = assessment
+    let mut unknown: Vec<(&'static str, &'static str)> = assessment
         .contributions
         .iter()
         .filter_map(|each| each.reading.as_ref().err())
@@ -207,7 +210,7 @@ pub(super) fn assessed(assessment: &Assessment) {
     unknown.sort_unstable();
     unknown.dedup();
     for (source, reason) in unknown {
-        counter!("mergecast_unknowns_total", "source" => source.to_owned(), "reason" => reason.to_owned()).increment(1);
+        counter!("mergecast_unknowns_total", "source" => source, "reason" => reason).increment(1);
     }
 }
 

@@ -43,9 +43,26 @@ fn line(row: &AssessmentSummary) -> page::Row {
     }
 }
 
+/// What a row says without its facts.
+fn remains(row: &AssessmentRow) -> page::Row {
+    page::Row {
+        id: row.id.clone(),
+        repository: row.repository.clone(),
+        pull_request: row.pull_request.and_then(|number| u64::try_from(number).ok()),
+        title: row.title.clone(),
+        score: row.score,
+        level: Level::of(row.score),
+        conclusion: Conclusion::from_word(&row.conclusion).unwrap_or(Conclusion::Neutral),
+        at: DateTime::from_timestamp_millis(row.at).unwrap_or_default(),
+    }
+}
+
 pub(super) async fn assessment(State(app): State<Arc<App>>, path: Result<Path<String>, PathRejection>) -> Response {
     let Ok(Path(id)) = path else { return unreadable() };
     match app.store.assessment(&id).await {
+        Ok(Some(row)) if row.facts.is_empty() => {
+            (StatusCode::GONE, html(page::forgotten(&remains(&row)))).into_response()
+        }
         Ok(Some(row)) => rendered(&app, row, |stored| html(page::assessment(&stored.subject()))).await,
         Ok(None) => missing("no assessment has this id"),
         Err(error) => failed(&error),

@@ -118,6 +118,13 @@ impl Server {
         fs::read_to_string(&self.log).unwrap_or_default()[self.log_from..].to_owned()
     }
 
+    /// Waits until it ends by itself with a failure; gives what it said.
+    pub(crate) fn ended(mut self) -> String {
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), Some(1));
+        self.log()
+    }
+
     /// Sends a signal, by its name.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();

@@ -34,14 +34,21 @@ fn a_stop_in_the_middle_finishes_or_gives_back_what_is_held() {
         let number = |sql: &'static str| {
             read(directory.path(), |database| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap())
         };
-        while number(held) < 4 {
+        let arrived = "SELECT COUNT(*) FROM inbox WHERE event = 'pull_request'";
+        for _ in 0..1_000 {
+            if number(held) >= 4 && number(arrived) >= 12 {
+                break;
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        assert!(number(held) > 0, "work is under way");
         let log = server.stop_and_read();
         assert_eq!(number(held), 0, "no claim is left behind");
         assert_eq!(number("SELECT COUNT(*) FROM inbox WHERE lease_until IS NOT NULL"), 0);
         assert!(number("SELECT COUNT(*) FROM assessments") >= 4, "what was held was finished");
-        assert!(number("SELECT COUNT(*) FROM jobs WHERE state = 'queued'") > 0, "what waited waits on");
+        let waiting = number("SELECT COUNT(*) FROM jobs WHERE state = 'queued'")
+            + number("SELECT COUNT(*) FROM inbox WHERE state = 'queued'");
+        assert!(waiting > 0, "what waited waits on");
         lines_say_what_they_are_about(&log);
 
         sim.heal();

@@ -57,7 +57,7 @@ pub const METRICS: &[Metric] = &[
     gauge(
         "mergecast_github_rate_limit_remaining",
         &["installation", "resource"],
-        "requests left in GitHub's hour, as its last answer said; the first 500 installations by number, then other",
+        "requests left in GitHub's hour, as its last answer said; the app itself, the first 500 installations by number, then other",
     ),
     counter(
         "mergecast_github_rate_limited_total",
