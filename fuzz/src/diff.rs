@@ -21,6 +21,7 @@ use mergecast::{
 const TITLE_CHARS: usize = 255;
 const TEXT_CHARS: usize = 65_535;
 const MESSAGE_BYTES: usize = 64 * 1024;
+const BUTTONS_MAX: usize = 3;
 
 pub(crate) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
@@ -134,6 +135,7 @@ fn facts(file: FileChange) -> Facts {
             files: vec![file],
             files_total: 1,
             revert: Ok(None),
+            merge_group: None,
         },
         review: unknown(Source::Reviews),
         ownership: unknown(Source::Codeowners),
@@ -143,6 +145,8 @@ fn facts(file: FileChange) -> Facts {
         coverage: unknown(Source::Coverage),
         runtime: unknown(Source::Datadog),
         recent_scores: Vec::new(),
+        overridden: None,
+        lacking: None,
     }
 }
 
@@ -158,7 +162,7 @@ fn adds_up(assessment: &Assessment) {
 
 fn fits_a_check_run(facts: &Facts, assessment: &Assessment) {
     let model = Model::baseline();
-    let CheckRunText { title, summary, text, annotations } = render(&Subject {
+    let CheckRunText { title, summary, text, annotations, buttons } = render(&Subject {
         id: "00000000-0000-7000-8000-000000000000",
         facts,
         assessment,
@@ -169,7 +173,9 @@ fn fits_a_check_run(facts: &Facts, assessment: &Assessment) {
         policy: &Policy::default(),
         public_url: Some("https://mergecast.example/"),
         repository_url: Some("https://github.example/acme/shop"),
+        commands: true,
     });
+    assert!(buttons.len() <= BUTTONS_MAX);
     assert!(title.chars().count() <= TITLE_CHARS && !title.contains('\n'), "{title:?}");
     assert!(summary.chars().count() <= TEXT_CHARS && text.is_none_or(|text| text.chars().count() <= TEXT_CHARS));
     assert!(annotations.len() <= ANNOTATIONS_MAX);

@@ -139,7 +139,11 @@ pub fn explain(subject: &Subject<'_>) -> String {
         if !unknown.is_empty() {
             let (low, high) = (subject.assessment.range.low, subject.assessment.range.high);
             let unknown = unknown.markdown(detail);
-            out.push_str(&format!("\nNot known: {unknown}. With them the score could be {low} to {high}.\n"));
+            let effect = match low == high {
+                true => "They cannot move the score".to_owned(),
+                false => format!("With them the score could be {low} to {high}"),
+            };
+            out.push_str(&format!("\nNot known: {unknown}. {effect}.\n"));
         }
         out.push_str("\n`/risk explain` with a signal's name tells how that signal is computed.\n");
         out
@@ -365,6 +369,7 @@ pub fn refused(refusal: Refusal, assessment: Option<&Assessment>) -> String {
         Refusal::Unseen => say![
             "this commit was scored only after you asked, so you could not have seen its score; look at it, then ask again"
         ],
+        Refusal::Late => say!["you asked so long ago that it would be over by now; ask again if it still holds"],
         Refusal::NotHeld => match assessment {
             Some(assessment) => say!["nothing is held against it: "].with(not_held(assessment)),
             None => say!["nothing is held against it"],
@@ -438,6 +443,7 @@ mod tests {
             Refusal::NotScored,
             Refusal::Moved,
             Refusal::Unseen,
+            Refusal::Late,
             Refusal::NotHeld,
         ];
         let rows = [HelpRow {

@@ -288,6 +288,8 @@ pub enum Refusal {
     Unseen,
     /// Nothing is held against it.
     NotHeld,
+    /// It was asked for so long ago that it would be over by now.
+    Late,
 }
 
 /// An override that may be made.
@@ -330,12 +332,18 @@ pub fn permit(
     }
     let span_s = ask.span_s.unwrap_or(policy.expires_s).min(policy.expires_s);
     let span = TimeDelta::try_seconds(i64::try_from(span_s).unwrap_or(i64::MAX)).unwrap_or(TimeDelta::MAX);
+    // A command that was delivered late does not last longer for it.
+    let from = ask.asked_at.min(now);
+    let until = from.checked_add_signed(span).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    if until <= now {
+        return Err(Refusal::Late);
+    }
     let terms = Override {
         id: ask.id.to_owned(),
         by: ask.by.to_owned(),
         reason: ask.reason.to_owned(),
         made_at: now,
-        until: now.checked_add_signed(span).unwrap_or(DateTime::<Utc>::MAX_UTC),
+        until,
         head_sha: current.head_sha.to_owned(),
         base_ref: current.base_ref.to_owned(),
         score: shown.score,

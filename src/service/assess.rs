@@ -313,8 +313,12 @@ impl Scored {
         if last.head_sha != self.facts.change.head_sha
             || last.model_version != self.model.version
             || policy != self.policy
+            // One that is over says something else even where the same facts would be judged alike now.
+            || before.overridden != self.facts.overridden
             || before.change.title != self.facts.change.title
             || before.lacking != self.facts.lacking
+            // What is shown is what an override would be for.
+            || before.change.base_ref != self.facts.change.base_ref
         {
             return false;
         }

@@ -69,6 +69,8 @@ fn who_may_and_on_what() {
     check(ask(), write, CURRENT, Some(Shown { first_at: at(100), ..shown() }), Ok(()));
     check(ask(), write, CURRENT, Some(Shown { first_at: at(101), ..shown() }), Err(Refusal::Unseen));
     check(ask(), write, CURRENT, Some(Shown { held: false, ..shown() }), Err(Refusal::NotHeld));
+    check(Ask { span_s: Some(11), ..ask() }, write, CURRENT, Some(shown()), Ok(()));
+    check(Ask { span_s: Some(10), ..ask() }, write, CURRENT, Some(shown()), Err(Refusal::Late));
 }
 
 #[test]
@@ -76,7 +78,8 @@ fn the_policy_bounds_how_long() {
     let check = |span_s, expires_s, expected: i64, cut| {
         let policy = OverridePolicy { expires_s, ..OverridePolicy::default() };
         let grant = permit(&Ask { span_s, ..ask() }, policy, CURRENT, Some(shown()), at(110)).unwrap();
-        assert_eq!((grant.made.terms.until, grant.cut), (at(110 + expected), cut), "{span_s:?} of {expires_s}");
+        assert_eq!((grant.made.terms.until, grant.cut), (at(100 + expected), cut), "{span_s:?} of {expires_s}");
+        assert_eq!(grant.made.terms.made_at, at(110));
     };
     check(None, 3_600, 3_600, false);
     check(Some(600), 3_600, 600, false);
@@ -103,9 +106,9 @@ fn old_news_ends_nothing() {
     check(seen("a", "main", 120), None);
     check(seen("b", "main", 120), Some(End::Pushed));
     check(seen("a", "next", 120), Some(End::Retargeted));
-    check(seen("a", "main", 110 + 4 * 3_600), Some(End::Expired));
-    check(Happening::Clock { now: at(109 + 4 * 3_600) }, None);
-    check(Happening::Clock { now: at(110 + 4 * 3_600) }, Some(End::Expired));
+    check(seen("a", "main", 100 + 4 * 3_600), Some(End::Expired));
+    check(Happening::Clock { now: at(99 + 4 * 3_600) }, None);
+    check(Happening::Clock { now: at(100 + 4 * 3_600) }, Some(End::Expired));
     for end in End::ALL {
         assert_eq!(End::from_word(end.word()), Some(end));
     }
