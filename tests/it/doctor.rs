@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::{
-    program::{Ended, Program, mergecast, run},
+    binary::{Ended, Program, mergecast, run},
     support::check_contracts,
 };
 

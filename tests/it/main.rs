@@ -4,6 +4,7 @@
 
 mod assess;
 mod backlog;
+mod binary;
 mod changes;
 mod cli;
 mod contracts;
@@ -18,7 +19,6 @@ mod manifest;
 mod payloads;
 mod policies;
 mod post;
-mod program;
 mod promises;
 mod readme;
 mod receive;
