@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::{
-    process::{Ended, Program, mergecast, run},
+    binary::{Ended, Program, mergecast, run},
     support::check_contracts,
 };
 

@@ -5,6 +5,7 @@
 mod assess;
 mod backlog;
 mod backups;
+mod binary;
 mod changes;
 mod cli;
 mod commands;
@@ -28,7 +29,6 @@ mod packaging;
 mod payloads;
 mod policies;
 mod post;
-mod process;
 mod program;
 mod promises;
 mod readme;

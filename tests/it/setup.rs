@@ -8,7 +8,7 @@ use mergecast::github::sim::{Edits, PullSpec, Sim};
 use secrecy::ExposeSecret;
 
 use crate::{
-    process::{Ended, Program, github, mergecast, run},
+    binary::{Ended, Program, github, mergecast, run},
     support::check_contracts,
 };
 use browser::Browser;
