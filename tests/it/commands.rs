@@ -130,7 +130,7 @@ fn feedback_is_kept_with_the_assessment_and_without_a_name() {
         let kept = database.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
         assert_eq!(kept, (id, "wrong".to_owned(), "Nothing here can fail".to_owned()));
         let columns = database.prepare("SELECT * FROM feedback").unwrap();
-        let columns: Vec<&str> = columns.column_names().into_iter().collect();
+        let columns: Vec<&str> = columns.column_names().collect();
         assert!(!columns.iter().any(|name| name.contains("login") || name.contains("actor")), "{columns:?}");
         ctx
     });
