@@ -30,8 +30,11 @@ impl Store {
             (JOBS, args)
         };
         let mut statements: Vec<Statement> =
-            [ASSESSMENTS, CHECK_RUNS, POLICIES].into_iter().map(|sql| (sql, rows())).collect();
-        statements.extend([jobs("pr"), jobs("commit")]);
+            [ASSESSMENTS, CHECK_RUNS, POLICIES, MERGE_GROUPS, COMMANDS, OVERRIDES, FEEDBACK]
+                .into_iter()
+                .map(|sql| (sql, rows()))
+                .collect();
+        statements.extend(["pr", "commit", "group", "commands", "override"].map(jobs));
         self.erase(statements, (REPOSITORY, vec![repository_id.into(), before.into()])).await
     }
 
@@ -72,6 +75,10 @@ pub(super) const STATEMENTS: &[&str] = &[
     ASSESSMENTS,
     CHECK_RUNS,
     POLICIES,
+    MERGE_GROUPS,
+    COMMANDS,
+    OVERRIDES,
+    FEEDBACK,
     JOBS,
     REPOSITORY,
     INSTALLATIONS,
@@ -114,6 +121,35 @@ const POLICIES: &str = concat!(
     "\
 DELETE FROM policies WHERE repository_id IN ( \
   SELECT repository_id FROM policies WHERE repository_id = $1 LIMIT $3) AND ",
+    left!()
+);
+
+const MERGE_GROUPS: &str = concat!(
+    "\
+DELETE FROM merge_groups WHERE (repository_id, head_sha) IN ( \
+  SELECT repository_id, head_sha FROM merge_groups WHERE repository_id = $1 ORDER BY head_sha LIMIT $3) AND ",
+    left!()
+);
+
+const COMMANDS: &str = concat!(
+    "\
+DELETE FROM commands WHERE command_key IN ( \
+  SELECT command_key FROM commands WHERE repository_id = $1 ORDER BY received_at, command_key LIMIT $3) AND ",
+    left!()
+);
+
+/// The one thing that takes from the ledger of overrides: whoever removes the App takes all of it along.
+const OVERRIDES: &str = concat!(
+    "\
+DELETE FROM override_events WHERE (override_id, ends) IN ( \
+  SELECT override_id, ends FROM override_events WHERE repository_id = $1 ORDER BY override_id, ends LIMIT $3) AND ",
+    left!()
+);
+
+const FEEDBACK: &str = concat!(
+    "\
+DELETE FROM feedback WHERE feedback_id IN ( \
+  SELECT feedback_id FROM feedback WHERE repository_id = $1 ORDER BY feedback_id LIMIT $3) AND ",
     left!()
 );
 
