@@ -187,11 +187,11 @@ pub(super) fn secrets_read(result: &'static str) {
     counter!("mergecast_secret_reloads_total", "result" => result).increment(1);
 }
 
-/// What can happen to an override.
-pub(super) const OVERRIDE_EVENTS: &[&str] = &["granted", "refused", "cancelled", "expired", "voided"];
+/// What can happen to an override: it is made or refused, or it ends, in the words of the ledger.
+pub(super) const OVERRIDE_EVENTS: &[&str] =
+    &["made", "refused", "cancelled", "pushed", "retargeted", "expired", "replaced"];
 
 /// Something happened to an override: one of [`OVERRIDE_EVENTS`].
-#[expect(dead_code, reason = "slash-commands call it as soon as they are there")]
 pub(super) fn overridden(event: &'static str) {
     debug_assert!(OVERRIDE_EVENTS.contains(&event), "{event} is not in the list");
     counter!("mergecast_overrides_total", "event" => event).increment(1);

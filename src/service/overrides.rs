@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{App, assess::Outcome, assess::PullRequestJob, number, route};
+use super::{App, assess::Outcome, assess::PullRequestJob, metrics, number, route};
 use crate::{
     github::{PullRequest, webhook::PullRequestAction, webhook::PullRequestEvent},
     risk::overrides::{Happening, Made, Override, ended_by, standing},
@@ -45,6 +45,7 @@ async fn happened(app: &App, job: &PullRequestJob, happening: Happening<'_>) -> 
     let (id, at) = (made.terms.id.as_str(), app.clock.now());
     let ended = Ended { id, repository_id: job.repository_id, pull_request, at, end, by: None };
     app.store.end_override(&ended, &[due(job, at)]).await?;
+    metrics::overridden(end.word());
     tracing::info!(
         repository = %job.repository, pr.number = job.number, head = %made.terms.head_sha, end = end.word(),
         "an override ended"

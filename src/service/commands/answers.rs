@@ -10,7 +10,7 @@ use crate::{
         overrides::{Ask, Current, End, Refusal, Role, Shown, permit, standing},
         signal::SIGNALS,
     },
-    service::{Stored, assess::Outcome, gather, number, overrides, route},
+    service::{Stored, assess::Outcome, gather, metrics, number, overrides, route},
     store::{CheckRunState, CommandRow, CommandState, Decision, Ended, Feedback},
 };
 
@@ -52,6 +52,12 @@ impl Work<'_> {
         self.app.store.decide_command(row, &decision, self.app.clock.now_ms()).await?;
         if !decision.requests.is_empty() {
             self.app.jobs.notify_waiters();
+        }
+        if decision.made.is_some() {
+            metrics::overridden("made");
+        }
+        if let Some(ended) = &decision.ended {
+            metrics::overridden(ended.end.word());
         }
         tracing::info!(
             command.key = %row.given.key, repository = %self.job.repository, pr.number = self.job.number,
@@ -181,7 +187,10 @@ impl Work<'_> {
                     ..Decision::default()
                 })
             }
-            (Err(refusal), assessment) => Ok(told(comment::refused(refusal, assessment))),
+            (Err(refusal), assessment) => {
+                metrics::overridden("refused");
+                Ok(told(comment::refused(refusal, assessment)))
+            }
             (Ok(_), None) => Ok(told(comment::refused(Refusal::NotScored, None))),
         }
     }

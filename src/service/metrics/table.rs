@@ -47,7 +47,7 @@ pub const METRICS: &[Metric] = &[
         &["source", "reason"],
         "assessments for which a source could not be read, by source and reason",
     ),
-    counter("mergecast_overrides_total", &["event"], "overrides granted, refused, cancelled, expired and voided"),
+    counter("mergecast_overrides_total", &["event"], "overrides made, refused and ended, by what ended them"),
     counter(
         "mergecast_github_requests_total",
         &["endpoint", "method", "outcome"],
