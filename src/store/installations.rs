@@ -112,7 +112,8 @@ impl Store {
             self.db.tx(covered).await?;
         }
         let removed = (REMOVED, vec![installation_id.into(), listing.into(), now.into()]);
-        self.db.tx(vec![removed, (LISTED, vec![installation_id.into(), now.into()])]).await.map(drop)
+        let seen = (SEEN, vec![installation_id.into()]);
+        self.db.tx(vec![removed, seen, (LISTED, vec![installation_id.into(), now.into()])]).await.map(drop)
     }
 
     /// Notes what GitHub just said of one repository, asked by this installation's token: it covers it, under this name.
@@ -244,6 +245,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     SAME,
     NAME,
     REMOVED,
+    SEEN,
     LISTED,
     UNCOVERED,
     OUT_OF_REACH,
@@ -277,12 +279,16 @@ const PRESENT: &str = "\
 SELECT installation_id, account, organization, permissions, events, suspended_at, deleted_at, listed_at \
 FROM installations WHERE deleted_at IS NULL ORDER BY installation_id";
 
-/// A row that is there already and comes back, or from another installation, is due to be swept.
+/// A row that is there already and comes back, or from another installation, is due to be swept. One that is only seen
+/// stays on the list that it is on: a list may be in the middle of being kept.
 const COVERED: &str = "\
 INSERT INTO installation_repositories (repository_id, installation_id, repository, archived, listing) \
 VALUES ($1, $2, $3, $4, $5) \
 ON CONFLICT (repository_id) DO UPDATE SET installation_id = excluded.installation_id, \
-  repository = excluded.repository, archived = excluded.archived, listing = excluded.listing, removed_at = NULL, \
+  repository = excluded.repository, archived = excluded.archived, removed_at = NULL, \
+  listing = CASE WHEN excluded.listing = '' AND installation_repositories.removed_at IS NULL \
+    AND installation_repositories.installation_id = excluded.installation_id \
+    THEN installation_repositories.listing ELSE excluded.listing END, \
   swept_at = CASE WHEN installation_repositories.removed_at IS NULL AND installation_repositories.archived = 0 \
     AND installation_repositories.installation_id = excluded.installation_id \
     THEN installation_repositories.swept_at ELSE NULL END, \
@@ -296,9 +302,13 @@ WHERE repository_id = $1 AND installation_id = $2 AND repository = $3 AND archiv
 const NAME: &str = "\
 SELECT repository FROM installation_repositories WHERE repository_id = $1 AND removed_at IS NULL";
 
+/// What was seen and never listed may have come after the list was read: it has until the next one.
 const REMOVED: &str = "\
 UPDATE installation_repositories SET removed_at = $3 \
-WHERE installation_id = $1 AND listing <> $2 AND removed_at IS NULL";
+WHERE installation_id = $1 AND listing NOT IN ($2, '') AND removed_at IS NULL";
+
+const SEEN: &str = "\
+UPDATE installation_repositories SET listing = 'seen' WHERE installation_id = $1 AND listing = ''";
 
 const LISTED: &str = "\
 UPDATE installations SET listed_at = $2 WHERE installation_id = $1";
@@ -360,6 +370,24 @@ mod tests {
     async fn to_sweep(store: &Store, installation_id: i64, before: i64) -> Vec<(i64, String)> {
         let due = store.repositories_to_sweep(installation_id, before, 9).await.unwrap();
         due.into_iter().map(|each| (each.repository_id, each.repository)).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_seen_while_a_list_is_kept_is_not_taken_for_removed() {
+        let place = Place::new();
+        let store = place.open().await;
+        store.save_installation(&row(1)).await.unwrap();
+        store.save_covered(1, "a", &[repository(9, "acme/shop")], 100).await.unwrap();
+        // The list "b" is half kept when a score sees one of its repositories, and one that is newer than the list.
+        store.db.tx(vec![covered(&repository(9, "acme/shop"), 1, "b")]).await.unwrap();
+        for seen in [repository(9, "acme/store"), repository(8, "acme/new")] {
+            store.repository_seen(1, &seen).await.unwrap();
+        }
+        store.save_covered(1, "b", &[], 200).await.unwrap();
+        assert_eq!((store.is_covered(1, 9).await, store.is_covered(1, 8).await), (Ok(true), Ok(true)));
+        // The next list knows better.
+        store.save_covered(1, "c", &[repository(9, "acme/store")], 300).await.unwrap();
+        assert_eq!((store.is_covered(1, 9).await, store.is_covered(1, 8).await), (Ok(true), Ok(false)));
     }
 
     #[tokio::test]

@@ -173,11 +173,14 @@ mod tests {
         );
         assert_eq!(standing(&ledger), None);
         assert!(standing(&store.override_ledger(1, 8).await.unwrap()).is_some(), "another pull request's");
+        // Whoever removes the App takes all of it along.
+        let erased = super::super::erase::STATEMENTS;
         let changing = super::super::STATEMENTS
             .iter()
             .copied()
             .flatten()
-            .filter(|sql| sql.contains("override_events") && (sql.contains("UPDATE") || sql.contains("DELETE")));
+            .filter(|sql| sql.contains("override_events") && !erased.contains(sql))
+            .filter(|sql| sql.contains("UPDATE") || sql.contains("DELETE"));
         assert_eq!(changing.collect::<Vec<_>>(), Vec::<&&str>::new());
     }
 }

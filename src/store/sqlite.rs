@@ -511,7 +511,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_full_database_says_so_and_works_again_once_there_is_room() {
         let place = Place::new();
-        let store = Store::open(StoreOptions { max_pages: Some(100), ..place.options() }).await.unwrap();
+        let store = Store::open(StoreOptions { max_pages: Some(160), ..place.options() }).await.unwrap();
         let stored = fill(&store).await;
         assert!(stored > 50, "{stored}");
         assert_eq!(store.accept(&bulky(-1)).await, Err(StoreError::Full));
@@ -532,7 +532,7 @@ mod tests {
         fn mount() -> Option<Self> {
             let folder = tempfile::tempdir().unwrap();
             let mut mount = Program::new("mount");
-            mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(folder.path());
+            mount.args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(folder.path());
             let mounted = mount.output().is_ok_and(|output| output.status.success());
             mounted.then_some(Self(folder))
         }

@@ -268,10 +268,10 @@ fn each_fault_of_an_installation_has_its_line() {
         ward.sim.suspend("acme", false);
         ward.sim.leave("acme", "core", 120, 1_800);
         let (code, found) = ward.fault(&[]);
-        assert!(
-            code == 0 && found.starts_with("warn    rate budget    the tightest is acme with 120 of 5000 requests"),
-            "{found}"
-        );
+        // The App at work may have used one or two of them meanwhile.
+        let left = found.strip_prefix("warn    rate budget    the tightest is acme with ");
+        let left = left.and_then(|rest| rest.split_once(" of 5000 requests")).map(|(left, _)| left.parse::<u64>());
+        assert!(code == 0 && matches!(left, Some(Ok(100..=120))), "{found}");
         ward.sim.leave("acme", "core", 4_000, 1_800);
         ward.sim.uninstall("acme");
         ward.sim.settle().await;

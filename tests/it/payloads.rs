@@ -40,8 +40,10 @@ fn every_example_payload_is_understood() {
         assert_eq!(wanted, !ignored, "{event}.{action} is read as {read:?}");
         *understood.entry(row.name).or_default() += usize::from(wanted);
     }
-    // An event without a single example would pass unseen.
-    for row in EVENTS {
+    // An event without a single example would pass unseen. Of these GitHub publishes none; the simulator sends them, and
+    // they are held to its schema.
+    const WITHOUT_EXAMPLE: &[&str] = &["installation_target"];
+    for row in EVENTS.iter().filter(|row| !WITHOUT_EXAMPLE.contains(&row.name)) {
         assert!(understood.get(row.name).is_some_and(|n| *n > 0), "no example of {} was read", row.name);
     }
 }

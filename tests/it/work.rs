@@ -126,7 +126,8 @@ fn an_event_that_cannot_change_the_score_costs_at_most_one_request() {
             ("a check on a closed head", 1, &|| closed.check("build", "failure")),
             ("a status on a closed head", 1, &|| closed.status("ci/lint", "failure")),
             ("a push to another branch", 0, &|| drop(shop.push_to("elsewhere", part(3, 1)))),
-            ("news of the installation", 0, &|| ctx.sim.announce_installation("acme")),
+            // What it grants can change what is known: a token, the installation, and what it covers.
+            ("news of the installation", 3, &|| ctx.sim.announce_installation("acme")),
         ];
         for (name, most, act) in cases {
             let mark = ctx.sim.requests();
