@@ -113,6 +113,16 @@ pub fn render(subject: &Subject<'_>) -> CheckRunText {
     }
 }
 
+/// The check run of `shown`, which is held back, on a commit that is the head of pull request `other` as well.
+pub fn shared(text: CheckRunText, shown: &Subject<'_>, other: u64) -> CheckRunText {
+    let Some(held) = shown.facts.change.pull_request else { return text };
+    let words = format!(
+        "**This is about #{held}, which is held back.** The commit is the head of #{other} too, and GitHub keeps one check for both.\n\n"
+    );
+    let fits = words.len() + text.summary.len() <= LENGTH_MAX;
+    CheckRunText { summary: if fits { words + &text.summary } else { text.summary }, ..text }
+}
+
 /// The check run while the change is being read.
 pub fn in_progress() -> CheckRunText {
     CheckRunText {

@@ -16,6 +16,7 @@ use super::{
     overrides::{self, OVERRIDE},
     reverts,
     stored::{digest, document, facts_text},
+    twins,
 };
 use crate::{
     github::{self, Installation, PullRequest, RepoName},
@@ -212,8 +213,14 @@ async fn score(
     let shown = |last: Option<AssessmentRow>| last.map_or_else(|| id.clone(), |last| last.id);
     let listed = pull.own_check_runs.as_deref().ok();
     let mut run = Writer::open(app, installation, repo, &Head::of(pull), listed, &id).await?;
+    if let Some(last) = last.as_ref().filter(|last| last.head_sha != pull.head_sha) {
+        twins::hand_over(app, last).await?;
+    }
     if pull.state != ChangeState::Open && run.completed() {
         // What stands there is the last word before it was merged or closed.
+        if let Some(last) = &last {
+            twins::hand_over(app, last).await?;
+        }
         return Ok(shown(last));
     }
     let (facts, policy) = gather::facts(app, installation, repo, pull, last.as_ref(), overridden).await?;
@@ -227,8 +234,23 @@ async fn score(
     row.document_digest = digest(&document(&scored.subject(app, &row, previous)));
     app.store.save_assessment(&row).await?;
     metrics::assessed(&scored.assessment);
-    let text = report::check_run::render(&scored.subject(app, &row, previous));
-    run.complete(&text, scored.assessment.verdict.conclusion).await?;
+    let conclusion = scored.assessment.verdict.conclusion;
+    let held = if conclusion == Conclusion::ActionRequired {
+        None
+    } else {
+        twins::held(app, installation, repo, pull).await?
+    };
+    match &held {
+        Some(held) => {
+            let text =
+                report::check_run::shared(report::check_run::render(&held.subject()), &held.subject(), pull.number);
+            run.showing(&held.row().id).complete(&text, held.assessment().verdict.conclusion).await?;
+        }
+        None => {
+            let text = report::check_run::render(&scored.subject(app, &row, previous));
+            run.complete(&text, conclusion).await?;
+        }
+    }
     if reverts::is_put_off(pull) {
         let key = pull_request_key(row.repository_id, number(pull.number));
         app.store.request_job_again(&key, app.clock.now_ms()).await?;

@@ -24,6 +24,7 @@ mod stored;
 mod sweep;
 mod trace;
 mod turns;
+mod twins;
 mod webhook;
 mod worker;
 

@@ -107,8 +107,8 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
 
 /// A check or status ended on a commit. Only heads that were scored matter: a head that was not gets its own event.
 async fn seen_commit(app: &App, on: &OnCommit<'_>, run_at: i64) -> Result<Routed, Error> {
-    let pull = app.store.pull_request_of_head(number(on.origin.repository.id), on.sha).await?;
-    Ok(pull.map_or_else(ignored, |pull| wanted(commit_job(on, pull.unsigned_abs()), run_at)))
+    let pulls = app.store.pull_requests_of_head(number(on.origin.repository.id), on.sha).await?;
+    Ok(all_wanted(on, &pulls, run_at))
 }
 
 /// Somebody wants our run on a commit again. What it says may not have changed, but it must be written.
@@ -118,12 +118,12 @@ async fn again(app: &App, on: &OnCommit<'_>, now: i64) -> Result<Routed, Error> 
         return Ok(routed);
     }
     app.store.reopen_check_run(id, on.sha, NAME).await?;
-    let known = match app.store.pull_request_of_head(id, on.sha).await? {
-        Some(pull) => Some(pull.unsigned_abs()),
-        None => on.pulls.first().copied(),
-    };
-    if let Some(pull) = known {
-        return Ok(wanted(commit_job(on, pull), now));
+    let known = app.store.pull_requests_of_head(id, on.sha).await?;
+    if !known.is_empty() {
+        return Ok(all_wanted(on, &known, now));
+    }
+    if let Some(pull) = on.pulls.first() {
+        return Ok(wanted(commit_job(on, *pull), now));
     }
     // The database does not know this commit and a fork's payload lists no pull request: GitHub is asked by a job.
     let Some(installation_id) = on.origin.installation_id else { return Ok(ignored()) };
@@ -189,6 +189,13 @@ fn reread(installation_id: u64, run_at: i64) -> Routed {
 /// A delivery without an installation came through a repository's own hook; the App cannot act on it.
 fn wanted(job: Option<PullRequestJob>, run_at: i64) -> Routed {
     job.map_or_else(ignored, |job| Routed { outcome: DeliveryOutcome::Done, jobs: vec![request(&job, run_at)] })
+}
+
+/// A request for each pull request that stands on the commit.
+fn all_wanted(on: &OnCommit<'_>, pulls: &[i64], run_at: i64) -> Routed {
+    let jobs: Vec<JobRequest> =
+        pulls.iter().filter_map(|pull| commit_job(on, pull.unsigned_abs())).map(|job| request(&job, run_at)).collect();
+    if jobs.is_empty() { ignored() } else { Routed { outcome: DeliveryOutcome::Done, jobs } }
 }
 
 pub(super) fn ignored() -> Routed {

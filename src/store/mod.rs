@@ -12,6 +12,7 @@ mod deflate;
 mod erase;
 mod error;
 mod file;
+mod heads;
 mod http_cache;
 mod inbox;
 mod inspect;
@@ -34,6 +35,7 @@ pub use check_runs::{CheckRunRow, CheckRunState};
 pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand};
 pub use deflate::{INFLATED_LIMIT, compress, decompress};
 pub use error::StoreError;
+pub use heads::OnHead;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Backlog, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
 pub use inspect::{GivenUp, Inspection, Integrity, inspect};
@@ -133,6 +135,7 @@ const STATEMENTS: &[&[&str]] = &[
     inbox::STATEMENTS,
     jobs::STATEMENTS,
     check_runs::STATEMENTS,
+    heads::STATEMENTS,
     merge_groups::STATEMENTS,
     commands::STATEMENTS,
     overrides::STATEMENTS,

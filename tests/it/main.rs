@@ -45,4 +45,5 @@ mod shutdown;
 mod supply;
 mod support;
 mod tidy;
+mod twins;
 mod work;

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Sim;
 use super::objects::Edits;
 use super::pulls::{Comment, Pull, PullState, Review, ReviewRequest, Reviewer, Thread};
+use super::verbs::PullSpec;
 
 /// A comment in the conversation of a pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,6 +250,12 @@ impl PullHandle {
             let changes = json!({"changes": {"body": {"from": from}}});
             state.send_pull("edited", &self.repo, self.number, &author, changes);
         });
+    }
+
+    /// Somebody opens another pull request for the same head commit; its files are those of this one.
+    pub fn twin(&self, spec: PullSpec) -> Self {
+        let number = self.sim.act(|state| state.open_twin(&self.repo, self.number, &spec));
+        Self { sim: self.sim.clone(), repo: self.repo.clone(), number }
     }
 
     /// Changes the branch it would be merged into; the branch is made if it is not there.

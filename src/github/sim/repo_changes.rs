@@ -124,6 +124,29 @@ impl State {
         number
     }
 
+    /// Another pull request for the head commit of `of`, from a branch of its own.
+    pub(super) fn open_twin(&mut self, full_name: &str, of: u64, spec: &PullSpec) -> u64 {
+        self.person(&spec.author);
+        let repo = self.known(full_name);
+        let number = repo.next_number;
+        let base_ref = spec.base.clone().unwrap_or_else(|| repo.default_branch.clone());
+        let tip = repo.branches.get(&repo.default_branch).cloned().unwrap_or_default();
+        let (head_owner, head_ref) = (repo.owner.clone(), format!("twin-{number}"));
+        let head_sha = repo.pulls.get(&of).map(|pull| pull.head_sha.clone()).unwrap_or_default();
+        let repo = self.known_mut(full_name);
+        repo.next_number += 1;
+        let base_sha = repo.branches.entry(base_ref.clone()).or_insert(tip).clone();
+        repo.branches.insert(head_ref.clone(), head_sha.clone());
+        let (id, now) = (self.new_id(), self.now());
+        let head_repo = full_name.to_owned();
+        self.add_pull(
+            full_name,
+            spec,
+            Place { id, number, now, base_ref, base_sha, head_owner, head_repo, head_ref, head_sha },
+        );
+        number
+    }
+
     fn add_pull(&mut self, full_name: &str, spec: &PullSpec, at: Place) {
         for label in &spec.labels {
             self.ensure_label(full_name, label);

@@ -72,8 +72,15 @@ pub(super) async fn acknowledged(
 ) -> Result<Option<Routed>, StoreError> {
     let origin = &event.origin;
     let Some(sender) = origin.sender.as_ref().filter(|sender| is_person(sender, origin)) else { return Ok(None) };
-    // A fork's payload lists no pull request.
-    let known = app.store.pull_request_of_head(number(origin.repository.id), &event.head_sha).await?;
+    // Several pull requests may share the commit: what is acknowledged is what was shown. A fork's payload lists none.
+    let shown = match &event.external_id {
+        Some(id) => app.store.assessment(id).await?.and_then(|row| row.pull_request),
+        None => None,
+    };
+    let known = match shown {
+        Some(pull) => Some(pull),
+        None => app.store.pull_request_of_head(number(origin.repository.id), &event.head_sha).await?,
+    };
     let Some(pull) = known.map(i64::unsigned_abs).or(event.pulls.first().copied()) else { return Ok(None) };
     let spoken = Ok(Command::Override(OverrideArgs::because(ACKNOWLEDGED)));
     let given = NewCommand {
