@@ -98,7 +98,6 @@ fn from_nothing_to_a_check_run() {
         [github]
         app_id = ID
         client_id = "CLIENT"
-        client_secret_file = "DIR/client-secret"
         private_key_file = "DIR/private-key.pem"
         webhook_secret_file = "DIR/webhook-secret"
         api_url = "https://GITHUB/api/v3"

@@ -165,7 +165,7 @@ impl Credentials<'_> {
             quoted(&app.client_id),
         );
         let mut add = |key: &str, value: String| writeln!(text, "{key} = {value}").expect("a String takes it");
-        add("client_secret_file", file(CLIENT_SECRET));
+        // The client secret is kept in its file, for GitHub shows it once; `serve` has no use for it.
         add("private_key_file", file(PRIVATE_KEY));
         if app.webhook_secret.is_some() {
             add("webhook_secret_file", file(WEBHOOK_SECRET));
