@@ -38,7 +38,7 @@ pub(super) const PULL_REQUEST: &str = "pull_request";
 pub(super) const COMMIT: &str = "commit";
 
 /// How often GitHub is asked again, with growing pauses, while its answer is older than the event that led here.
-const LAG_LOOKS: i64 = 4;
+pub(super) const LAG_LOOKS: i64 = 4;
 
 /// What a job is about: a pull request that something happened to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -130,7 +130,7 @@ pub(super) async fn run(app: &App, job: &Job) -> Outcome {
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
         },
         COMMANDS => match serde_json::from_str(&job.payload) {
-            Ok(wanted) => commands::run(app, &wanted).await,
+            Ok(wanted) => commands::run(app, &wanted, job.attempts).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
         },
         OVERRIDE => match serde_json::from_str(&job.payload) {

@@ -3,6 +3,7 @@
 //! The rules are in `risk::overrides`; this tells them what happened and keeps what they say.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{App, assess::Outcome, assess::PullRequestJob, metrics, number, route};
 use crate::{
@@ -13,6 +14,13 @@ use crate::{
 
 /// Kind of the jobs that look at an override when its time is over.
 pub(super) const OVERRIDE: &str = "override";
+
+/// What such a job is about: one override. Each has a job of its own, so that none waits for the end of another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct OverrideJob {
+    pull: PullRequestJob,
+    override_id: String,
+}
 
 /// The override that stands for a pull request, for the facts: what no longer holds is ended first.
 pub(super) async fn in_force(
@@ -44,7 +52,7 @@ async fn happened(app: &App, job: &PullRequestJob, happening: Happening<'_>) -> 
     let Some(end) = ended_by(made, happening) else { return Ok(Some(made.clone())) };
     let (id, at) = (made.terms.id.as_str(), app.clock.now());
     let ended = Ended { id, repository_id: job.repository_id, pull_request, at, end, by: None };
-    app.store.end_override(&ended, &[due(job, at)]).await?;
+    app.store.end_override(&ended, &[due(job, id, at)]).await?;
     metrics::overridden(end.word());
     tracing::info!(
         repository = %job.repository, pr.number = job.number, head = %made.terms.head_sha, end = end.word(),
@@ -55,20 +63,23 @@ async fn happened(app: &App, job: &PullRequestJob, happening: Happening<'_>) -> 
 
 /// The request to look at an override at an instant: when it expires, or at once when it has ended otherwise, so that
 /// nothing is left waiting for it.
-pub(super) fn due(job: &PullRequestJob, at: DateTime<Utc>) -> JobRequest {
+pub(super) fn due(pull: &PullRequestJob, override_id: &str, at: DateTime<Utc>) -> JobRequest {
+    let job = OverrideJob { pull: pull.clone(), override_id: override_id.to_owned() };
     JobRequest {
-        key: format!("override:{}:{}", job.repository_id, job.number),
+        key: format!("override:{}:{}:{override_id}", pull.repository_id, pull.number),
         kind: OVERRIDE.to_owned(),
-        payload: serde_json::to_string(job).expect("a job is plain data"),
+        payload: route::text(&job),
         run_at: at.timestamp_millis(),
         replaces: true,
     }
 }
 
 /// Looks at an override whose time may be over; the check run is then written again without it.
-pub(super) async fn run(app: &App, job: &PullRequestJob) -> Result<(), Outcome> {
+pub(super) async fn run(app: &App, job: &OverrideJob) -> Result<(), Outcome> {
+    let OverrideJob { pull: job, override_id } = job;
     let before = app.store.override_ledger(job.repository_id, number(job.number)).await?;
-    let Some(until) = standing(&before).map(|made| made.terms.until) else { return Ok(()) };
+    let terms = standing(&before).map(|made| &made.terms).filter(|terms| terms.id == *override_id);
+    let Some(until) = terms.map(|terms| terms.until) else { return Ok(()) };
     let now = app.clock.now();
     if now < until {
         return Err(Outcome::Wait { until, why: "the override holds until then".to_owned() });

@@ -319,6 +319,9 @@ fn whatever_is_lost_on_the_way_there_is_one_reply() {
         ("POST", COMMENTS, FaultKind::SecondaryLimit { retry_after: Some(5) }),
         ("POST", REACTIONS, FaultKind::AnswerLostAfterWrite),
         ("POST", REACTIONS, FaultKind::Status(500)),
+        // A replica that does not know the comment yet.
+        ("POST", REACTIONS, FaultKind::Status(404)),
+        ("POST", COMMENTS, FaultKind::Status(404)),
         ("PATCH", COMMENT, FaultKind::AnswerLostAfterWrite),
         ("PATCH", COMMENT, FaultKind::Reset),
         ("GET", "/repos/*/*/collaborators/*/permission", FaultKind::Status(503)),
@@ -399,7 +402,7 @@ fn a_comment_that_is_gone_and_a_locked_conversation_are_left_alone() {
         let comment = pull.comment("nora", "/risk rescore");
         pull.delete_comment(comment, "nora");
         ctx.sim.release();
-        ctx.rest().await;
+        ctx.settle().await;
         assert!(replies(&pull, comment).is_empty());
         pull.lock();
         assert!(say(&ctx, &pull, "nora", "/risk override because").await.nothing());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use mergecast::{
     github::sim::{Edits, Permission, PullHandle, PullSpec, SimRepository},
     service::Stored,
@@ -10,7 +11,7 @@ use mergecast::{
 use crate::{
     commands::{said, say, scored},
     seen::{Seen, glance, inert, see},
-    support::{Ctx, run_test},
+    support::{Ctx, run_test, start},
 };
 
 const REFUSED: [&str; 2] = ["eyes", "-1"];
@@ -145,6 +146,27 @@ fn a_push_or_another_base_ends_it_and_it_does_not_come_back() {
         ends.retain(|entry| !entry.starts_with("made"));
         ends.sort();
         assert_eq!(ends, ["cancelled nora", "pushed", "replaced", "retargeted"]);
+        ctx
+    });
+}
+
+#[test]
+fn one_that_replaces_a_longer_one_ends_in_its_own_time() {
+    run_test(async |ctx| {
+        let (_, pull) = held(&ctx, "").await;
+        say(&ctx, &pull, "nora", "/risk override The fix cannot wait for 1h").await;
+        ctx.clock.advance(Duration::from_secs(60));
+        say(&ctx, &pull, "nora", "/risk override Nor can the next for 4h").await;
+        // Past the end that the first would have had, and well before that of the second.
+        ctx.clock.advance(Duration::from_secs(3_600));
+        ctx.service().wake();
+        ctx.rest().await;
+        say(&ctx, &pull, "max", "/risk override Half an hour will do for 30m").await;
+        assert!(in_force(&glance(&ctx, &pull).await));
+        ctx.settle().await;
+        assert!(!in_force(&glance(&ctx, &pull).await));
+        assert_eq!(ctx.clock.now() - start(), TimeDelta::seconds(60 + 3_600 + 1_800));
+        assert_eq!(ledger(&ctx).last().map(String::as_str), Some("expired"));
         ctx
     });
 }

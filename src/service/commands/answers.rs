@@ -173,7 +173,9 @@ impl Work<'_> {
                 let terms = &grant.made.terms;
                 let reply = comment::overridden(terms, grant.cut, assessment);
                 let now = now.timestamp_millis();
-                let requests = vec![route::request(self.job, now), overrides::due(self.job, terms.until)];
+                let mut requests =
+                    vec![route::request(self.job, now), overrides::due(self.job, &terms.id, terms.until)];
+                requests.extend(standing.map(|id| overrides::due(self.job, id, self.app.clock.now())));
                 let ended = standing.map(|id| self.ended(id, End::Replaced, None));
                 // The check run says it to whoever pressed its button.
                 let reply = row.given.comment_id.map(|_| reply);
@@ -201,7 +203,7 @@ impl Work<'_> {
             return Ok(told(comment::nothing_to_cancel()));
         };
         let now = self.app.clock.now();
-        let requests = vec![route::request(self.job, now.timestamp_millis()), overrides::due(self.job, now)];
+        let requests = vec![route::request(self.job, now.timestamp_millis()), overrides::due(self.job, id, now)];
         let ended = Some(self.ended(id, End::Cancelled, Some(actor)));
         Ok(Decision { ended, requests, ..followed(comment::cancelled(&made.terms)) })
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     App,
-    assess::{Outcome, PullRequestJob},
+    assess::{LAG_LOOKS, Outcome, PullRequestJob},
     number,
     route::Routed,
 };
@@ -177,6 +177,8 @@ enum Stop {
     Outcome(Outcome),
     /// For good: it cannot be answered, and that was said in the log.
     Close,
+    /// What it is about is gone, or not yet known to all of GitHub.
+    Missing,
 }
 
 impl From<StoreError> for Stop {
@@ -196,17 +198,14 @@ impl From<github::Error> for Stop {
                 );
                 Self::Close
             }
-            github::Error::NotFound | github::Error::Gone => {
-                tracing::info!("a command is not answered: its comment or its pull request is gone");
-                Self::Close
-            }
+            github::Error::NotFound | github::Error::Gone => Self::Missing,
             other => Self::Outcome(other.into()),
         }
     }
 }
 
 /// Follows and answers the commands of a pull request, in the order in which they were given.
-pub(super) async fn run(app: &App, job: &PullRequestJob) -> Result<(), Outcome> {
+pub(super) async fn run(app: &App, job: &PullRequestJob, attempts: i64) -> Result<(), Outcome> {
     let repo = RepoName::parse(&job.repository);
     let repo = repo.ok_or_else(|| Outcome::Broken("the job names no repository".to_owned()))?;
     let work = Work { app, installation: app.github.installation(job.installation_id), repo, job };
@@ -214,6 +213,13 @@ pub(super) async fn run(app: &App, job: &PullRequestJob) -> Result<(), Outcome> 
         match work.follow(row.clone()).await {
             Ok(()) => {}
             Err(Stop::Close) => app.store.close_command(&row.given.key).await?,
+            Err(Stop::Missing) if attempts < LAG_LOOKS => {
+                return Err(Outcome::Retry("GitHub does not know the comment or pull request yet, or no longer".to_owned()));
+            }
+            Err(Stop::Missing) => {
+                tracing::info!("a command is not answered: its comment or its pull request is gone");
+                app.store.close_command(&row.given.key).await?;
+            }
             Err(Stop::Outcome(outcome)) => return Err(outcome),
         }
     }
