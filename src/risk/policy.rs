@@ -102,15 +102,16 @@ pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score
     let conclusion = match (because, policy.mode) {
         (Because::BelowThreshold, _) => Conclusion::Success,
         (Because::AtOrAboveThreshold, _) if overridden.is_some() => Conclusion::Success,
-        (Because::AtOrAboveThreshold, Mode::Enforce) if !is_overridden(facts) => Conclusion::ActionRequired,
+        (Because::AtOrAboveThreshold, Mode::Enforce) if may_hold(facts) => Conclusion::ActionRequired,
         _ => Conclusion::Neutral,
     };
     Verdict { mode: policy.mode, threshold, conclusion, because, overridden: overridden.cloned() }
 }
 
-/// Whether the override of a pull request lets the merge group through that it is in.
-fn is_overridden(facts: &Facts) -> bool {
-    facts.change.merge_group.as_ref().is_some_and(|group| !group.overridden.is_empty())
+/// Whether a change may be held back at all. A merge group may not while its pull requests are not known: one of them
+/// may be overridden, and an outage never blocks.
+fn may_hold(facts: &Facts) -> bool {
+    facts.change.merge_group.as_ref().is_none_or(|group| group.members.is_ok() && group.overridden.is_empty())
 }
 
 /// Why a change is scored but not judged, if it is not.
@@ -230,6 +231,13 @@ mod tests {
         check(|facts| in_group(facts, &[]), enforce, 69, Conclusion::Success, Because::BelowThreshold);
         check(|facts| in_group(facts, &[]), enforce, 70, known_to_be_high.0, known_to_be_high.1);
         check(|facts| in_group(facts, &[12]), enforce, 70, Conclusion::Neutral, Because::AtOrAboveThreshold);
+        let unknown_group = |facts: &mut Facts| {
+            in_group(facts, &[]);
+            let members = Err(Unknown::not_connected(Source::MergeQueue));
+            facts.change.merge_group.as_mut().unwrap().members = members;
+        };
+        check(unknown_group, enforce, 69, Conclusion::Success, Because::BelowThreshold);
+        check(unknown_group, enforce, 70, Conclusion::Neutral, Because::AtOrAboveThreshold);
     }
 
     /// Makes a merge group of the change, let through by the overrides of these pull requests.

@@ -2,6 +2,7 @@
 //! had, and whatever GitHub does meanwhile.
 
 mod faults;
+mod held;
 
 use std::time::Duration;
 

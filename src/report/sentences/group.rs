@@ -59,14 +59,16 @@ fn own(member: &GroupMember) -> Sentence {
 }
 
 /// What follows for a group at or above the threshold where the policy enforces.
-pub(crate) fn held(subject: &Subject<'_>) -> Sentence {
-    let overridden = subject.facts.change.merge_group.as_ref().map(|group| group.overridden.as_slice());
-    match overridden.unwrap_or_default() {
-        [] => say![
+pub(crate) fn held(group: &MergeGroup) -> Sentence {
+    match (&group.members, group.overridden.as_slice()) {
+        (Err(_), _) => say![
+            ", but not held back: as its pull requests are not known, nor is whether one of them is overridden"
+        ],
+        (Ok(_), []) => say![
             ". Held back: the merge queue takes a pull request out. Queued again, it stands in another group, and is \
              judged with what is ahead of it then"
         ],
-        all => say![", and let through by the override of "].with(numbers(all.iter().copied(), NAMED_MAX)),
+        (Ok(_), all) => say![", and let through by the override of "].with(numbers(all.iter().copied(), NAMED_MAX)),
     }
 }
 

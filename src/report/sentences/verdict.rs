@@ -26,6 +26,7 @@ pub(crate) fn headline(subject: &Subject<'_>) -> Sentence {
 pub(crate) fn consequence(subject: &Subject<'_>) -> Sentence {
     let verdict = &subject.assessment.verdict;
     let threshold = || threshold_in_force(verdict.threshold);
+    let group = subject.facts.change.merge_group.as_ref();
     if let Some(terms) = &verdict.overridden {
         return overridden(terms).then(". The score is still at or above ").with(threshold());
     }
@@ -34,13 +35,13 @@ pub(crate) fn consequence(subject: &Subject<'_>) -> Sentence {
         (Because::AtOrAboveThreshold, Mode::Advisory) => {
             say!["At or above "].with(threshold()).then(". Advisory mode: nothing is blocked; enforcing would have held this change back")
         }
-        (Because::AtOrAboveThreshold, Mode::Enforce) if subject.facts.change.merge_group.is_some() => {
-            say!["At or above "].with(threshold()).with(group::held(subject))
-        }
-        (Because::AtOrAboveThreshold, Mode::Enforce) => say!["At or above "].with(threshold()).then(
-            ". Held back until the score is lower: the author and the reviewers can do what is listed below, and whoever \
-             may merge into the base branch can change the threshold in its policy file",
-        ),
+        (Because::AtOrAboveThreshold, Mode::Enforce) => say!["At or above "].with(threshold()).with(match group {
+            Some(group) => group::held(group),
+            None => say![
+                ". Held back until the score is lower: the author and the reviewers can do what is listed below, and \
+                 whoever may merge into the base branch can change the threshold in its policy file"
+            ],
+        }),
         (Because::Draft, _) => {
             say!["A draft: shown for information, not held against "].with(threshold()).then("; scored again when it is ready for review")
         }
