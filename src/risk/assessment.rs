@@ -256,7 +256,8 @@ pub enum ThresholdOrigin {
 }
 
 /// Conclusion of a check run, in GitHub's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Conclusion {
     /// Below the threshold, or overridden.
     Success,
@@ -289,6 +290,8 @@ pub enum Because {
     BelowThreshold,
     /// The score is at or above the threshold.
     AtOrAboveThreshold,
+    /// The score of a merge group is below the threshold, but one of its pull requests is held back by itself.
+    HeldMember,
     /// The change is a draft.
     Draft,
     /// The pull request is closed or merged.

@@ -92,6 +92,9 @@ pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score
     let threshold = in_force(policy.threshold, &facts.recent_scores);
     let because = match unjudged(facts) {
         Some(because) => because,
+        None if score < threshold.score && policy.mode == Mode::Enforce && is_held_for_one(facts) => {
+            Because::HeldMember
+        }
         None if score < threshold.score && is_partly_read(facts, readings) => Because::TooLittleData,
         None if score < threshold.score => Because::BelowThreshold,
         None => Because::AtOrAboveThreshold,
@@ -102,16 +105,25 @@ pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score
     let conclusion = match (because, policy.mode) {
         (Because::BelowThreshold, _) => Conclusion::Success,
         (Because::AtOrAboveThreshold, _) if overridden.is_some() => Conclusion::Success,
-        (Because::AtOrAboveThreshold, Mode::Enforce) if may_hold(facts) => Conclusion::ActionRequired,
+        (Because::HeldMember, _) => Conclusion::ActionRequired,
+        (Because::AtOrAboveThreshold, Mode::Enforce) if may_hold(facts, threshold.score) => Conclusion::ActionRequired,
         _ => Conclusion::Neutral,
     };
     Verdict { mode: policy.mode, threshold, conclusion, because, overridden: overridden.cloned() }
 }
 
-/// Whether a change may be held back at all. A merge group may not while its pull requests are not known: one of them
-/// may be overridden, and an outage never blocks.
-fn may_hold(facts: &Facts) -> bool {
-    facts.change.merge_group.as_ref().is_none_or(|group| group.members.is_ok() && group.overridden.is_empty())
+/// Whether a pull request of a merge group is held back by itself, whatever the group scores.
+fn is_held_for_one(facts: &Facts) -> bool {
+    facts.change.merge_group.as_ref().is_some_and(|group| !group.held_by_themselves().is_empty())
+}
+
+/// Whether a change at or above the threshold is held back. A merge group is not while its pull requests are not known:
+/// one of them may be overridden, and an outage never blocks. The overrides in it let it through where all its other
+/// pull requests are below the threshold by themselves.
+fn may_hold(facts: &Facts, threshold: u8) -> bool {
+    facts.change.merge_group.as_ref().is_none_or(|group| {
+        group.members.is_ok() && (group.overridden.is_empty() || !group.in_the_way(threshold).is_empty())
+    })
 }
 
 /// Why a change is scored but not judged, if it is not.

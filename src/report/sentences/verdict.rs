@@ -36,12 +36,13 @@ pub(crate) fn consequence(subject: &Subject<'_>) -> Sentence {
             say!["At or above "].with(threshold()).then(". Advisory mode: nothing is blocked; enforcing would have held this change back")
         }
         (Because::AtOrAboveThreshold, Mode::Enforce) => say!["At or above "].with(threshold()).with(match group {
-            Some(group) => group::held(group),
+            Some(group) => group::held(group, verdict.threshold.score),
             None => say![
                 ". Held back until the score is lower: the author and the reviewers can do what is listed below, and \
                  whoever may merge into the base branch can change the threshold in its policy file"
             ],
         }),
+        (Because::HeldMember, _) => say!["Below "].with(threshold()).with(group.map(group::held_for_one).unwrap_or_default()),
         (Because::Draft, _) => {
             say!["A draft: shown for information, not held against "].with(threshold()).then("; scored again when it is ready for review")
         }
