@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use metrics::SharedString;
@@ -28,6 +29,26 @@ const READS_AT_ONCE: usize = 4;
 pub struct Installation {
     app: Arc<AppClient>,
     shared: Arc<Shared>,
+    places: Option<Arc<Places>>,
+}
+
+/// Places of a minute's writes that are reserved; what is left of them is given back with the last clone.
+struct Places {
+    shared: Arc<Shared>,
+    left: AtomicUsize,
+}
+
+impl Places {
+    /// Takes one, if one is left.
+    fn take(&self) -> bool {
+        self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        self.shared.gate.release(*self.left.get_mut());
+    }
 }
 
 /// What all calls of an installation share.
@@ -62,7 +83,7 @@ impl fmt::Debug for Installation {
 
 impl Installation {
     pub(super) fn new(app: Arc<AppClient>, shared: Arc<Shared>) -> Self {
-        Self { app, shared }
+        Self { app, shared, places: None }
     }
 
     /// Its id.
@@ -76,9 +97,20 @@ impl Installation {
     }
 
     /// Until when work that nobody waits for is to leave this installation's rate limit alone: more than half of it is
-    /// spent, as far as GitHub's answers said, or it is closed.
+    /// spent, as far as GitHub's answers said, or of this minute's writes, or it is closed.
     pub fn kept_until(&self) -> Option<DateTime<Utc>> {
-        self.shared.gate.kept_until(self.clock().now())
+        self.shared.gate.kept_until(self.app.options.writes_per_minute, self.clock().now())
+    }
+
+    /// This installation with places reserved for so many writes, so that what `who` reads first is not read in vain.
+    /// What is written beyond them takes its chance.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] says when there will be places: each who asks is told an instant of its own.
+    pub fn reserving(&self, who: &str, writes: usize) -> Result<Self, Error> {
+        let (shared, now) = (Arc::clone(&self.shared), self.clock().now());
+        let left = AtomicUsize::new(shared.gate.reserve(who, writes, self.app.options.writes_per_minute, now)?);
+        Ok(Self { places: Some(Arc::new(Places { shared, left })), ..self.clone() })
     }
 
     pub(super) fn transport(&self) -> &Transport {
@@ -109,7 +141,7 @@ impl Installation {
         // It may have closed while this call waited.
         self.shared.gate.check(bucket, self.clock().now())?;
         if call.write {
-            self.shared.gate.check_write(self.app.options.writes_per_minute, self.clock().now())?;
+            self.count_write()?;
         }
         let mut answer = self.transport().exchange(call, &token.secret).await?;
         if answer.status == 401 {
@@ -119,6 +151,16 @@ impl Installation {
         }
         measure::remaining(&answer, &self.shared.label);
         judge(answer, call.write, bucket, &self.shared.gate, self.clock())
+    }
+
+    /// Counts a write that is sent now, if one may be.
+    fn count_write(&self) -> Result<(), Error> {
+        let (gate, now) = (&self.shared.gate, self.clock().now());
+        if self.places.as_ref().is_some_and(|places| places.take()) {
+            gate.reserved_write(now);
+            return Ok(());
+        }
+        gate.check_write(self.app.options.writes_per_minute, now)
     }
 
     /// Waits until it is this call's turn, no longer than one exchange may take.

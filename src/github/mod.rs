@@ -33,6 +33,7 @@ mod registration;
 mod scripted;
 mod transport;
 mod wire;
+mod writes;
 
 pub mod sim;
 pub mod webhook;

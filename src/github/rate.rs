@@ -1,14 +1,14 @@
 //! Rate limits of one installation: GitHub's answers close the gate, and a closed gate is asked before anything is sent.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
 
 use super::error::Error;
 use super::measure;
+use super::writes::Writes;
 use crate::clock::Clock;
 
 /// The shortest wait, also where GitHub says 0 s: an answer must not be followed by the same request at once.
@@ -85,8 +85,7 @@ struct State {
     secondary_until: Option<DateTime<Utc>>,
     /// Secondary limits in a row for which GitHub named no time.
     strikes: u32,
-    /// When the writes of the last minute were sent.
-    writes: VecDeque<DateTime<Utc>>,
+    writes: Writes,
 }
 
 impl Gate {
@@ -106,17 +105,32 @@ impl Gate {
     /// Whether a write may be sent now, which then counts: at most `per_minute` of them.
     pub(super) fn check_write(&self, per_minute: Option<u32>, now: DateTime<Utc>) -> Result<(), Error> {
         let Some(most) = per_minute else { return Ok(()) };
-        let mut state = self.lock();
-        let minute_ago = now - TimeDelta::minutes(1);
-        while state.writes.front().is_some_and(|at| *at <= minute_ago) {
-            state.writes.pop_front();
-        }
-        if state.writes.len() < most as usize {
-            state.writes.push_back(now);
-            return Ok(());
-        }
-        let until = state.writes.front().map_or(now, |first| *first + TimeDelta::minutes(1));
-        Err(Error::RateLimited { until, secondary: true })
+        let sent = self.lock().writes.send(most as usize, now);
+        sent.map_err(|until| Error::RateLimited { until, secondary: true })
+    }
+
+    /// Counts a write for which a place was reserved.
+    pub(super) fn reserved_write(&self, now: DateTime<Utc>) {
+        self.lock().writes.send_reserved(now);
+    }
+
+    /// Reserves places for the writes of `who`, and gives how many there are; an error says when to ask again.
+    pub(super) fn reserve(
+        &self,
+        who: &str,
+        places: usize,
+        per_minute: Option<u32>,
+        now: DateTime<Utc>,
+    ) -> Result<usize, Error> {
+        self.check(Bucket::Core, now)?;
+        let Some(most) = per_minute else { return Ok(0) };
+        let reserved = self.lock().writes.reserve(who, places, most as usize, now);
+        reserved.map_err(|until| Error::RateLimited { until, secondary: true })
+    }
+
+    /// Gives places back that were not used.
+    pub(super) fn release(&self, places: usize) {
+        self.lock().writes.release(places);
     }
 
     /// Takes note of an answer that was not refused.
@@ -138,8 +152,9 @@ impl Gate {
         }
     }
 
-    /// Until when work that nobody waits for is to leave the limits alone: they are closed, or more than half spent.
-    pub(super) fn kept_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// Until when work that nobody waits for is to leave the limits alone: they are closed, or more than half spent,
+    /// be it what GitHub counts or the writes of this minute.
+    pub(super) fn kept_until(&self, per_minute: Option<u32>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let state = self.lock();
         let all = [
             state.core_until,
@@ -147,6 +162,7 @@ impl Gate {
             state.secondary_until,
             state.core_kept_until,
             state.graphql_kept_until,
+            per_minute.and_then(|most| state.writes.kept_until(most as usize, now)),
         ];
         all.into_iter().flatten().filter(|until| *until > now).max()
     }
@@ -201,6 +217,8 @@ fn bounded(until: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     fn now() -> DateTime<Utc> {

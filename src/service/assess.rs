@@ -162,12 +162,12 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
     // GitHub leads from an old name to the new one, unless another repository has it by now.
     let stored = if attempts > 1 { app.store.repository_name(wanted.repository_id).await? } else { None };
     let repo = repository(stored.as_ref().unwrap_or(&wanted.repository))?;
-    let installation = app.github.installation(wanted.installation_id);
     if let Some(head) = &wanted.head_sha {
         // From here on, a check that ends on it is not missed.
         let (number, now) = (number(wanted.number), app.clock.now_ms());
         app.store.check_run_expected(wanted.repository_id, head, NAME, number, now).await?;
     }
+    let installation = writing(app, wanted).await?;
     let pull = match installation.pull_request(&repo, wanted.number, &app.look(), wanted.undoes.as_ref()).await {
         Err(github::Error::NotFound) if attempts < LAG_LOOKS => {
             return Err(Outcome::Retry("GitHub does not know the pull request yet, or no longer".to_owned()));
@@ -183,6 +183,17 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
     let shown = score(app, &installation, repo, &pull, overridden).await?;
     finish_older(app, &installation, repo, &Head::of(&pull), &shown).await?;
     Ok(commands::wake(app, wanted.repository_id, number(wanted.number)).await?)
+}
+
+/// The installation with places for what a score writes: its check run is created and completed, or one that is there
+/// is written anew. Before anything is read, since what is read and cannot be written is read again.
+async fn writing(app: &App, wanted: &PullRequestJob) -> Result<Installation, Outcome> {
+    let row = match &wanted.head_sha {
+        Some(head) => app.store.check_run(wanted.repository_id, head, NAME).await?,
+        None => None,
+    };
+    let writes = if row.is_some_and(|row| row.run_id.is_some()) { 1 } else { 2 };
+    Ok(app.github.installation(wanted.installation_id).reserving(&wanted.key(), writes)?)
 }
 
 /// Keeps the name that the repository has today. A name that another repository has by now leads to that one's pull

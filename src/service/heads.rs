@@ -23,6 +23,9 @@ const ROUND: Duration = Duration::from_secs(60);
 const PAGES: usize = 60;
 /// Jobs that may wait before more are asked for: what people did since then is at most so many jobs behind.
 const AHEAD: i64 = 8;
+/// A job that is put off for no longer than this is ahead as well: the places of a minute's writes are handed out. What
+/// waits longer waits for what [`Installation::kept_until`] knows, for one pull request, or for the end of an override.
+const SOON_MS: i64 = 60_000;
 /// How long to wait before looking whether there is room again.
 const ROOM: Duration = Duration::from_millis(50);
 
@@ -61,7 +64,7 @@ async fn installation(app: &App, id: i64, before: i64) -> Result<(), End> {
         while let Some(page) = page(app, &installation, &due, &mut pages).await? {
             for pull in &page.pulls {
                 if !is_known(app, due.repository_id, pull).await? {
-                    room(app).await?;
+                    turn(app, &installation).await?;
                     want(app, &due, &page.repository, pull).await?;
                 }
             }
@@ -83,9 +86,7 @@ async fn page(
     due: &DueRepository,
     pages: &mut usize,
 ) -> Result<Option<OpenPulls>, End> {
-    if let Some(until) = installation.kept_until() {
-        return Err(End::Until(format!("half of the rate limit is left alone until {until}")));
-    }
+    left_alone(installation)?;
     *pages = pages.checked_sub(1).ok_or_else(|| End::Until("enough for one round".to_owned()))?;
     let id = due.repository_id;
     let Some(name) = RepoName::parse(&due.repository) else {
@@ -128,6 +129,26 @@ async fn is_known(app: &App, repository_id: i64, pull: &OpenPull) -> Result<bool
     }
     let key = super::assess::pull_request_key(repository_id, number(pull.number));
     Ok(app.store.is_job_queued(&key).await?)
+}
+
+fn left_alone(installation: &Installation) -> Result<(), End> {
+    let until = |until| Err(End::Until(format!("half of the rate limit is left alone until {until}")));
+    installation.kept_until().map_or(Ok(()), until)
+}
+
+/// Waits until few jobs are ahead. A round does not wait for jobs that themselves wait for the clock.
+async fn turn(app: &App, installation: &Installation) -> Result<(), End> {
+    loop {
+        left_alone(installation)?;
+        let now = app.clock.now_ms();
+        if app.store.jobs_due(now + SOON_MS).await? < AHEAD {
+            return Ok(());
+        }
+        if app.store.jobs_due(now).await? == 0 {
+            return Err(End::Until("the jobs ahead are put off".to_owned()));
+        }
+        tokio::time::sleep(ROOM).await;
+    }
 }
 
 /// Waits until few jobs are due: what nobody waits for goes behind whatever people did.

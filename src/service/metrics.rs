@@ -131,7 +131,7 @@ async fn observe(app: &App) {
     gauge!("mergecast_inbox_deliveries", "state" => "queued").set(number(inbox.map(|inbox| inbox.queued)));
     gauge!("mergecast_inbox_deliveries", "state" => "buried").set(number(inbox.map(|inbox| inbox.buried)));
     gauge!("mergecast_inbox_oldest_age_seconds").set(age_s(inbox, now));
-    let jobs = app.store.job_backlog().await.ok();
+    let jobs = app.store.job_backlog(now).await.ok();
     gauge!("mergecast_jobs", "state" => "queued").set(number(jobs.map(|jobs| jobs.queued)));
     gauge!("mergecast_jobs", "state" => "buried").set(number(jobs.map(|jobs| jobs.buried)));
     gauge!("mergecast_jobs_oldest_age_seconds").set(age_s(jobs, now));

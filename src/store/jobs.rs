@@ -193,12 +193,13 @@ impl Store {
         Ok(counts)
     }
 
-    /// How many jobs wait or were given up; those that rest are not counted, which would take time where many do.
+    /// How many jobs wait or were given up; those that rest are not counted, which would take time where many do. One
+    /// that is there for the end of an override waits only once that has come: until then nothing is late.
     ///
     /// # Errors
     /// Whatever the database fails with.
-    pub async fn job_backlog(&self) -> Result<Backlog> {
-        Backlog::read(self.db.query(BACKLOG, Vec::new()).await?)
+    pub async fn job_backlog(&self, now: i64) -> Result<Backlog> {
+        Backlog::read(self.db.query(BACKLOG, vec![now.into()]).await?)
     }
 
     /// Forgets up to `most` jobs that rest and were last due before `before`; says how many.
@@ -356,8 +357,10 @@ SELECT MIN(CASE WHEN lease_until > run_at THEN lease_until ELSE run_at END) FROM
 pub(super) const COUNTS: &str = "\
 SELECT state, COUNT(*), MIN(queued_at) FROM jobs GROUP BY state";
 
+/// Whatever else is put off (for a rate limit, after a failure) goes on waiting since it was asked for.
 const BACKLOG: &str = "\
-SELECT state, COUNT(*), MIN(queued_at) FROM jobs WHERE state IN ('queued', 'buried') GROUP BY state";
+SELECT state, COUNT(*), MIN(CASE WHEN kind = 'override' THEN run_at ELSE queued_at END) FROM jobs \
+WHERE state IN ('queued', 'buried') AND (kind <> 'override' OR state = 'buried' OR run_at <= $1) GROUP BY state";
 
 const FORGET: &str = "\
 DELETE FROM jobs WHERE job_key IN ( \
@@ -450,11 +453,28 @@ mod tests {
         let job = claim(&store, 30, "b").await.unwrap();
         assert!(store.bury_job(&job, 30, "why").await.unwrap());
         let backlog = Backlog { queued: 1, buried: 1, oldest_queued_at: Some(40) };
-        assert_eq!(store.job_backlog().await, Ok(backlog));
+        assert_eq!(store.job_backlog(1_000).await, Ok(backlog));
         assert_eq!(store.forget_jobs(20, 9).await, Ok(1), "the one before 20");
         assert_eq!(store.forget_jobs(1_000, 9).await, Ok(1), "neither what waits nor what was given up");
-        assert_eq!(store.job_backlog().await, Ok(backlog));
+        assert_eq!(store.job_backlog(1_000).await, Ok(backlog));
         assert_eq!(store.job_counts().await.unwrap().idle, 0);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_an_override_is_late_only_once_it_has_come() {
+        let place = Place::new();
+        let store = place.open().await;
+        let end = JobRequest { kind: "override".to_owned(), ..request("override:1:7", "{}", 500) };
+        store.request_job(&end, 10).await.unwrap();
+        assert_eq!(store.job_backlog(499).await, Ok(Backlog::default()));
+        let late = Backlog { queued: 1, buried: 0, oldest_queued_at: Some(500) };
+        assert_eq!(store.job_backlog(500).await, Ok(late));
+        // What is put off goes on waiting.
+        store.request_job(&request("pr:1:7", "{}", 20), 20).await.unwrap();
+        let job = claim(&store, 20, "a").await.unwrap();
+        assert!(store.postpone_job(&job, 900, "a rate limit", false).await.unwrap());
+        let put_off = Backlog { queued: 1, buried: 0, oldest_queued_at: Some(20) };
+        assert_eq!(store.job_backlog(499).await, Ok(put_off));
     }
 
     /// What is looked at when the process starts, each time metrics are asked for, and every five minutes.

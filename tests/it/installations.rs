@@ -139,6 +139,42 @@ fn the_open_pull_requests_of_an_added_repository_are_scored_behind_what_people_d
 }
 
 #[test]
+fn half_of_a_minute_s_writes_is_left_to_what_people_do() {
+    run_test_with(Setup { writes_per_minute: Some(80), ..recovering() }, async |ctx| {
+        let shop = ctx.repository();
+        ctx.sim.choose_repositories("acme");
+        ctx.sim.announce_installation("acme");
+        ctx.settle().await;
+        let large = ctx.sim.repository("acme/large");
+        let waiting: Vec<_> = (0..100).map(|n| large.open(change(n))).collect();
+        let mark = ctx.sim.requests();
+        large.cover();
+        ctx.settle().await;
+        let scored = || {
+            let run = |pull: &&PullHandle| ctx.sim.check_runs(pull.repository(), &pull.head_sha()).pop();
+            waiting.iter().filter(|pull| run(pull).is_some_and(|run| run.status == "completed")).count()
+        };
+        assert!((20..=29).contains(&scored()), "{} of them took more than half and what was on its way", scored());
+        let before = ctx.clock.now();
+        let live: Vec<_> = (0..9).map(|n| shop.open(change(1_000 + n))).collect();
+        ctx.rest().await;
+        for pull in &live {
+            let runs = ctx.sim.check_runs(pull.repository(), &pull.head_sha());
+            assert!(runs.iter().any(|run| run.status == "completed"), "people do not wait behind the others");
+        }
+        assert_eq!(ctx.clock.now(), before);
+        for _ in 0..8 {
+            later(&ctx, Duration::from_secs(60)).await;
+        }
+        assert_eq!(scored(), waiting.len());
+        let all = waiting.len() + live.len();
+        let reads = ctx.sim.exchanges_since(mark).iter().filter(|each| each.path == "/graphql").count();
+        assert!(reads <= all * 6 / 5, "{reads} reads for {all} scores");
+        ctx
+    });
+}
+
+#[test]
 fn half_of_the_rate_limit_is_left_to_what_people_do() {
     run_test_with(recovering(), async |ctx| {
         let shop = ctx.repository();

@@ -7,7 +7,7 @@ use mergecast::github::sim::{Fault, FaultKind, FaultOn, Times};
 
 use crate::{
     heal::jobs,
-    support::{Ctx, run_test, start},
+    support::{Ctx, Setup, run_test, run_test_with, start},
     work::change,
 };
 
@@ -125,4 +125,24 @@ fn a_budget_that_runs_out_is_never_overdrawn() {
             ctx
         });
     }
+}
+
+#[test]
+fn a_burst_beyond_the_writes_of_a_minute_is_read_once() {
+    run_test_with(Setup { writes_per_minute: Some(80), ..Setup::default() }, async |ctx| {
+        let shop = ctx.repository();
+        let pulls: Vec<_> = (0..120).map(|n| shop.open(change(n))).collect();
+        let begun = ctx.clock.now();
+        ctx.settle().await;
+        for pull in &pulls {
+            assert_eq!(ctx.check_run(pull).await.status, "completed");
+        }
+        let exchanges = ctx.sim.exchanges();
+        let reads = exchanges.iter().filter(|each| each.path == "/graphql").count();
+        assert!(reads <= pulls.len() * 6 / 5, "{reads} reads for {} scores", pulls.len());
+        // Two writes a score: forty in each minute, and none wait for longer than that takes.
+        let waited = ctx.clock.now() - begun;
+        assert!(waited >= TimeDelta::minutes(2) && waited <= TimeDelta::seconds(125), "{waited}");
+        ctx
+    });
 }

@@ -5,6 +5,7 @@ use std::{
     fs,
 };
 
+use chrono::TimeDelta;
 use mergecast::{
     github::sim::{Fault, FaultKind, FaultOn, Times},
     service::{METRICS, Metric, MetricKind, Operations},
@@ -12,6 +13,7 @@ use mergecast::{
 use regex::Regex;
 
 use crate::{
+    commands::{say, scored},
     post::Post,
     support::{Ctx, Setup, run_test, run_test_with},
     work::change,
@@ -143,6 +145,27 @@ fn the_numbers_are_those_of_what_happened() {
             .map(|each| each.2)
             .sum();
         assert!(waited >= 60.0, "{waited} s");
+        ctx
+    });
+}
+
+#[test]
+fn an_override_that_holds_is_no_job_that_waits() {
+    run_test(async |ctx| {
+        ctx.repository().base_file(".github/mergecast.yml", "mode: enforce\nthreshold: 1\n");
+        let (_, pull) = scored(&ctx).await;
+        // For the four hours that it holds unless told otherwise.
+        assert_eq!(say(&ctx, &pull, "nora", "/risk override It cannot wait").await.reactions, ["eyes", "+1"]);
+        let waiting = async || {
+            let samples = samples(&scrape(&ctx).await);
+            let age = samples.iter().find(|(name, ..)| name == "mergecast_jobs_oldest_age_seconds").unwrap().2;
+            (sum(&samples, "mergecast_jobs", ("state", "queued")), age)
+        };
+        let until = ctx.store.next_due().await.unwrap().expect("its end is waited for");
+        assert_eq!(until, (ctx.clock.now() + TimeDelta::hours(4)).timestamp_millis());
+        // Nobody wakes the workers: the clock is theirs to look at once a second.
+        ctx.clock.set(ctx.clock.now() + TimeDelta::hours(4) - TimeDelta::milliseconds(1));
+        assert_eq!(waiting().await, (0.0, 0.0), "nothing is late");
         ctx
     });
 }

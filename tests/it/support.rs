@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) max_pages: Option<u32>,
     /// Longest time for one call to GitHub (real time).
     pub(crate) deadline: Duration,
+    /// GitHub's bound on writes; most tests do without it.
+    pub(crate) writes_per_minute: Option<u32>,
     /// Work that ends buried is expected.
     pub(crate) may_bury: bool,
     /// Waits of the service.
@@ -45,6 +47,7 @@ impl Default for Setup {
             sim: |_| {},
             max_pages: None,
             deadline: Duration::from_secs(5),
+            writes_per_minute: None,
             may_bury: false,
             // Tests of recovery ask for it; the others count requests.
             timing: Timing { outage: None, ..Timing::default() },
@@ -117,7 +120,8 @@ impl Ctx {
             private_key_pem: app.private_key_pem.clone(),
         };
         let urls = Urls::new(self.sim.api_url().parse().expect("an address")).expect("a usable address");
-        let options = Options { deadline: self.setup.deadline, writes_per_minute: None, ..Options::default() };
+        let Setup { deadline, writes_per_minute, .. } = self.setup;
+        let options = Options { deadline, writes_per_minute, ..Options::default() };
         let service = Service::start(Settings {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             store: self.store.clone(),

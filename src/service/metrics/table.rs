@@ -32,7 +32,11 @@ pub const METRICS: &[Metric] = &[
     short("mergecast_delivery_accept_seconds", &[], "from a webhook's last byte to its answer, the commit included"),
     gauge("mergecast_inbox_deliveries", &["state"], "deliveries that wait (queued) or were given up (buried)"),
     gauge("mergecast_inbox_oldest_age_seconds", &[], "age of the delivery that waits longest; 0 if none does"),
-    gauge("mergecast_jobs", &["state"], "jobs that wait or run (queued) or were given up (buried)"),
+    gauge(
+        "mergecast_jobs",
+        &["state"],
+        "jobs that wait or run (queued), those for the end of an override once it has come, or were given up (buried)",
+    ),
     gauge("mergecast_jobs_oldest_age_seconds", &[], "age of the job that waits longest; 0 if none does"),
     long(
         "mergecast_delivery_to_check_run_seconds",
