@@ -123,6 +123,37 @@ fn a_copy_is_made_while_the_app_writes_and_is_put_back() {
 }
 
 #[test]
+fn a_log_that_was_left_behind_is_not_played_back_over_the_copy() {
+    run(async |sim, directory| {
+        let folder = directory.path();
+        let mut server = Server::spawn(&sim, folder);
+        let address = server.listening().await;
+        sim.deliver_to(&format!("http://{address}/webhooks/github"));
+        let shop = sim.repository("acme/shop");
+        shop.open(change(1));
+        server.quiet(&sim).await;
+        assert!(mergecast(folder, &["backup", "copy.db"]).status.success());
+        let saved = rows(&folder.join("copy.db"), "inbox");
+        shop.open(change(2));
+        server.quiet(&sim).await;
+        let log = folder.join("mergecast.db-wal");
+        let left = fs::read(&log).unwrap();
+        server.stop();
+        // Somebody removes the one file that looks like the database.
+        fs::remove_file(database(folder)).unwrap();
+        fs::write(&log, &left).unwrap();
+        let restored = mergecast(folder, &["restore", "copy.db"]);
+        assert!(restored.status.success(), "{}", err(&restored));
+        assert!(!log.exists() && restored.stdout.is_empty());
+        assert_eq!(rows(&database(folder), "inbox"), saved);
+        // It is kept, as all that was there.
+        let kept = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains(".before-")).collect();
+        assert!(kept.iter().any(|path| fs::read(path).unwrap() == left), "{kept:?}");
+    });
+}
+
+#[test]
 fn what_is_no_copy_of_ours_is_refused_and_changes_nothing() {
     run(async |sim, directory| {
         let folder = directory.path();
