@@ -33,6 +33,7 @@ pub use backup::{Copied, Restored, backup, restore};
 pub use check_runs::{CheckRunRow, CheckRunState};
 pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand};
 pub use deflate::{INFLATED_LIMIT, compress, decompress};
+pub use erase::Erasing;
 pub use error::StoreError;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Backlog, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
