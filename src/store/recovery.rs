@@ -93,6 +93,14 @@ impl Store {
         Ok(self.db.query_one(HAS, vec![delivery_id.into()]).await?.is_some())
     }
 
+    /// Forgets where long readings stopped, of the log and of every repository's heads: they begin anew.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn read_anew(&self) -> Result<()> {
+        self.db.tx(vec![(LOG_ANEW, Vec::new()), (HEADS_ANEW, Vec::new())]).await.map(drop)
+    }
+
     /// Takes note of deliveries that are missing, to be asked for from `now` on. Those that have come meanwhile are not
     /// missing; of those that are known the newest attempt counts.
     ///
@@ -168,8 +176,19 @@ fn missed(mut row: Row) -> Result<MissedDelivery> {
     })
 }
 
-pub(super) const STATEMENTS: &[&str] =
-    &[STATE, SAVE_STATE, HAS, MISSED, FORGET_ARRIVED, FORGET_OLD, DUE, ASKED, COUNTS];
+pub(super) const STATEMENTS: &[&str] = &[
+    STATE,
+    SAVE_STATE,
+    HAS,
+    LOG_ANEW,
+    HEADS_ANEW,
+    MISSED,
+    FORGET_ARRIVED,
+    FORGET_OLD,
+    DUE,
+    ASKED,
+    COUNTS,
+];
 
 const STATE: &str = "\
 SELECT good_until, looked_at, walk_started, walk_cursor FROM recovery WHERE id = 1";
@@ -181,6 +200,12 @@ ON CONFLICT (id) DO UPDATE SET good_until = excluded.good_until, looked_at = exc
 
 const HAS: &str = "\
 SELECT 1 FROM inbox WHERE delivery_id = $1";
+
+const LOG_ANEW: &str = "\
+UPDATE recovery SET walk_started = NULL, walk_cursor = NULL";
+
+const HEADS_ANEW: &str = "\
+UPDATE installation_repositories SET sweep_cursor = NULL WHERE sweep_cursor IS NOT NULL";
 
 const MISSED: &str = "\
 INSERT INTO missed_deliveries (delivery_id, attempt_id, event, action, delivered_at, status, ask_at) \
@@ -264,7 +289,9 @@ mod tests {
         store.close().await;
         let store = place.open().await;
         let expected = RecoveryState { good_until: None, looked_at: Some(110), walk: Some(walk) };
-        assert_eq!(store.recovery().await, Ok(expected));
+        assert_eq!(store.recovery().await, Ok(expected.clone()));
+        store.read_anew().await.unwrap();
+        assert_eq!(store.recovery().await, Ok(RecoveryState { walk: None, ..expected }));
         store.save_recovery(Some(100), None, 120).await.unwrap();
         let expected = RecoveryState { good_until: Some(100), looked_at: Some(120), walk: None };
         assert_eq!(store.recovery().await, Ok(expected));

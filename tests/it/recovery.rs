@@ -204,6 +204,26 @@ fn a_head_that_no_webhook_tells_of_is_found() {
     });
 }
 
+#[test]
+fn a_sweep_that_an_outage_interrupted_begins_anew() {
+    run_test_with(recovering(), async |mut ctx| {
+        let shop = ctx.repository();
+        ctx.check_run(&shop.open(change(1))).await;
+        later(&ctx, MINUTE).await;
+        // It stopped after the first hundred of a list.
+        let id = i64::try_from(shop.id()).unwrap();
+        ctx.store.repository_swept(id, Some("Y3Vyc29yOnYyOjEwMA=="), 0).await.unwrap();
+        ctx.stop_service().await;
+        ctx.sim.hold();
+        let pull = shop.open(change(2));
+        ctx.clock.advance(4 * HOUR);
+        ctx.start_service().await;
+        are_scored(&ctx, &[pull]).await;
+        ctx.sim.release();
+        ctx
+    });
+}
+
 /// The program itself, on the same database and the same GitHub.
 fn redeliver(ctx: &Ctx, arguments: &[&str]) -> (i32, String, String) {
     let app = ctx.sim.app();
