@@ -93,6 +93,15 @@ impl Store {
         Ok(self.db.query_one(HAS, vec![delivery_id.into()]).await?.is_some())
     }
 
+    /// Since when every delivery that was taken is in this database, as far as it knows, in milliseconds since 1970;
+    /// `None` for a fresh one. Holds for those that are younger than the shortest time they are kept.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn deliveries_since(&self) -> Result<Option<i64>> {
+        self.db.query_one(SINCE, Vec::new()).await?.map_or(Ok(None), |mut row| row.take(0))
+    }
+
     /// Forgets where long readings stopped, of the log and of every repository's heads: they begin anew.
     ///
     /// # Errors
@@ -180,6 +189,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     STATE,
     SAVE_STATE,
     HAS,
+    SINCE,
     LOG_ANEW,
     HEADS_ANEW,
     MISSED,
@@ -200,6 +210,15 @@ ON CONFLICT (id) DO UPDATE SET good_until = excluded.good_until, looked_at = exc
 
 const HAS: &str = "\
 SELECT 1 FROM inbox WHERE delivery_id = $1";
+
+/// The oldest of each state is the first in the index; of all at once, it would be looked for in all of it.
+const SINCE: &str = "\
+SELECT MIN(since) FROM ( \
+  SELECT MIN(received_at) AS since FROM inbox WHERE state = 'queued' \
+  UNION ALL SELECT MIN(received_at) AS since FROM inbox WHERE state = 'done' \
+  UNION ALL SELECT MIN(received_at) AS since FROM inbox WHERE state = 'ignored' \
+  UNION ALL SELECT MIN(received_at) AS since FROM inbox WHERE state = 'buried' \
+  UNION ALL SELECT good_until AS since FROM recovery) AS known";
 
 const LOG_ANEW: &str = "\
 UPDATE recovery SET walk_started = NULL, walk_cursor = NULL";
@@ -277,6 +296,22 @@ mod tests {
         assert_eq!(store.forget_missed(3).await, Ok(1));
         assert_eq!(due(&store, NEVER, 9).await, [id(3)]);
         assert_eq!(store.missed_counts().await.unwrap().given_up, 0);
+    }
+
+    #[tokio::test]
+    async fn a_database_knows_since_when_it_takes_deliveries() {
+        let place = Place::new();
+        let store = place.open().await;
+        assert_eq!(store.deliveries_since().await, Ok(None));
+        for n in [30, 20] {
+            store.accept(&delivery_at(n)).await.unwrap();
+        }
+        assert_eq!(store.deliveries_since().await, Ok(Some(20)));
+        store.claim_deliveries(20, std::time::Duration::from_secs(9), 1).await.unwrap();
+        store.bury_delivery(&id(20), 40, "unreadable").await.unwrap();
+        assert_eq!(store.deliveries_since().await, Ok(Some(20)));
+        store.save_recovery(Some(10), None, 50).await.unwrap();
+        assert_eq!(store.deliveries_since().await, Ok(Some(10)), "it was there before the first that is kept");
     }
 
     #[tokio::test]

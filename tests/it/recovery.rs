@@ -1,7 +1,7 @@
 //! What GitHub could not hand over comes all the same: after an outage, when webhooks are lost on the way, when the
 //! receiver was too slow. Nothing comes twice, nothing is asked for without end, and what is too old is left alone.
 
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{collections::BTreeMap, fs, process::Command, time::Duration};
 
 use mergecast::{
     clock::Clock,
@@ -10,6 +10,7 @@ use mergecast::{
         WebhookFaultKind,
     },
     service::Timing,
+    store::{Store, StoreOptions, StorePath, backup, restore},
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -200,6 +201,82 @@ fn a_head_that_no_webhook_tells_of_is_found() {
         ctx.stop_service().await;
         ctx.start_service().await;
         are_scored(&ctx, &[pull]).await;
+        ctx
+    });
+}
+
+/// Closes the database of a service that is stopped, lets this happen to its files, and opens it again.
+async fn between(ctx: &mut Ctx, happens: impl FnOnce(&StorePath)) {
+    ctx.store.clone().close().await;
+    let path = StorePath::File(ctx.directory.path().join("mergecast.db"));
+    happens(&path);
+    ctx.store = Store::open(StoreOptions::new(path)).await.unwrap();
+}
+
+#[test]
+fn what_a_database_forgot_that_was_put_back_comes_again() {
+    run_test_with(recovering(), async |mut ctx| {
+        let shop = ctx.repository();
+        let before = shop.open(change(1));
+        ctx.check_run(&before).await;
+        later(&ctx, MINUTE).await;
+        let known = attempts(&ctx);
+        let copy = ctx.directory.path().join("copy.db");
+        backup(&StorePath::File(ctx.directory.path().join("mergecast.db")), &copy, false).unwrap();
+        ctx.clock.advance(12 * HOUR);
+        let mut pulls: Vec<_> = (2..5).map(|n| shop.open(change(n))).collect();
+        pulls[0].merge();
+        before.push(Edits::new().write("src/more.rs", "fn more() {}\n"));
+        ctx.settle().await;
+        later(&ctx, HOUR).await;
+        ctx.stop_service().await;
+        between(&mut ctx, |path| drop(restore(path, &copy, "x").unwrap())).await;
+        let all = attempts(&ctx);
+        assert!(all.values().all(|tries| tries.iter().any(arrived)), "GitHub knows of nothing that was lost");
+        ctx.clock.advance(HOUR);
+        let mark = ctx.sim.requests();
+        ctx.start_service().await;
+        ctx.settle().await;
+        assert_eq!(asked(&ctx.sim.exchanges_since(mark)), all.len() - known.len());
+        for guid in all.keys() {
+            assert!(ctx.store.has_delivery(guid).await.unwrap(), "{:?}", all[guid]);
+        }
+        pulls.push(before);
+        are_scored(&ctx, &pulls[1..]).await;
+        // Once, and not after the next start either.
+        let mark = ctx.sim.requests();
+        later(&ctx, HOUR).await;
+        ctx.stop_service().await;
+        ctx.clock.advance(HOUR);
+        ctx.start_service().await;
+        ctx.settle().await;
+        assert_eq!(asked(&ctx.sim.exchanges_since(mark)), 0);
+        ctx
+    });
+}
+
+#[test]
+fn what_another_database_took_is_not_asked_for() {
+    run_test_with(recovering(), async |mut ctx| {
+        let shop = ctx.repository();
+        ctx.check_run(&shop.open(change(1))).await;
+        ctx.stop_service().await;
+        between(&mut ctx, |StorePath::File(file)| {
+            for suffix in ["", "-wal", "-shm"] {
+                let _ = fs::remove_file(format!("{}{suffix}", file.display()));
+            }
+        })
+        .await;
+        let mark = ctx.sim.requests();
+        ctx.clock.advance(MINUTE);
+        ctx.start_service().await;
+        ctx.check_run(&shop.open(change(2))).await;
+        later(&ctx, HOUR).await;
+        ctx.stop_service().await;
+        ctx.clock.advance(HOUR);
+        ctx.start_service().await;
+        ctx.settle().await;
+        assert_eq!(asked(&ctx.sim.exchanges_since(mark)), 0);
         ctx
     });
 }
