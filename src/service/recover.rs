@@ -226,11 +226,11 @@ pub struct Recovered {
     pub since: DateTime<Utc>,
     /// Attempts that were read.
     pub attempts: usize,
-    /// Deliveries that had not come, oldest first.
+    /// Deliveries that had not come or were given up, oldest first.
     pub lost: Vec<Asked>,
 }
 
-/// A delivery that had not come.
+/// A delivery that had not come, or is to come again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// GitHub's newest attempt at it.
@@ -240,7 +240,7 @@ pub struct Asked {
 }
 
 /// Reads the log back to `since`, at most three days, and asks for everything in it that has not come, however often it
-/// was asked for before. `pace` is awaited before each request beyond the first
+/// was asked for before, and for what came and was given up. `pace` is awaited before each request beyond the first
 /// [`ASKS`] and those after them.
 ///
 /// # Errors
@@ -259,6 +259,12 @@ pub async fn redeliver(
         log.read_on(github, Some(cursor), since, PAGES).await?;
     }
     let mut wanted = missing(store, &log, now).await?;
+    for each in log.wanted() {
+        // Its next arrival takes it up again.
+        if store.is_buried(&each.guid).await? {
+            wanted.push(each);
+        }
+    }
     wanted.sort_by_key(|each| (each.delivered_at, each.id));
     let mut lost = Vec::new();
     for delivery in wanted {

@@ -93,6 +93,14 @@ impl Store {
         Ok(self.db.query_one(HAS, vec![delivery_id.into()]).await?.is_some())
     }
 
+    /// Whether a delivery was given up.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn is_buried(&self, delivery_id: &str) -> Result<bool> {
+        Ok(self.db.query_one(BURIED, vec![delivery_id.into()]).await?.is_some())
+    }
+
     /// Since when every delivery that was taken is in this database, as far as it knows, in milliseconds since 1970;
     /// `None` for a fresh one. Holds for those that are younger than the shortest time they are kept.
     ///
@@ -189,6 +197,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     STATE,
     SAVE_STATE,
     HAS,
+    BURIED,
     SINCE,
     LOG_ANEW,
     HEADS_ANEW,
@@ -210,6 +219,9 @@ ON CONFLICT (id) DO UPDATE SET good_until = excluded.good_until, looked_at = exc
 
 const HAS: &str = "\
 SELECT 1 FROM inbox WHERE delivery_id = $1";
+
+const BURIED: &str = "\
+SELECT 1 FROM inbox WHERE delivery_id = $1 AND state = 'buried'";
 
 /// The oldest of each state is the first in the index; of all at once, it would be looked for in all of it.
 const SINCE: &str = "\
@@ -308,7 +320,9 @@ mod tests {
         }
         assert_eq!(store.deliveries_since().await, Ok(Some(20)));
         store.claim_deliveries(20, std::time::Duration::from_secs(9), 1).await.unwrap();
+        assert_eq!(store.is_buried(&id(20)).await, Ok(false));
         store.bury_delivery(&id(20), 40, "unreadable").await.unwrap();
+        assert_eq!((store.is_buried(&id(20)).await, store.is_buried(&id(30)).await), (Ok(true), Ok(false)));
         assert_eq!(store.deliveries_since().await, Ok(Some(20)));
         store.save_recovery(Some(10), None, 50).await.unwrap();
         assert_eq!(store.deliveries_since().await, Ok(Some(10)), "it was there before the first that is kept");

@@ -10,7 +10,10 @@ use mergecast::{
         WebhookFaultKind,
     },
     service::Timing,
-    store::{Store, StoreOptions, StorePath, backup, restore},
+    store::{
+        Accepted, DeliveryOutcome as Outcome, DeliveryState, NewDelivery, Store, StoreOptions, StorePath, backup,
+        restore,
+    },
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -351,6 +354,29 @@ fn by_hand_it_says_what_was_lost_and_what_was_asked_for() {
         assert_eq!(code, 1, "{out}");
         assert!(out.contains("not asked for again: GitHub refuses the request as invalid"), "{out}");
         assert!(out.ends_with("3 deliveries lost, 2 asked for again\n"), "{out}");
+
+        // What came is not asked for; what came and was given up is, since its next arrival takes it up again.
+        let sent = ctx.sim.deliveries().into_iter().find(|each| each.event == "pull_request").unwrap();
+        let came = NewDelivery {
+            delivery_id: sent.guid.clone(),
+            event: sent.event,
+            action: sent.action,
+            installation_id: None,
+            received_at: 1,
+            body: b"{}".to_vec(),
+            state: DeliveryState::Queued,
+        };
+        assert_eq!(ctx.store.accept(&came).await, Ok(Accepted::Stored));
+        let asked = || {
+            let (_, out, _) = redeliver(&ctx, &["--format", "json"]);
+            let json: Value = serde_json::from_str(&out).unwrap();
+            json["lost"].as_array().unwrap().iter().filter(|each| each["delivery_id"] == *sent.guid).count()
+        };
+        assert_eq!(asked(), 0);
+        ctx.store.bury_delivery(&came.delivery_id, 2, "a defect").await.unwrap();
+        assert_eq!(asked(), 1);
+        assert_eq!(ctx.store.accept(&came).await, Ok(Accepted::Stored));
+        ctx.store.finish_delivery(&came.delivery_id, 3, Outcome::Done, &[]).await.unwrap();
 
         let (code, _, err) = redeliver(&ctx, &["--since", "tomorrow"]);
         assert_eq!(code, 2, "{err}");
