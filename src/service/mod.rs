@@ -232,6 +232,10 @@ impl Service {
         let metrics_address = metrics_listener.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
         let started_at = clock.now();
         let resumed_at = resumed_at(&store, started_at, timing.outage).await?;
+        if resumed_at == started_at.timestamp_millis() {
+            // What was read of a list before the outage is as old as it: the rest alone would not tell of all that came.
+            store.read_anew().await?;
+        }
         let app = Arc::new(App {
             store,
             github,

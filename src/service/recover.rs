@@ -1,17 +1,15 @@
 //! Deliveries that GitHub could not hand over: found in its log and asked for again. GitHub never does so by itself, and
-//! keeps the log for three days.
+//! keeps the log for three days. A delivery that it did hand over and that is not in the database is missing too: the
+//! database was put back from a copy since.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{App, number};
 use crate::{
     github::{EVENTS, Error, GitHub, HookDelivery},
-    store::{LogWalk, MissedDelivery, RecoveryState, Store},
+    store::{LogWalk, MissedDelivery, RecoveryState, Store, StoreError},
 };
 
 /// How far back deliveries can be asked for; a GitHub Enterprise Server keeps more, which is not relied upon.
@@ -52,7 +50,7 @@ enum Failure {
     #[error("GitHub's log of deliveries: {0}")]
     GitHub(#[from] Error),
     #[error("the database: {0}")]
-    Store(#[from] crate::store::StoreError),
+    Store(#[from] StoreError),
 }
 
 async fn look(app: &App) -> Result<Duration, Failure> {
@@ -85,12 +83,35 @@ async fn read(app: &App, state: RecoveryState, now: DateTime<Utc>) -> Result<boo
         }
         log => log?,
     };
-    let missing: Vec<MissedDelivery> = log.lost().map(missed).collect();
+    let missing = missing(&app.store, &log, app.started_at + OVERLAP).await?;
+    let forgotten = missing.iter().filter(|each| each.delivered).count();
+    if forgotten > 0 {
+        tracing::warn!(
+            deliveries = forgotten,
+            "deliveries that were answered are not in the database: asking for them"
+        );
+    }
+    let missing: Vec<MissedDelivery> = missing.into_iter().map(missed).collect();
     app.store.save_missed(&missing, now.timestamp_millis()).await?;
     let walk = log.next.map(|cursor| LogWalk { started, cursor });
     let good_until = if walk.is_some() { state.good_until } else { Some(started) };
     app.store.save_recovery(good_until, walk.as_ref(), now.timestamp_millis()).await?;
     Ok(walk.is_some())
+}
+
+/// What the log tells of and the database does not have. What was handed over before this database took its first was
+/// another one's, and so is what is handed over from `until` on: the database is not put back under a running process.
+async fn missing<'a>(store: &Store, log: &'a Log, until: DateTime<Utc>) -> Result<Vec<&'a HookDelivery>, StoreError> {
+    let since = store.deliveries_since().await?.unwrap_or(i64::MAX);
+    let answered = since..until.timestamp_millis();
+    let mut missing = Vec::new();
+    for each in log.wanted() {
+        let ours = !each.delivered || answered.contains(&each.delivered_at.timestamp_millis());
+        if ours && !store.has_delivery(&each.guid).await? {
+            missing.push(each);
+        }
+    }
+    Ok(missing)
 }
 
 /// Asks for those that are due, one after the other.
@@ -135,11 +156,10 @@ fn missed(lost: &HookDelivery) -> MissedDelivery {
 }
 
 /// A stretch of GitHub's log, grouped by delivery.
+#[derive(Default)]
 struct Log {
-    /// The newest failed attempt of each delivery.
-    failed: HashMap<String, HookDelivery>,
-    /// Deliveries of which an attempt succeeded, before or after others failed.
-    delivered: HashSet<String>,
+    /// Of each delivery the newest attempt that succeeded; where none did, the newest.
+    newest: HashMap<String, HookDelivery>,
     /// Attempts read.
     attempts: usize,
     /// Where older ones begin that were wanted and not read.
@@ -149,35 +169,45 @@ struct Log {
 impl Log {
     /// Reads the log from `cursor` (or from now) back to `oldest`, at most `pages` of it.
     async fn read(github: &GitHub, cursor: Option<&str>, oldest: DateTime<Utc>, pages: usize) -> Result<Self, Error> {
-        let mut log = Self { failed: HashMap::new(), delivered: HashSet::new(), attempts: 0, next: None };
-        let mut cursor = cursor.map(str::to_owned);
+        let mut log = Self::default();
+        log.read_on(github, cursor.map(str::to_owned), oldest, pages).await?;
+        Ok(log)
+    }
+
+    /// Adds what follows from `cursor` on.
+    async fn read_on(
+        &mut self,
+        github: &GitHub,
+        mut cursor: Option<String>,
+        oldest: DateTime<Utc>,
+        pages: usize,
+    ) -> Result<(), Error> {
         for _ in 0..pages {
             let page = github.hook_deliveries(cursor.as_deref()).await?;
             let reached = page.deliveries.iter().any(|each| each.delivered_at < oldest);
             for attempt in page.deliveries.into_iter().filter(|each| each.delivered_at >= oldest) {
-                log.add(attempt);
+                self.add(attempt);
             }
             cursor = page.next.filter(|_| !reached);
             if cursor.is_none() {
                 break;
             }
         }
-        log.next = cursor;
-        Ok(log)
+        self.next = cursor;
+        Ok(())
     }
 
     fn add(&mut self, attempt: HookDelivery) {
         self.attempts += 1;
-        if attempt.delivered {
-            self.delivered.insert(attempt.guid);
-        } else if self.failed.get(&attempt.guid).is_none_or(|known| known.id < attempt.id) {
-            self.failed.insert(attempt.guid.clone(), attempt);
+        let rank = |each: &HookDelivery| (each.delivered, each.id);
+        if self.newest.get(&attempt.guid).is_none_or(|known| rank(known) < rank(&attempt)) {
+            self.newest.insert(attempt.guid.clone(), attempt);
         }
     }
 
-    /// What no attempt brought here and something would have followed from.
-    fn lost(&self) -> impl Iterator<Item = &HookDelivery> {
-        self.failed.values().filter(|each| !self.delivered.contains(&each.guid) && is_read(each))
+    /// Those that something would have followed from.
+    fn wanted(&self) -> impl Iterator<Item = &HookDelivery> {
+        self.newest.values().filter(|each| is_read(each))
     }
 }
 
@@ -196,21 +226,22 @@ pub struct Recovered {
     pub since: DateTime<Utc>,
     /// Attempts that were read.
     pub attempts: usize,
-    /// Deliveries that had not come, oldest first.
+    /// Deliveries that had not come or were given up, oldest first.
     pub lost: Vec<Asked>,
 }
 
-/// A delivery that had not come.
+/// A delivery that had not come, or is to come again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// GitHub's newest failed attempt at it.
+    /// GitHub's newest attempt at it.
     pub delivery: HookDelivery,
     /// Why GitHub would not send it again; `None` if it will.
     pub refused: Option<String>,
 }
 
 /// Reads the log back to `since`, at most three days, and asks for everything in it that has not come, however often it
-/// was asked for before. `pace` is awaited before each request beyond the first [`ASKS`] and those after them.
+/// was asked for before, and for what came and was given up. `pace` is awaited before each request beyond the first
+/// [`ASKS`] and those after them.
 ///
 /// # Errors
 /// When GitHub does not let the log be read, or the database fails.
@@ -225,29 +256,26 @@ pub async fn redeliver(
     let mut log = Log::read(github, None, since, PAGES).await?;
     while let Some(cursor) = log.next.take() {
         pace().await;
-        let more = Log::read(github, Some(&cursor), since, PAGES).await?;
-        log.next = more.next;
-        log.attempts += more.attempts;
-        log.delivered.extend(more.delivered);
-        for (guid, older) in more.failed {
-            log.failed.entry(guid).or_insert(older);
+        log.read_on(github, Some(cursor), since, PAGES).await?;
+    }
+    let mut wanted = missing(store, &log, now).await?;
+    for each in log.wanted() {
+        // Its next arrival takes it up again.
+        if store.is_buried(&each.guid).await? {
+            wanted.push(each);
         }
     }
-    let mut missing: Vec<HookDelivery> = log.lost().cloned().collect();
-    missing.sort_by_key(|each| (each.delivered_at, each.id));
+    wanted.sort_by_key(|each| (each.delivered_at, each.id));
     let mut lost = Vec::new();
-    for delivery in missing {
-        if store.has_delivery(&delivery.guid).await? {
-            continue;
-        }
+    for delivery in wanted {
         if !lost.is_empty() && lost.len() % ASKS == 0 {
             pace().await;
         }
-        store.save_missed(&[missed(&delivery)], now.timestamp_millis()).await?;
+        store.save_missed(&[missed(delivery)], now.timestamp_millis()).await?;
         let refused = github.redeliver(delivery.id).await.err().map(|error| error.to_string());
         let again_at = (now + ASK_AGAIN).timestamp_millis();
         store.missed_asked(&delivery.guid, Some(again_at)).await?;
-        lost.push(Asked { delivery, refused });
+        lost.push(Asked { delivery: delivery.clone(), refused });
     }
     Ok(Recovered { since, attempts: log.attempts, lost })
 }
@@ -269,19 +297,20 @@ mod tests {
     }
 
     #[test]
-    fn lost_is_what_no_attempt_brought_and_something_follows_from() {
+    fn one_attempt_speaks_for_each_delivery_that_something_follows_from() {
         let check = |attempts: &[HookDelivery], expected: &[(&str, u64)]| {
-            let mut log = Log { failed: HashMap::new(), delivered: HashSet::new(), attempts: 0, next: None };
+            let mut log = Log::default();
             attempts.iter().cloned().for_each(|each| log.add(each));
-            let mut lost: Vec<_> = log.lost().map(|each| (each.guid.as_str(), each.id)).collect();
-            lost.sort_unstable();
-            assert_eq!(lost, expected);
+            let mut wanted: Vec<_> = log.wanted().map(|each| (each.guid.as_str(), each.id)).collect();
+            wanted.sort_unstable();
+            assert_eq!(wanted, expected);
         };
         let opened = |id, guid, delivered| attempt(id, guid, "pull_request", Some("opened"), delivered);
         check(&[opened(2, "a", false), opened(1, "b", false)], &[("a", 2), ("b", 1)]);
         check(&[opened(3, "a", false), opened(2, "a", false)], &[("a", 3)]);
-        check(&[opened(3, "a", true), opened(2, "a", false)], &[]);
-        check(&[opened(3, "a", false), opened(2, "a", true)], &[]);
+        check(&[opened(3, "a", true), opened(2, "a", false)], &[("a", 3)]);
+        check(&[opened(3, "a", false), opened(2, "a", true)], &[("a", 2)]);
+        check(&[opened(1, "a", true), opened(2, "a", true)], &[("a", 2)]);
         check(&[attempt(1, "a", "star", Some("created"), false)], &[]);
         check(&[attempt(1, "a", "pull_request", Some("assigned"), false)], &[]);
         check(&[attempt(1, "a", "push", None, false)], &[("a", 1)]);

@@ -82,25 +82,50 @@ pub fn restore(database: &StorePath, from: &Path, stamp: &str) -> Result<Restore
     let folder = folder_of(file);
     fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     let _owner = Owner::take(file)?;
-    let aside = if file.exists() { Some(set_aside(file, stamp)?) } else { None };
-    let copied = place(from, file, &beside(file, ".restoring"))?;
-    Ok(Restored { copied, aside })
+    let partial = beside(file, ".restoring");
+    let copied = make(from, &partial)?;
+    let aside = beside(file, &format!(".before-{stamp}"));
+    let replaced = replace(file, &partial, &aside);
+    if replaced.is_err() {
+        let _ = fs::remove_file(&partial);
+    }
+    Ok(Restored { copied, aside: replaced?.then_some(aside) })
 }
 
-/// Keeps what is at `file` under another name too. Its own name stays until it is replaced, so that there is a database
-/// at every instant.
-fn set_aside(file: &Path, stamp: &str) -> Result<PathBuf> {
-    close_log(file)?;
-    let aside = beside(file, &format!(".before-{stamp}"));
-    fs::hard_link(file, &aside).or_else(|_| copy_new(file, &aside)).map_err(|error| failed(&aside, &error))?;
-    // Of a damaged database, these could not be written back; they must not be taken for the new one's.
-    for suffix in ["-wal", "-shm"] {
-        match fs::rename(beside(file, suffix), beside(&aside, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(file, &error)),
-            _ => {}
-        }
+/// What SQLite keeps beside a database and takes for that of whatever bears its name.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Puts `partial` in the place of `file` and keeps what was there as `aside`; `true` if that was a database. Its own name
+/// stays until it is replaced, so that there is a database at every instant.
+fn replace(file: &Path, partial: &Path, aside: &Path) -> Result<bool> {
+    let existed = file.exists();
+    if existed {
+        close_log(file)?;
+        fs::hard_link(file, aside).or_else(|_| copy_new(file, aside)).map_err(|error| failed(aside, &error))?;
     }
-    Ok(aside)
+    // Also where the file itself is gone: a log that a stopped App left would be played back over the copy.
+    let mut moved = Vec::new();
+    let placed = COMPANIONS
+        .into_iter()
+        .try_for_each(|suffix| match fs::rename(beside(file, suffix), beside(aside, suffix)) {
+            Ok(()) => Ok(moved.push(suffix)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        })
+        // After a power cut, the copy must not be there with the log of the other.
+        .and_then(|()| sync_folder(file))
+        .and_then(|()| fs::rename(partial, file));
+    if let Err(error) = placed {
+        for suffix in moved {
+            let _ = fs::rename(beside(aside, suffix), beside(file, suffix));
+        }
+        if existed {
+            let _ = fs::remove_file(aside);
+        }
+        return Err(failed(file, &error));
+    }
+    sync_folder(file).map_err(|error| failed(file, &error))?;
+    Ok(existed)
 }
 
 /// For file systems without second names.
@@ -130,22 +155,32 @@ fn close_log(file: &Path) -> Result<()> {
 
 /// Copies `from` to `to` by way of `partial`.
 fn place(from: &Path, to: &Path, partial: &Path) -> Result<Copied> {
-    // What an earlier try left behind when it was killed.
-    let _ = fs::remove_file(partial);
-    create_private(partial)?;
-    let placed = copy(from, partial).and_then(|()| check(partial)).and_then(|schema| {
-        let bytes = File::open(partial)
-            .and_then(|file| file.sync_all().and_then(|()| file.metadata()))
-            .and_then(|metadata| fs::rename(partial, to).map(|()| metadata.len()))
-            .map_err(|error| failed(to, &error))?;
-        // The new name is durable only with its directory.
-        File::open(folder_of(to)).and_then(|folder| folder.sync_all()).map_err(|error| failed(to, &error))?;
-        Ok(Copied { bytes, schema })
-    });
+    let copied = make(from, partial)?;
+    let placed = fs::rename(partial, to).and_then(|()| sync_folder(to)).map_err(|error| failed(to, &error));
     if placed.is_err() {
         let _ = fs::remove_file(partial);
     }
-    placed
+    placed.map(|()| copied)
+}
+
+/// Makes a copy that is whole and on the disk, under a name of its own.
+fn make(from: &Path, partial: &Path) -> Result<Copied> {
+    // What an earlier try left behind when it was killed.
+    let _ = fs::remove_file(partial);
+    create_private(partial)?;
+    let made = copy(from, partial).and_then(|()| check(partial)).and_then(|schema| {
+        let bytes = File::open(partial).and_then(|file| file.sync_all().and_then(|()| file.metadata()));
+        bytes.map(|metadata| Copied { bytes: metadata.len(), schema }).map_err(|error| failed(partial, &error))
+    });
+    if made.is_err() {
+        let _ = fs::remove_file(partial);
+    }
+    made
+}
+
+/// A name is durable only with its directory.
+fn sync_folder(file: &Path) -> io::Result<()> {
+    File::open(folder_of(file)).and_then(|folder| folder.sync_all())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -220,5 +255,35 @@ fn failed(path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => StoreError::Full,
         _ => StoreError::Open { path: path.display().to_string(), why: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+
+    #[tokio::test]
+    async fn what_cannot_be_put_back_leaves_all_as_it_was() {
+        let place = Place::new();
+        let store = place.open().await;
+        store.accept(&delivery_at(1)).await.unwrap();
+        store.close().await;
+        let (file, path) = (place.file(), StorePath::File(place.file()));
+        let copy = beside(&file, ".copy");
+        backup(&path, &copy, false).unwrap();
+        fs::write(beside(&file, "-wal"), "a log").unwrap();
+        fs::write(beside(&file, "-shm"), "its index").unwrap();
+        fs::remove_file(&file).unwrap();
+        // One of the names to be taken is a directory's.
+        let aside = beside(&file, ".before-x");
+        fs::create_dir(beside(&aside, "-shm")).unwrap();
+        assert!(restore(&path, &copy, "x").is_err());
+        assert_eq!(fs::read_to_string(beside(&file, "-wal")).unwrap(), "a log");
+        assert_eq!(fs::read_to_string(beside(&file, "-shm")).unwrap(), "its index");
+        assert!(!file.exists() && !beside(&aside, "-wal").exists() && !beside(&file, ".restoring").exists());
+        // With names that are free it is done.
+        assert_eq!(restore(&path, &copy, "y").unwrap().aside, None);
+        assert_eq!(fs::read_to_string(beside(&file, ".before-y-wal")).unwrap(), "a log");
+        assert_eq!(place.open().await.inbox_counts().await.unwrap().queued, 1);
     }
 }

@@ -6,6 +6,17 @@ use super::{
     db::{Statement, Val, limit},
 };
 
+/// What one go at erasing came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erasing {
+    /// So many rows went, and more may be left.
+    Rows(u64),
+    /// Nothing was left but its own row, and that went.
+    Done,
+    /// Nothing went: it came back, or it waits for what belongs to it.
+    Kept,
+}
+
 impl Store {
     /// Repositories that were taken from the App before `before`.
     ///
@@ -17,11 +28,11 @@ impl Store {
     }
 
     /// Erases at most `most` rows in each place that knows of a repository which was taken from the App before `before`,
-    /// and its own row after the last of them. Gives how many rows went; none means that all is done.
+    /// and its own row after the last of them.
     ///
     /// # Errors
     /// Whatever the database fails with; then nothing is erased.
-    pub async fn erase_repository(&self, repository_id: i64, before: i64, most: usize) -> Result<u64> {
+    pub async fn erase_repository(&self, repository_id: i64, before: i64, most: usize) -> Result<Erasing> {
         let rows = || vec![repository_id.into(), before.into(), limit(most)];
         let jobs = |prefix: &str| {
             let (from, to) = (format!("{prefix}:{repository_id}:"), format!("{prefix}:{repository_id};"));
@@ -52,7 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// Whatever the database fails with; then nothing is erased.
-    pub async fn erase_installation(&self, installation_id: i64, before: i64, most: usize) -> Result<u64> {
+    pub async fn erase_installation(&self, installation_id: i64, before: i64, most: usize) -> Result<Erasing> {
         let rows = || vec![installation_id.into(), before.into(), limit(most)];
         let job = vec![installation_id.into(), before.into(), Val::from(&format!("installation:{installation_id}"))];
         let own = vec![installation_id.into(), before.into()];
@@ -61,12 +72,13 @@ impl Store {
 
     /// Runs the statements, or the last one where they find nothing any more: while its own row is there, it is known
     /// that something may be left.
-    async fn erase(&self, statements: Vec<Statement>, last: Statement) -> Result<u64> {
-        let erased = |done: Vec<super::db::Done>| done.iter().map(|done| done.changed).sum();
-        match erased(self.db.tx(statements).await?) {
-            0 => self.db.tx(vec![last]).await.map(erased),
-            some => Ok(some),
+    async fn erase(&self, statements: Vec<Statement>, last: Statement) -> Result<Erasing> {
+        let rows: u64 = self.db.tx(statements).await?.iter().map(|done| done.changed).sum();
+        if rows > 0 {
+            return Ok(Erasing::Rows(rows));
         }
+        let own = self.db.exec(last.0, last.1).await?.changed;
+        Ok(if own > 0 { Erasing::Done } else { Erasing::Kept })
     }
 }
 
@@ -247,16 +259,28 @@ mod tests {
         for n in 0..5 {
             store.accept(&delivery_at(n)).await.unwrap();
         }
-        assert_eq!(store.erase_repository(1, i64::MAX, 9).await, Ok(0), "it is still covered");
+        assert_eq!(store.erase_repository(1, i64::MAX, 9).await, Ok(Erasing::Kept), "it is still covered");
         store.installation_deleted(42, 20).await.unwrap();
         assert_eq!(store.repositories_to_erase(20, 9).await, Ok(vec![]), "not before its time");
         assert_eq!(store.repositories_to_erase(21, 9).await, Ok(vec![1]));
-        let mut rounds = 0;
-        while store.erase_repository(1, 21, 2).await.unwrap() > 0 {
-            rounds += 1;
+        let mut rows = Vec::new();
+        while let Erasing::Rows(some) = store.erase_installation(42, 21, 2).await.unwrap() {
+            rows.push(some);
         }
-        assert_eq!(rounds, 4, "two rows of each table at a time, its own row after them");
-        while store.erase_installation(42, 21, 2).await.unwrap() > 0 {}
+        assert_eq!(rows, [3, 2, 1], "its own row waits for its repository's");
+        assert_eq!(store.installations_to_erase(21, 9).await, Ok(vec![42]));
+        let mut rows = Vec::new();
+        let mut last = store.erase_repository(1, 21, 2).await.unwrap();
+        while let Erasing::Rows(some) = last {
+            rows.push(some);
+            last = store.erase_repository(1, 21, 2).await.unwrap();
+        }
+        assert_eq!(
+            (rows, last),
+            (vec![4, 4, 2], Erasing::Done),
+            "two rows of each table at a time, its own after them"
+        );
+        assert_eq!(store.erase_installation(42, 21, 2).await, Ok(Erasing::Done));
         assert_eq!(store.installations_to_erase(i64::MAX, 9).await, Ok(vec![]));
 
         store.clone().close().await;
@@ -281,7 +305,7 @@ mod tests {
         store.save_covered(42, "b", &[], 20).await.unwrap();
         assert_eq!(store.repositories_to_erase(30, 9).await, Ok(vec![1]));
         store.save_covered(44, "c", &[covered], 25).await.unwrap();
-        assert_eq!(store.erase_repository(1, 30, 9).await, Ok(0));
+        assert_eq!(store.erase_repository(1, 30, 9).await, Ok(Erasing::Kept));
         assert!(store.check_run(1, "head", "mergecast/risk").await.unwrap().is_some());
     }
 }

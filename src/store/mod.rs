@@ -34,6 +34,7 @@ pub use backup::{Copied, Restored, backup, restore};
 pub use check_runs::{CheckRunRow, CheckRunState};
 pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand};
 pub use deflate::{INFLATED_LIMIT, compress, decompress};
+pub use erase::Erasing;
 pub use error::StoreError;
 pub use heads::OnHead;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};

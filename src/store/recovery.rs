@@ -93,6 +93,31 @@ impl Store {
         Ok(self.db.query_one(HAS, vec![delivery_id.into()]).await?.is_some())
     }
 
+    /// Whether a delivery was given up.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn is_buried(&self, delivery_id: &str) -> Result<bool> {
+        Ok(self.db.query_one(BURIED, vec![delivery_id.into()]).await?.is_some())
+    }
+
+    /// Since when every delivery that was taken is in this database, as far as it knows, in milliseconds since 1970;
+    /// `None` for a fresh one. Holds for those that are younger than the shortest time they are kept.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn deliveries_since(&self) -> Result<Option<i64>> {
+        self.db.query_one(SINCE, Vec::new()).await?.map_or(Ok(None), |mut row| row.take(0))
+    }
+
+    /// Forgets where long readings stopped, of the log and of every repository's heads: they begin anew.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn read_anew(&self) -> Result<()> {
+        self.db.tx(vec![(LOG_ANEW, Vec::new()), (HEADS_ANEW, Vec::new())]).await.map(drop)
+    }
+
     /// Takes note of deliveries that are missing, to be asked for from `now` on. Those that have come meanwhile are not
     /// missing; of those that are known the newest attempt counts.
     ///
@@ -168,8 +193,21 @@ fn missed(mut row: Row) -> Result<MissedDelivery> {
     })
 }
 
-pub(super) const STATEMENTS: &[&str] =
-    &[STATE, SAVE_STATE, HAS, MISSED, FORGET_ARRIVED, FORGET_OLD, DUE, ASKED, COUNTS];
+pub(super) const STATEMENTS: &[&str] = &[
+    STATE,
+    SAVE_STATE,
+    HAS,
+    BURIED,
+    SINCE,
+    LOG_ANEW,
+    HEADS_ANEW,
+    MISSED,
+    FORGET_ARRIVED,
+    FORGET_OLD,
+    DUE,
+    ASKED,
+    COUNTS,
+];
 
 const STATE: &str = "\
 SELECT good_until, looked_at, walk_started, walk_cursor FROM recovery WHERE id = 1";
@@ -181,6 +219,24 @@ ON CONFLICT (id) DO UPDATE SET good_until = excluded.good_until, looked_at = exc
 
 const HAS: &str = "\
 SELECT 1 FROM inbox WHERE delivery_id = $1";
+
+const BURIED: &str = "\
+SELECT 1 FROM inbox WHERE delivery_id = $1 AND state = 'buried'";
+
+/// The oldest of each state is the first in the index; of all at once, it would be looked for in all of it.
+const SINCE: &str = "\
+SELECT MIN(since) FROM ( \
+  SELECT MIN(received_at) AS since FROM inbox WHERE state = 'queued' \
+  UNION ALL SELECT MIN(received_at) AS since FROM inbox WHERE state = 'done' \
+  UNION ALL SELECT MIN(received_at) AS since FROM inbox WHERE state = 'ignored' \
+  UNION ALL SELECT MIN(received_at) AS since FROM inbox WHERE state = 'buried' \
+  UNION ALL SELECT good_until AS since FROM recovery) AS known";
+
+const LOG_ANEW: &str = "\
+UPDATE recovery SET walk_started = NULL, walk_cursor = NULL";
+
+const HEADS_ANEW: &str = "\
+UPDATE installation_repositories SET sweep_cursor = NULL WHERE sweep_cursor IS NOT NULL";
 
 const MISSED: &str = "\
 INSERT INTO missed_deliveries (delivery_id, attempt_id, event, action, delivered_at, status, ask_at) \
@@ -255,6 +311,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_database_knows_since_when_it_takes_deliveries() {
+        let place = Place::new();
+        let store = place.open().await;
+        assert_eq!(store.deliveries_since().await, Ok(None));
+        for n in [30, 20] {
+            store.accept(&delivery_at(n)).await.unwrap();
+        }
+        assert_eq!(store.deliveries_since().await, Ok(Some(20)));
+        store.claim_deliveries(20, std::time::Duration::from_secs(9), 1).await.unwrap();
+        assert_eq!(store.is_buried(&id(20)).await, Ok(false));
+        store.bury_delivery(&id(20), 40, "unreadable").await.unwrap();
+        assert_eq!((store.is_buried(&id(20)).await, store.is_buried(&id(30)).await), (Ok(true), Ok(false)));
+        assert_eq!(store.deliveries_since().await, Ok(Some(20)));
+        store.save_recovery(Some(10), None, 50).await.unwrap();
+        assert_eq!(store.deliveries_since().await, Ok(Some(10)), "it was there before the first that is kept");
+    }
+
+    #[tokio::test]
     async fn a_reading_goes_on_where_it_stopped() {
         let place = Place::new();
         let store = place.open().await;
@@ -264,7 +338,9 @@ mod tests {
         store.close().await;
         let store = place.open().await;
         let expected = RecoveryState { good_until: None, looked_at: Some(110), walk: Some(walk) };
-        assert_eq!(store.recovery().await, Ok(expected));
+        assert_eq!(store.recovery().await, Ok(expected.clone()));
+        store.read_anew().await.unwrap();
+        assert_eq!(store.recovery().await, Ok(RecoveryState { walk: None, ..expected }));
         store.save_recovery(Some(100), None, 120).await.unwrap();
         let expected = RecoveryState { good_until: Some(100), looked_at: Some(120), walk: None };
         assert_eq!(store.recovery().await, Ok(expected));

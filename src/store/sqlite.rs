@@ -532,7 +532,7 @@ mod tests {
         fn mount() -> Option<Self> {
             let folder = tempfile::tempdir().unwrap();
             let mut mount = Program::new("mount");
-            mount.args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(folder.path());
+            mount.args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(folder.path());
             let mounted = mount.output().is_ok_and(|output| output.status.success());
             mounted.then_some(Self(folder))
         }
@@ -551,7 +551,10 @@ mod tests {
             return;
         };
         let other = disk.0.path().join("other");
-        fs::write(&other, vec![0; 2 << 20]).unwrap();
+        // The first write that fits has the log moved into the file, which takes the room for itself until all of it is
+        // there: as much as the log may hold, and a batch.
+        let log = usize::try_from(CHECKPOINT_PAGES * PAGE_BYTES).unwrap();
+        fs::write(&other, vec![0; log + (2 << 20)]).unwrap();
         let file = disk.0.path().join("mergecast.db");
         let store = Store::open(StoreOptions::new(StorePath::File(file.clone()))).await.unwrap();
         let mut stored = fill(&store).await;

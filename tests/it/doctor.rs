@@ -374,7 +374,7 @@ fn each_fault_of_the_database_has_its_line() {
             is no fault";
         let expected = format!(
             "{unreachable} warn work 1 delivery given up; the latest: pull_request: a field is missing fix: \
-            mend the reason, then have it tried again: a push, or Re-run on the check; mergecast redeliver for deliveries"
+            mend the reason, then have it tried again: a push, or Re-run on the check; mergecast redeliver for deliveries of the last three days"
         );
         check(ward.fault(&[]), 0, &expected);
 

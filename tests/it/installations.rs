@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use mergecast::github::sim::{Edits, Exchange, Fault, FaultKind, FaultOn, PullHandle, SimOptions, Times};
+use mergecast::{
+    github::sim::{Edits, Exchange, Fault, FaultKind, FaultOn, PullHandle, SimOptions, Times},
+    store::CoveredRepository,
+};
 
 use crate::{
     logs,
@@ -97,6 +100,34 @@ fn who_comes_back_in_time_finds_everything_and_who_does_not_is_erased() {
         assert_eq!(rows(&ctx, "jobs"), 2);
         let installation = ctx.sim.installation_id("globex").unwrap();
         assert_eq!(rows(&ctx, &format!("inbox WHERE installation_id <> {installation}")), 0);
+        ctx
+    });
+}
+
+#[test]
+fn a_large_account_is_erased_in_one_round_and_only_what_is_gone_is_called_so() {
+    let logs = logs::capture();
+    run_test_with(recovering(), async |ctx| {
+        let now = ctx.clock.now().timestamp_millis();
+        let (large, returned) = (7_700_001, 7_700_002);
+        let covered = |repository_id| CoveredRepository {
+            repository_id,
+            repository: format!("large/repository-{repository_id}"),
+            archived: false,
+        };
+        let all: Vec<_> = (8_800_000..8_800_250).map(covered).collect();
+        ctx.store.save_covered(large, "a", &all, now).await.unwrap();
+        ctx.store.installation_deleted(large, now).await.unwrap();
+        // What was asked before it went was told after: a repository of it is still there.
+        ctx.store.installation_deleted(returned, now).await.unwrap();
+        ctx.store.repository_seen(returned, &covered(8_900_000)).await.unwrap();
+        ctx.settle().await;
+        later(&ctx, 31 * DAY).await;
+        assert_eq!(rows(&ctx, "installation_repositories WHERE repository_id BETWEEN 8800000 AND 8800249"), 0);
+        let erased = |what: String| logs.lines().iter().any(|line| line.contains("erased") && line.contains(&what));
+        assert!(erased("repository.id=8800249".to_owned()) && erased(format!("installation.id={large}")));
+        assert_eq!(rows(&ctx, &format!("installations WHERE installation_id = {returned}")), 1);
+        assert!(!erased(format!("installation.id={returned}")), "its row is still there");
         ctx
     });
 }

@@ -1,7 +1,7 @@
 //! What GitHub could not hand over comes all the same: after an outage, when webhooks are lost on the way, when the
 //! receiver was too slow. Nothing comes twice, nothing is asked for without end, and what is too old is left alone.
 
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{collections::BTreeMap, fs, process::Command, time::Duration};
 
 use mergecast::{
     clock::Clock,
@@ -10,6 +10,10 @@ use mergecast::{
         WebhookFaultKind,
     },
     service::Timing,
+    store::{
+        Accepted, DeliveryOutcome as Outcome, DeliveryState, NewDelivery, Store, StoreOptions, StorePath, backup,
+        restore,
+    },
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -204,6 +208,102 @@ fn a_head_that_no_webhook_tells_of_is_found() {
     });
 }
 
+/// Closes the database of a service that is stopped, lets this happen to its files, and opens it again.
+async fn between(ctx: &mut Ctx, happens: impl FnOnce(&StorePath)) {
+    ctx.store.clone().close().await;
+    let path = StorePath::File(ctx.directory.path().join("mergecast.db"));
+    happens(&path);
+    ctx.store = Store::open(StoreOptions::new(path)).await.unwrap();
+}
+
+#[test]
+fn what_a_database_forgot_that_was_put_back_comes_again() {
+    run_test_with(recovering(), async |mut ctx| {
+        let shop = ctx.repository();
+        let before = shop.open(change(1));
+        ctx.check_run(&before).await;
+        later(&ctx, MINUTE).await;
+        let known = attempts(&ctx);
+        let copy = ctx.directory.path().join("copy.db");
+        backup(&StorePath::File(ctx.directory.path().join("mergecast.db")), &copy, false).unwrap();
+        ctx.clock.advance(12 * HOUR);
+        let mut pulls: Vec<_> = (2..5).map(|n| shop.open(change(n))).collect();
+        pulls[0].merge();
+        before.push(Edits::new().write("src/more.rs", "fn more() {}\n"));
+        ctx.settle().await;
+        later(&ctx, HOUR).await;
+        ctx.stop_service().await;
+        between(&mut ctx, |path| drop(restore(path, &copy, "x").unwrap())).await;
+        let all = attempts(&ctx);
+        assert!(all.values().all(|tries| tries.iter().any(arrived)), "GitHub knows of nothing that was lost");
+        ctx.clock.advance(HOUR);
+        let mark = ctx.sim.requests();
+        ctx.start_service().await;
+        ctx.settle().await;
+        assert_eq!(asked(&ctx.sim.exchanges_since(mark)), all.len() - known.len());
+        for guid in all.keys() {
+            assert!(ctx.store.has_delivery(guid).await.unwrap(), "{:?}", all[guid]);
+        }
+        pulls.push(before);
+        are_scored(&ctx, &pulls[1..]).await;
+        // Once, and not after the next start either.
+        let mark = ctx.sim.requests();
+        later(&ctx, HOUR).await;
+        ctx.stop_service().await;
+        ctx.clock.advance(HOUR);
+        ctx.start_service().await;
+        ctx.settle().await;
+        assert_eq!(asked(&ctx.sim.exchanges_since(mark)), 0);
+        ctx
+    });
+}
+
+#[test]
+fn what_another_database_took_is_not_asked_for() {
+    run_test_with(recovering(), async |mut ctx| {
+        let shop = ctx.repository();
+        ctx.check_run(&shop.open(change(1))).await;
+        ctx.stop_service().await;
+        between(&mut ctx, |StorePath::File(file)| {
+            for suffix in ["", "-wal", "-shm"] {
+                let _ = fs::remove_file(format!("{}{suffix}", file.display()));
+            }
+        })
+        .await;
+        let mark = ctx.sim.requests();
+        ctx.clock.advance(MINUTE);
+        ctx.start_service().await;
+        ctx.check_run(&shop.open(change(2))).await;
+        later(&ctx, HOUR).await;
+        ctx.stop_service().await;
+        ctx.clock.advance(HOUR);
+        ctx.start_service().await;
+        ctx.settle().await;
+        assert_eq!(asked(&ctx.sim.exchanges_since(mark)), 0);
+        ctx
+    });
+}
+
+#[test]
+fn a_sweep_that_an_outage_interrupted_begins_anew() {
+    run_test_with(recovering(), async |mut ctx| {
+        let shop = ctx.repository();
+        ctx.check_run(&shop.open(change(1))).await;
+        later(&ctx, MINUTE).await;
+        // It stopped after the first hundred of a list.
+        let id = i64::try_from(shop.id()).unwrap();
+        ctx.store.repository_swept(id, Some("Y3Vyc29yOnYyOjEwMA=="), 0).await.unwrap();
+        ctx.stop_service().await;
+        ctx.sim.hold();
+        let pull = shop.open(change(2));
+        ctx.clock.advance(4 * HOUR);
+        ctx.start_service().await;
+        are_scored(&ctx, &[pull]).await;
+        ctx.sim.release();
+        ctx
+    });
+}
+
 /// The program itself, on the same database and the same GitHub.
 fn redeliver(ctx: &Ctx, arguments: &[&str]) -> (i32, String, String) {
     let app = ctx.sim.app();
@@ -254,6 +354,29 @@ fn by_hand_it_says_what_was_lost_and_what_was_asked_for() {
         assert_eq!(code, 1, "{out}");
         assert!(out.contains("not asked for again: GitHub refuses the request as invalid"), "{out}");
         assert!(out.ends_with("3 deliveries lost, 2 asked for again\n"), "{out}");
+
+        // What came is not asked for; what came and was given up is, since its next arrival takes it up again.
+        let sent = ctx.sim.deliveries().into_iter().find(|each| each.event == "pull_request").unwrap();
+        let came = NewDelivery {
+            delivery_id: sent.guid.clone(),
+            event: sent.event,
+            action: sent.action,
+            installation_id: None,
+            received_at: 1,
+            body: b"{}".to_vec(),
+            state: DeliveryState::Queued,
+        };
+        assert_eq!(ctx.store.accept(&came).await, Ok(Accepted::Stored));
+        let asked = || {
+            let (_, out, _) = redeliver(&ctx, &["--format", "json"]);
+            let json: Value = serde_json::from_str(&out).unwrap();
+            json["lost"].as_array().unwrap().iter().filter(|each| each["delivery_id"] == *sent.guid).count()
+        };
+        assert_eq!(asked(), 0);
+        ctx.store.bury_delivery(&came.delivery_id, 2, "a defect").await.unwrap();
+        assert_eq!(asked(), 1);
+        assert_eq!(ctx.store.accept(&came).await, Ok(Accepted::Stored));
+        ctx.store.finish_delivery(&came.delivery_id, 3, Outcome::Done, &[]).await.unwrap();
 
         let (code, _, err) = redeliver(&ctx, &["--since", "tomorrow"]);
         assert_eq!(code, 2, "{err}");

@@ -84,7 +84,6 @@ fn given_up(given_up: &GivenUp) -> Finding {
     let parts = [count(*deliveries, "delivery", "deliveries"), count(*jobs, "pull request", "pull requests")];
     let what = parts.into_iter().flatten().collect::<Vec<_>>().join(" and ");
     let latest = latest.as_ref().map(|latest| format!("; the latest: {latest}")).unwrap_or_default();
-    let fix =
-        "mend the reason, then have it tried again: a push, or Re-run on the check; mergecast redeliver for deliveries";
+    let fix = "mend the reason, then have it tried again: a push, or Re-run on the check; mergecast redeliver for deliveries of the last three days";
     Finding::warn("work", format!("{what} given up{latest}"), fix)
 }
