@@ -33,15 +33,24 @@ pub struct NewCommand {
     pub received_at: i64,
 }
 
-/// How many commands are taken since `since`.
+/// How many commands are taken. They are counted by when they were given, whatever the order in which they come in.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandLimits {
-    /// In milliseconds since 1970.
-    pub since: i64,
-    /// On one pull request.
-    pub pull_request: i64,
+    /// Those given less than so many milliseconds before or after count.
+    pub window: i64,
     /// Of one person.
     pub actor: i64,
+    /// In one repository, of people who are not known to have had write permission there. It bounds the work.
+    pub unknown: i64,
+}
+
+/// How many commands of people without write permission are listened to.
+#[derive(Clone, Copy, Debug)]
+pub struct ReaderLimits {
+    /// As in [`CommandLimits`].
+    pub window: i64,
+    /// On one pull request.
+    pub pull_request: i64,
     /// In one repository.
     pub repository: i64,
 }
@@ -140,15 +149,41 @@ impl Store {
             given.asked_on.as_ref().into(),
             given.asked_at.into(),
             given.received_at.into(),
-            limits.since.into(),
-            limits.pull_request.into(),
+            (given.asked_at - limits.window).into(),
+            (given.asked_at + limits.window).into(),
             limits.actor.into(),
-            limits.repository.into(),
+            limits.unknown.into(),
         ];
         if self.db.exec(ADMIT, args).await?.changed == 1 {
             return Ok(true);
         }
         Ok(self.db.query_one(KNOWN, vec![Val::from(&given.key)]).await?.is_some())
+    }
+
+    /// Notes that a command is listened to although who gave it may not write, unless a limit is reached; `false` if one is.
+    /// One that was listened to before stays so.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn hear_reader(&self, given: &NewCommand, limits: ReaderLimits) -> Result<bool> {
+        let args = vec![
+            Val::from(&given.key),
+            given.repository_id.into(),
+            given.pull_request.into(),
+            (given.asked_at - limits.window).into(),
+            (given.asked_at + limits.window).into(),
+            limits.pull_request.into(),
+            limits.repository.into(),
+        ];
+        Ok(self.db.exec(HEAR_READER, args).await?.changed == 1)
+    }
+
+    /// Notes that who gave a command may write.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn hear_writer(&self, key: &str) -> Result<()> {
+        self.db.exec(HEAR_WRITER, vec![key.into()]).await.map(drop)
     }
 
     /// The commands of a pull request with which something is left to do, in the order in which they were given.
@@ -251,19 +286,31 @@ fn command(mut row: Row) -> Result<CommandRow> {
     })
 }
 
-pub(super) const STATEMENTS: &[&str] = &[ADMIT, KNOWN, OPEN, DECIDE, FEEDBACK, UNANSWERED, REPLIED, CLOSE, FORGET];
+pub(super) const STATEMENTS: &[&str] =
+    &[ADMIT, KNOWN, HEAR_READER, HEAR_WRITER, OPEN, DECIDE, FEEDBACK, UNANSWERED, REPLIED, CLOSE, FORGET];
 
 const ADMIT: &str = "\
 INSERT INTO commands (command_key, repository_id, pull_request, comment_id, actor_id, actor, command, asked_on, \
   asked_at, received_at, state) \
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'received' \
-WHERE (SELECT COUNT(*) FROM commands WHERE repository_id = $2 AND pull_request = $3 AND received_at > $11) < $12 \
-  AND (SELECT COUNT(*) FROM commands WHERE actor_id = $5 AND received_at > $11) < $13 \
-  AND (SELECT COUNT(*) FROM commands WHERE repository_id = $2 AND received_at > $11) < $14 \
+WHERE (SELECT COUNT(*) FROM commands WHERE actor_id = $5 AND asked_at > $11 AND asked_at < $12) < $13 \
+  AND (EXISTS (SELECT 1 FROM commands WHERE repository_id = $2 AND actor_id = $5 AND may_write = 1) \
+    OR (SELECT COUNT(*) FROM commands WHERE repository_id = $2 AND asked_at > $11 AND asked_at < $12 \
+      AND (may_write IS NULL OR may_write = 0)) < $14) \
 ON CONFLICT (command_key) DO NOTHING";
 
 const KNOWN: &str = "\
 SELECT command_key FROM commands WHERE command_key = $1";
+
+const HEAR_READER: &str = "\
+UPDATE commands SET may_write = 0 WHERE command_key = $1 AND (may_write = 0 OR ( \
+  (SELECT COUNT(*) FROM commands c WHERE c.repository_id = $2 AND c.pull_request = $3 AND c.may_write = 0 \
+    AND c.asked_at > $4 AND c.asked_at < $5) < $6 \
+  AND (SELECT COUNT(*) FROM commands c WHERE c.repository_id = $2 AND c.may_write = 0 \
+    AND c.asked_at > $4 AND c.asked_at < $5) < $7))";
+
+const HEAR_WRITER: &str = "\
+UPDATE commands SET may_write = 1 WHERE command_key = $1";
 
 const OPEN: &str = "\
 SELECT command_key, repository_id, pull_request, comment_id, actor_id, actor, command, asked_on, asked_at, \
@@ -312,38 +359,61 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn limits_hold_for_each_and_a_window_passes() {
+    async fn a_person_and_the_unknown_together_have_a_limit_and_a_known_writer_only_their_own() {
         let place = Place::new();
         let store = place.open().await;
-        let limits = |since| CommandLimits { since, pull_request: 2, actor: 3, repository: 5 };
-        let check = async |n, pull_request, actor, since, expected| {
-            let taken = store.admit_command(&given(n, pull_request, actor), limits(since)).await.unwrap();
-            assert_eq!(taken, expected, "{n} on {pull_request} by {actor}");
+        let limits = CommandLimits { window: 100, actor: 2, unknown: 3 };
+        let check = async |n, asked_at, actor, expected| {
+            let command = NewCommand { asked_at, received_at: 9_000, ..given(n, 7, actor) };
+            let taken = store.admit_command(&command, limits).await.unwrap();
+            assert_eq!(taken, expected, "{n} at {asked_at} by {actor}");
         };
-        check(1, 7, 70, 0, true).await;
-        check(2, 7, 71, 0, true).await;
-        check(3, 7, 72, 0, false).await;
-        check(1, 7, 70, 0, true).await;
-        check(4, 8, 71, 0, true).await;
-        check(5, 9, 71, 0, true).await;
-        check(6, 9, 71, 0, false).await;
-        check(7, 9, 73, 0, true).await;
-        check(8, 10, 74, 0, false).await;
-        check(9, 7, 71, 2, true).await;
-        let other = NewCommand { repository_id: 2, ..given(10, 7, 75) };
-        assert_eq!(store.admit_command(&other, limits(0)).await, Ok(true));
-        let open = store.open_commands(1, 7).await.unwrap();
-        assert_eq!(
-            open.iter().map(|row| row.given.key.as_str()).collect::<Vec<_>>(),
-            ["comment:1", "comment:2", "comment:9"]
-        );
+        check(1, 1_000, 70, true).await;
+        check(2, 1_000, 70, true).await;
+        check(3, 1_000, 70, false).await;
+        check(1, 1_000, 70, true).await;
+        // However late they come, and in whatever order.
+        check(4, 1_100, 70, true).await;
+        check(5, 901, 70, false).await;
+        check(6, 900, 70, true).await;
+        check(7, 1_000, 71, true).await;
+        check(8, 1_000, 72, false).await;
+        store.hear_writer("comment:7").await.unwrap();
+        check(8, 1_000, 72, true).await;
+        check(9, 1_000, 73, false).await;
+        check(10, 1_000, 71, true).await;
+        check(11, 1_000, 71, false).await;
+        let other = NewCommand { repository_id: 2, asked_at: 1_000, ..given(12, 7, 75) };
+        assert_eq!(store.admit_command(&other, limits).await, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn readers_are_listened_to_within_limits_and_writers_do_not_count() {
+        let place = Place::new();
+        let store = place.open().await;
+        let admitted = CommandLimits { window: 100, actor: 9, unknown: 99 };
+        let limits = ReaderLimits { window: 100, pull_request: 2, repository: 3 };
+        let check = async |n, pull_request, asked_at, expected| {
+            let command = NewCommand { asked_at, ..given(n, pull_request, n) };
+            assert_eq!(store.admit_command(&command, admitted).await, Ok(true));
+            assert_eq!(store.hear_reader(&command, limits).await, Ok(expected), "{n} on {pull_request} at {asked_at}");
+        };
+        store.admit_command(&NewCommand { asked_at: 1_000, ..given(90, 7, 90) }, admitted).await.unwrap();
+        store.hear_writer("comment:90").await.unwrap();
+        check(1, 7, 1_000, true).await;
+        check(2, 7, 1_000, true).await;
+        check(3, 7, 1_000, false).await;
+        check(2, 7, 1_000, true).await;
+        check(4, 8, 1_000, true).await;
+        check(5, 8, 1_000, false).await;
+        check(6, 7, 1_100, true).await;
     }
 
     #[tokio::test]
     async fn a_thousand_at_once_are_as_many_as_the_limit() {
         let place = Place::new();
         let store = place.open().await;
-        let limits = CommandLimits { since: 0, pull_request: 10, actor: 10, repository: 40 };
+        let limits = CommandLimits { window: 2_000, actor: 10, unknown: 40 };
         let taken = at_once(1_000, |n| {
             let (store, given) = (store.clone(), given(n + 1, 7, 70));
             async move { store.admit_command(&given, limits).await.unwrap() }
@@ -355,7 +425,7 @@ mod tests {
     async fn a_reply_is_known_before_it_is_shown_and_decided_once() {
         let place = Place::new();
         let store = place.open().await;
-        let limits = CommandLimits { since: 0, pull_request: 9, actor: 9, repository: 9 };
+        let limits = CommandLimits { window: 9, actor: 9, unknown: 9 };
         store.admit_command(&given(1, 7, 70), limits).await.unwrap();
         let row = || async { store.open_commands(1, 7).await.unwrap().pop() };
         let received = row().await.unwrap();

@@ -32,7 +32,7 @@ mod testing;
 pub use assessments::{AssessmentRow, AssessmentSummary, RECENT_SCORES_LIMIT};
 pub use backup::{Copied, Restored, backup, restore};
 pub use check_runs::{CheckRunRow, CheckRunState};
-pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand};
+pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand, ReaderLimits};
 pub use deflate::{INFLATED_LIMIT, compress, decompress};
 pub use erase::Erasing;
 pub use error::StoreError;

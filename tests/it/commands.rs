@@ -300,6 +300,29 @@ fn many_people_together_meet_the_limit_of_the_repository() {
     });
 }
 
+#[test]
+fn a_crowd_cannot_silence_those_who_may_write() {
+    run_test(async |ctx| {
+        let (_, pull) = scored(&ctx).await;
+        assert_eq!(say(&ctx, &pull, "nora", "/risk").await.reactions, FOLLOWED);
+        // The author's own, and those of one reader.
+        let filler: Vec<u64> = (0..10).map(|_| pull.comment("rita", "/risk x")).collect();
+        ctx.rest().await;
+        assert!(filler.iter().all(|one| !said(&pull, *one).nothing()));
+        assert_eq!(say(&ctx, &pull, "max", "/risk").await.reactions, FOLLOWED, "one reader silences nobody");
+        let mark = ctx.sim.requests();
+        let crowd: Vec<u64> = (0..1_000).map(|n| pull.comment(&format!("person{n}"), "/risk help")).collect();
+        ctx.rest().await;
+        assert!(crowd.iter().all(|one| said(&pull, *one).nothing()), "the readers' share was spent");
+        let cost = ctx.sim.exchanges_since(mark);
+        assert!(cost.len() <= 100 && cost.iter().all(|each| each.method == "GET"), "{} requests", cost.len());
+        for who in ["nora", "max"] {
+            assert_eq!(say(&ctx, &pull, who, "/risk").await.reactions, FOLLOWED, "{who}");
+        }
+        ctx
+    });
+}
+
 fn fault(method: &str, path: &str, kind: FaultKind) -> Fault {
     Fault { on: FaultOn::new(method, path), kind, times: Times::Next(1) }
 }

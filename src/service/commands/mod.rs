@@ -20,19 +20,20 @@ use crate::{
     },
     risk::overrides::Role,
     store::{
-        CommandLimits, CommandRow, CommandState, Delivery, DeliveryOutcome, Job, JobRequest, NewCommand, StoreError,
+        CommandLimits, CommandRow, CommandState, Delivery, DeliveryOutcome, Job, JobRequest, NewCommand, ReaderLimits,
+        StoreError,
     },
 };
 
 /// Kind of the jobs that follow the commands of a pull request.
 pub(super) const COMMANDS: &str = "commands";
 
-/// The limits count the commands of so long; what is over them is dropped without a word. GitHub lets an App write some
-/// 500 times an hour, and a command takes up to four writes.
+/// The limits count the commands of so long; what is over them is dropped without a word.
 const WINDOW: TimeDelta = TimeDelta::minutes(10);
-const PULL_REQUEST_MAX: i64 = 10;
-const ACTOR_MAX: i64 = 10;
-const REPOSITORY_MAX: i64 = 20;
+const LIMITS: CommandLimits = CommandLimits { window: WINDOW.num_milliseconds(), actor: 10, unknown: 100 };
+/// GitHub lets an App write some 500 times an hour, and a command takes up to four writes. Those who may write share
+/// these with nobody: no crowd of others is to silence them.
+const READERS: ReaderLimits = ReaderLimits { window: WINDOW.num_milliseconds(), pull_request: 10, repository: 20 };
 
 /// The reason that a press of Acknowledge stands for.
 const ACKNOWLEDGED: &str = "Acknowledged in the check run";
@@ -112,13 +113,7 @@ fn new(delivery: &Delivery, origin: &Origin, pull: u64, actor: &Account, asked_a
 
 async fn admit(app: &App, origin: &Origin, pull: u64, given: NewCommand) -> Result<Option<Routed>, StoreError> {
     let Some(installation_id) = origin.installation_id else { return Ok(None) };
-    let limits = CommandLimits {
-        since: given.received_at - WINDOW.num_milliseconds(),
-        pull_request: PULL_REQUEST_MAX,
-        actor: ACTOR_MAX,
-        repository: REPOSITORY_MAX,
-    };
-    if !app.store.admit_command(&given, limits).await? {
+    if !app.store.admit_command(&given, LIMITS).await? {
         tracing::debug!(command.key = %given.key, pr.number = pull, "too many commands: one more is dropped");
         return Ok(None);
     }
@@ -214,7 +209,9 @@ pub(super) async fn run(app: &App, job: &PullRequestJob, attempts: i64) -> Resul
             Ok(()) => {}
             Err(Stop::Close) => app.store.close_command(&row.given.key).await?,
             Err(Stop::Missing) if attempts < LAG_LOOKS => {
-                return Err(Outcome::Retry("GitHub does not know the comment or pull request yet, or no longer".to_owned()));
+                return Err(Outcome::Retry(
+                    "GitHub does not know the comment or pull request yet, or no longer".to_owned(),
+                ));
             }
             Err(Stop::Missing) => {
                 tracing::info!("a command is not answered: its comment or its pull request is gone");
@@ -250,6 +247,7 @@ impl Work<'_> {
                     // An answer would let strangers make the App write.
                     return Err(Stop::Close);
                 }
+                self.hear(&row, role).await?;
                 self.receipt(&row).await?;
                 self.decide(&mut row, role).await?;
             }
@@ -260,6 +258,18 @@ impl Work<'_> {
         if row.state == CommandState::Answered {
             self.mark(&row).await?;
             self.app.store.close_command(&row.given.key).await?;
+        }
+        Ok(())
+    }
+
+    /// Listens to a command, unless people without write permission have given too many.
+    async fn hear(&self, row: &CommandRow, role: Role) -> Result<(), Stop> {
+        if role >= Role::Write {
+            return Ok(self.app.store.hear_writer(&row.given.key).await?);
+        }
+        if !self.app.store.hear_reader(&row.given, READERS).await? {
+            tracing::debug!(command.key = %row.given.key, "too many commands of readers: one more is dropped");
+            return Err(Stop::Close);
         }
         Ok(())
     }

@@ -1,0 +1,10 @@
+-- Whether who gave a command could write when it was listened to; NULL until then, and for ever where it was not.
+ALTER TABLE commands ADD COLUMN may_write BIGINT CHECK (may_write IN (0, 1));
+
+-- Limits go by when a command was given, not by when it came in.
+DROP INDEX commands_by_pull_request;
+DROP INDEX commands_by_repository;
+DROP INDEX commands_by_actor;
+CREATE INDEX commands_by_pull_request ON commands (repository_id, pull_request, asked_at);
+CREATE INDEX commands_by_repository ON commands (repository_id, asked_at);
+CREATE INDEX commands_by_actor ON commands (actor_id, asked_at);
