@@ -256,7 +256,8 @@ pub enum ThresholdOrigin {
 }
 
 /// Conclusion of a check run, in GitHub's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Conclusion {
     /// Below the threshold, or overridden.
     Success,

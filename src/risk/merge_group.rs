@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::Known;
+use super::{assessment::Conclusion, facts::Known};
 
 /// Pull requests that a merge queue would merge together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,8 +11,24 @@ pub struct MergeGroup {
     pub head_ref: String,
     /// The pull requests, in the order of the queue: those ahead are in it too.
     pub members: Known<Vec<GroupMember>>,
-    /// Those of them whose override lets the group through.
+    /// Those of them that are overridden. An override counts for its own pull request and no other.
     pub overridden: Vec<u64>,
+}
+
+impl MergeGroup {
+    /// The known pull requests without an override.
+    fn unexcused(&self) -> impl Iterator<Item = &GroupMember> {
+        let members = self.members.as_deref().unwrap_or_default().iter();
+        members.filter(|member| !self.overridden.contains(&member.number))
+    }
+
+    /// Those that keep the overrides of the others from letting the group through: not overridden, and not known to be
+    /// below the threshold by themselves.
+    pub fn in_the_way(&self, threshold: u8) -> Vec<u64> {
+        let below = |own: &MemberScore| own.conclusion == Conclusion::Success && own.score < threshold;
+        let members = self.unexcused().filter(|member| !member.scored.as_ref().is_some_and(below));
+        members.map(|member| member.number).collect()
+    }
 }
 
 /// A pull request in a merge group.
@@ -33,4 +49,6 @@ pub struct MemberScore {
     pub assessment: String,
     /// 0-100.
     pub score: u8,
+    /// What its own check run concluded.
+    pub conclusion: Conclusion,
 }

@@ -102,16 +102,19 @@ pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score
     let conclusion = match (because, policy.mode) {
         (Because::BelowThreshold, _) => Conclusion::Success,
         (Because::AtOrAboveThreshold, _) if overridden.is_some() => Conclusion::Success,
-        (Because::AtOrAboveThreshold, Mode::Enforce) if may_hold(facts) => Conclusion::ActionRequired,
+        (Because::AtOrAboveThreshold, Mode::Enforce) if may_hold(facts, threshold.score) => Conclusion::ActionRequired,
         _ => Conclusion::Neutral,
     };
     Verdict { mode: policy.mode, threshold, conclusion, because, overridden: overridden.cloned() }
 }
 
-/// Whether a change may be held back at all. A merge group may not while its pull requests are not known: one of them
-/// may be overridden, and an outage never blocks.
-fn may_hold(facts: &Facts) -> bool {
-    facts.change.merge_group.as_ref().is_none_or(|group| group.members.is_ok() && group.overridden.is_empty())
+/// Whether a change at or above the threshold is held back. A merge group is not while its pull requests are not known:
+/// one of them may be overridden, and an outage never blocks. The overrides in it let it through where all its other
+/// pull requests are below the threshold by themselves.
+fn may_hold(facts: &Facts, threshold: u8) -> bool {
+    facts.change.merge_group.as_ref().is_none_or(|group| {
+        group.members.is_ok() && (group.overridden.is_empty() || !group.in_the_way(threshold).is_empty())
+    })
 }
 
 /// Why a change is scored but not judged, if it is not.

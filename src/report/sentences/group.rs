@@ -59,16 +59,22 @@ fn own(member: &GroupMember) -> Sentence {
 }
 
 /// What follows for a group at or above the threshold where the policy enforces.
-pub(crate) fn held(group: &MergeGroup) -> Sentence {
+pub(crate) fn held(group: &MergeGroup, threshold: u8) -> Sentence {
+    let named = |all: &[u64]| numbers(all.iter().copied(), NAMED_MAX);
+    let in_the_way = group.in_the_way(threshold);
     match (&group.members, group.overridden.as_slice()) {
-        (Err(_), _) => say![
-            ", but not held back: as its pull requests are not known, nor is whether one of them is overridden"
-        ],
+        (Err(_), _) => {
+            say![", but not held back: as its pull requests are not known, nor is whether one of them is overridden"]
+        }
         (Ok(_), []) => say![
             ". Held back: the merge queue takes a pull request out. Queued again, it stands in another group, and is \
              judged with what is ahead of it then"
         ],
-        (Ok(_), all) => say![", and let through by the override of "].with(numbers(all.iter().copied(), NAMED_MAX)),
+        (Ok(_), all) if in_the_way.is_empty() => say![", and let through by the override of "].with(named(all)),
+        (Ok(_), all) => say![". Held back: the override of "]
+            .with(named(all))
+            .then(" counts for nothing else, and not known to be below the threshold by itself is ")
+            .with(named(&in_the_way)),
     }
 }
 

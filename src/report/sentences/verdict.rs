@@ -36,7 +36,7 @@ pub(crate) fn consequence(subject: &Subject<'_>) -> Sentence {
             say!["At or above "].with(threshold()).then(". Advisory mode: nothing is blocked; enforcing would have held this change back")
         }
         (Because::AtOrAboveThreshold, Mode::Enforce) => say!["At or above "].with(threshold()).with(match group {
-            Some(group) => group::held(group),
+            Some(group) => group::held(group, verdict.threshold.score),
             None => say![
                 ". Held back until the score is lower: the author and the reviewers can do what is listed below, and \
                  whoever may merge into the base branch can change the threshold in its policy file"

@@ -13,7 +13,7 @@ use crate::{
     github::Comparison,
     risk::{
         facts::{Author, AuthorKind, Change, ChangeState, Facts, FileChange, Known, Reason, Source, Unknown},
-        merge_group::{GroupMember, MemberScore, MergeGroup},
+        merge_group::MergeGroup,
     },
     store::{MergeGroupRow, RECENT_SCORES_LIMIT, StoreError},
 };
@@ -130,21 +130,17 @@ impl Made<'_> {
     }
 
     async fn merge_group(&self) -> Result<MergeGroup, StoreError> {
-        let member = |member: &Member| GroupMember {
-            number: member.number,
-            head_sha: member.head_sha.clone(),
-            scored: member
-                .scored
-                .as_ref()
-                .map(|own| MemberScore { assessment: own.assessment.clone(), score: own.score }),
-        };
         let overridden = match &self.members {
             Ok(members) => members_overridden(self.work.app, self.group, members).await?,
             Err(_) => Vec::new(),
         };
         Ok(MergeGroup {
             head_ref: self.group.head_ref.clone(),
-            members: self.members.as_ref().map(|members| members.iter().map(member).collect()).map_err(Clone::clone),
+            members: self
+                .members
+                .as_ref()
+                .map(|members| members.iter().map(Member::in_group).collect())
+                .map_err(Clone::clone),
             overridden,
         })
     }

@@ -14,9 +14,10 @@ use crate::{
     risk::{
         assessment::{Conclusion, Mode},
         facts::Known,
+        merge_group::{GroupMember, MemberScore},
         overrides::{Made, standing},
     },
-    store::{MergeGroupRow, StoreError},
+    store::{AssessmentRow, MergeGroupRow, StoreError},
 };
 
 /// A pull request of a group, with its assessment if this very head was assessed.
@@ -30,7 +31,19 @@ pub(super) struct Member {
 pub(super) struct OwnScore {
     pub assessment: String,
     pub score: u8,
-    conclusion: String,
+    conclusion: Conclusion,
+}
+
+impl Member {
+    /// The pull request as the facts of its group name it.
+    pub(super) fn in_group(&self) -> GroupMember {
+        let own = |own: &OwnScore| MemberScore {
+            assessment: own.assessment.clone(),
+            score: own.score,
+            conclusion: own.conclusion,
+        };
+        GroupMember { number: self.number, head_sha: self.head_sha.clone(), scored: self.scored.as_ref().map(own) }
+    }
 }
 
 /// A pull request of a group as it is kept.
@@ -40,7 +53,7 @@ struct Kept {
     head_sha: String,
 }
 
-/// Those of a group's pull requests whose override, standing on their present heads, lets the group through.
+/// Those of a group's pull requests whose override stands on their present heads.
 pub(super) async fn members_overridden(
     app: &App,
     group: &MergeGroupRow,
@@ -73,7 +86,13 @@ impl Work<'_> {
         let row = self.app.store.latest_assessment(self.wanted.repository_id, number(pull)).await?;
         let row = row.filter(|row| head_sha.is_none_or(|head_sha| row.head_sha == *head_sha));
         let head_sha = head_sha.cloned().or_else(|| row.as_ref().map(|row| row.head_sha.clone()));
-        let scored = row.map(|row| OwnScore { assessment: row.id, score: row.score, conclusion: row.conclusion });
+        let own = |row: AssessmentRow| OwnScore {
+            assessment: row.id,
+            score: row.score,
+            // A word that this version does not know is no promise.
+            conclusion: Conclusion::from_word(&row.conclusion).unwrap_or(Conclusion::Neutral),
+        };
+        let scored = row.map(own);
         Ok(Member { number: pull, head_sha: head_sha.unwrap_or_default(), scored })
     }
 
@@ -125,14 +144,16 @@ impl Work<'_> {
         let policy = self.app.store.last_good_policy(self.wanted.repository_id).await?;
         let policy = policy.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
         let enforced = policy.is_some_and(|policy| policy.policy.mode == Mode::Enforce);
+        // An override counts for its own pull request and no other.
+        let unexcused: Vec<_> = members.iter().filter(|member| !overridden.contains(&member.number)).collect();
         let concluded = |conclusion: Conclusion| {
-            move |member: &Member| member.scored.as_ref().is_some_and(|own| own.conclusion == conclusion.word())
+            move |member: &&Member| member.scored.as_ref().is_some_and(|own| own.conclusion == conclusion)
         };
-        Ok(if !certain || members.is_empty() || !overridden.is_empty() {
+        Ok(if !certain || members.is_empty() {
             Conclusion::Neutral
-        } else if enforced && members.iter().any(concluded(Conclusion::ActionRequired)) {
+        } else if enforced && unexcused.iter().any(concluded(Conclusion::ActionRequired)) {
             Conclusion::ActionRequired
-        } else if members.iter().all(concluded(Conclusion::Success)) {
+        } else if overridden.is_empty() && unexcused.iter().all(concluded(Conclusion::Success)) {
             Conclusion::Success
         } else {
             Conclusion::Neutral

@@ -1,11 +1,13 @@
 //! Which groups are held back where the policy enforces, and by whom: each member answers for itself, its override too.
 
 use mergecast::github::sim::{Fault, FaultKind, FaultOn, Permission, PullHandle, SimRepository, Times};
+use serde_json::json;
 
 use super::{build, by_sha, concluded, half, run_on, slow_queue};
 use crate::{
     commands::say,
     support::{Ctx, run_test},
+    work::change,
 };
 
 fn enforce(shop: &SimRepository, threshold: u64) {
@@ -16,11 +18,12 @@ async fn score(ctx: &Ctx, pull: &PullHandle) -> u64 {
     ctx.assessment(pull).await["score"].as_u64().unwrap()
 }
 
-/// Two pull requests that reach the threshold by themselves, the first of them overridden.
+/// Two pull requests that reach the threshold by themselves, the first of them overridden. It is the lowest that a small
+/// change does not reach: a group is judged without the reviews that are in the scores of the two.
 async fn overridden_and_held(ctx: &Ctx, shop: &SimRepository) -> (PullHandle, PullHandle) {
-    let (one, two) = (shop.open(half(1)), shop.open(half(2)));
+    let (small, one, two) = (shop.open(change(0)), shop.open(half(1)), shop.open(half(2)));
     ctx.settle().await;
-    enforce(shop, score(ctx, &one).await.min(score(ctx, &two).await));
+    enforce(shop, score(ctx, &small).await + 1);
     for pull in [&one, &two] {
         assert!(pull.press("rescore"));
         assert_eq!(concluded(&ctx.check_run(pull).await), "action_required");
@@ -49,6 +52,58 @@ fn a_group_whose_members_are_not_known_is_never_held_back() {
         ctx.sim.heal();
         build(&ctx, &shop).await;
         assert!(overridden.is_merged(), "an override is not lost to an outage");
+        ctx
+    });
+}
+
+#[test]
+fn an_override_counts_for_its_own_pull_request_and_no_other() {
+    run_test(async |ctx| {
+        let shop = slow_queue(&ctx);
+        let harmless = shop.open(change(3));
+        let (overridden, risky) = overridden_and_held(&ctx, &shop).await;
+        let of_one = overridden.enqueue();
+        let with_harmless = harmless.enqueue();
+        let with_risky = risky.enqueue();
+        ctx.rest().await;
+        for (group, conclusion, words) in [
+            (&of_one, "neutral", format!("let through by the override of #{}", overridden.number())),
+            (&with_harmless, "neutral", format!("let through by the override of #{}", overridden.number())),
+            (&with_risky, "action_required", format!("below the threshold by itself is #{}", risky.number())),
+        ] {
+            let run = run_on(&ctx, group);
+            let verdict = &by_sha(&ctx, group).await.1["verdict"];
+            assert_eq!(
+                (concluded(&run), &verdict["because"]),
+                (conclusion, &json!("at_or_above_threshold")),
+                "{words}"
+            );
+            let summary = run.summary.unwrap();
+            assert!(summary.contains(&words), "{words}: {summary}");
+        }
+        build(&ctx, &shop).await;
+        assert!(overridden.is_merged() && harmless.is_merged() && !risky.is_merged());
+        ctx
+    });
+}
+
+#[test]
+fn an_override_counts_for_its_own_pull_request_where_members_answer_too() {
+    run_test(async |ctx| {
+        let shop = slow_queue(&ctx);
+        let harmless = shop.open(change(3));
+        let (overridden, risky) = overridden_and_held(&ctx, &shop).await;
+        let on = FaultOn::new("GET", "/repos/*/*/compare/*");
+        ctx.sim.fault(Fault { on, kind: FaultKind::Status(404), times: Times::Always });
+        let groups = [&overridden, &harmless, &risky].map(PullHandle::enqueue);
+        ctx.rest().await;
+        assert_eq!(concluded(&run_on(&ctx, &groups[1])), "neutral");
+        let run = run_on(&ctx, &groups[2]);
+        assert_eq!(concluded(&run), "action_required");
+        assert!(run.summary.unwrap().contains("were not scored together"));
+        ctx.sim.heal();
+        build(&ctx, &shop).await;
+        assert!(overridden.is_merged() && harmless.is_merged() && !risky.is_merged());
         ctx
     });
 }
