@@ -258,6 +258,7 @@ fn verdict(verdict: &Concluded) -> Verdict {
         because: match verdict.because {
             Because::BelowThreshold => "below_threshold",
             Because::AtOrAboveThreshold => "at_or_above_threshold",
+            Because::HeldMember => "held_member",
             Because::Draft => "draft",
             Because::NotOpen => "not_open",
             Because::Empty => "empty",

@@ -290,6 +290,8 @@ pub enum Because {
     BelowThreshold,
     /// The score is at or above the threshold.
     AtOrAboveThreshold,
+    /// The score of a merge group is below the threshold, but one of its pull requests is held back by itself.
+    HeldMember,
     /// The change is a draft.
     Draft,
     /// The pull request is closed or merged.

@@ -22,6 +22,17 @@ impl MergeGroup {
         members.filter(|member| !self.overridden.contains(&member.number))
     }
 
+    /// Those without an override that are held back by themselves, where there are several: reviews, owners and checks are
+    /// judged with each, not with the group. One alone is judged with all of them again.
+    pub fn held_by_themselves(&self) -> Vec<u64> {
+        if self.members.as_ref().map_or(0, Vec::len) < 2 {
+            return Vec::new();
+        }
+        let held = |own: &MemberScore| own.conclusion == Conclusion::ActionRequired;
+        let members = self.unexcused().filter(|member| member.scored.as_ref().is_some_and(held));
+        members.map(|member| member.number).collect()
+    }
+
     /// Those that keep the overrides of the others from letting the group through: not overridden, and not known to be
     /// below the threshold by themselves.
     pub fn in_the_way(&self, threshold: u8) -> Vec<u64> {

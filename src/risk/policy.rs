@@ -92,6 +92,9 @@ pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score
     let threshold = in_force(policy.threshold, &facts.recent_scores);
     let because = match unjudged(facts) {
         Some(because) => because,
+        None if score < threshold.score && policy.mode == Mode::Enforce && is_held_for_one(facts) => {
+            Because::HeldMember
+        }
         None if score < threshold.score && is_partly_read(facts, readings) => Because::TooLittleData,
         None if score < threshold.score => Because::BelowThreshold,
         None => Because::AtOrAboveThreshold,
@@ -102,10 +105,16 @@ pub(super) fn decide(policy: &Policy, facts: &Facts, readings: &[Reading], score
     let conclusion = match (because, policy.mode) {
         (Because::BelowThreshold, _) => Conclusion::Success,
         (Because::AtOrAboveThreshold, _) if overridden.is_some() => Conclusion::Success,
+        (Because::HeldMember, _) => Conclusion::ActionRequired,
         (Because::AtOrAboveThreshold, Mode::Enforce) if may_hold(facts, threshold.score) => Conclusion::ActionRequired,
         _ => Conclusion::Neutral,
     };
     Verdict { mode: policy.mode, threshold, conclusion, because, overridden: overridden.cloned() }
+}
+
+/// Whether a pull request of a merge group is held back by itself, whatever the group scores.
+fn is_held_for_one(facts: &Facts) -> bool {
+    facts.change.merge_group.as_ref().is_some_and(|group| !group.held_by_themselves().is_empty())
 }
 
 /// Whether a change at or above the threshold is held back. A merge group is not while its pull requests are not known:

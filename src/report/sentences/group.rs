@@ -78,6 +78,13 @@ pub(crate) fn held(group: &MergeGroup, threshold: u8) -> Sentence {
     }
 }
 
+/// Why a group below the threshold is held back where the policy enforces.
+pub(crate) fn held_for_one(group: &MergeGroup) -> Sentence {
+    say![", but held back: by itself so is "]
+        .with(numbers(group.held_by_themselves().into_iter(), NAMED_MAX))
+        .then(", for what is judged with each pull request alone, such as reviews, owners and checks")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

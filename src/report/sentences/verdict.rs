@@ -42,6 +42,7 @@ pub(crate) fn consequence(subject: &Subject<'_>) -> Sentence {
                  whoever may merge into the base branch can change the threshold in its policy file"
             ],
         }),
+        (Because::HeldMember, _) => say!["Below "].with(threshold()).with(group.map(group::held_for_one).unwrap_or_default()),
         (Because::Draft, _) => {
             say!["A draft: shown for information, not held against "].with(threshold()).then("; scored again when it is ready for review")
         }

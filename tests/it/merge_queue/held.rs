@@ -3,7 +3,7 @@
 use mergecast::github::sim::{Fault, FaultKind, FaultOn, Permission, PullHandle, SimRepository, Times};
 use serde_json::json;
 
-use super::{build, by_sha, concluded, half, run_on, slow_queue};
+use super::{answer, build, by_sha, concluded, half, run_on, slow_queue};
 use crate::{
     commands::say,
     support::{Ctx, run_test},
@@ -104,6 +104,41 @@ fn an_override_counts_for_its_own_pull_request_where_members_answer_too() {
         ctx.sim.heal();
         build(&ctx, &shop).await;
         assert!(overridden.is_merged() && harmless.is_merged() && !risky.is_merged());
+        ctx
+    });
+}
+
+#[test]
+fn a_pull_request_that_is_held_by_itself_does_not_pass_behind_a_small_one() {
+    run_test(async |ctx| {
+        let shop = slow_queue(&ctx);
+        shop.member("nora", Permission::Write);
+        let (small, failing) = (shop.open(change(1)), shop.open(change(2)));
+        ctx.settle().await;
+        // What the two score without their checks, which is how a group is scored.
+        let (_, group) = (small.enqueue(), failing.enqueue());
+        answer(&ctx, &group).await;
+        let together = by_sha(&ctx, &group).await.1["score"].as_u64().unwrap();
+        small.dequeue();
+        failing.dequeue();
+        failing.check("unit", "failure");
+        failing.request_changes("nora");
+        ctx.settle().await;
+        let alone = score(&ctx, &failing).await;
+        assert!(alone > together, "{alone} alone, {together} together");
+        enforce(&shop, alone);
+        for (pull, conclusion) in [(&small, "success"), (&failing, "action_required")] {
+            assert!(pull.press("rescore"));
+            assert_eq!(concluded(&ctx.check_run(pull).await), conclusion);
+        }
+        let (_, group) = (small.enqueue(), failing.enqueue());
+        let run = answer(&ctx, &group).await;
+        let assessment = by_sha(&ctx, &group).await.1;
+        assert_eq!((&assessment["verdict"]["because"], concluded(&run)), (&json!("held_member"), "action_required"));
+        assert!(assessment["score"].as_u64().unwrap() < alone, "the score is that of the changes together");
+        assert!(run.summary.unwrap().contains(&format!("by itself so is #{}", failing.number())));
+        build(&ctx, &shop).await;
+        assert!(small.is_merged() && !failing.is_merged());
         ctx
     });
 }
