@@ -24,7 +24,7 @@ pub(super) async fn facts(
     last: Option<&AssessmentRow>,
     overridden: Option<Override>,
 ) -> Result<(Facts, Policy), Outcome> {
-    let policy = policy(app, number(pull.repository_id), &pull.repository, &pull.policy).await?;
+    let policy = policy(app, number(pull.repository_id), &pull.repository, &pull.base_ref, &pull.policy).await?;
     let (files, revert) = files(app, installation, repo, pull, last).await?;
     let (id, pull_number) = (number(pull.repository_id), number(pull.number));
     let facts = Facts {
@@ -159,23 +159,28 @@ pub(super) async fn policy(
     app: &App,
     repository_id: i64,
     repository: &RepoName,
+    base_ref: &str,
     file: &Known<Option<TextFile>>,
 ) -> Result<RepositoryPolicy, StoreError> {
     let file = match file {
         Ok(Some(file)) => file,
-        Ok(None) => return Ok(RepositoryPolicy::default()),
+        Ok(None) => {
+            app.store.forget_policy(repository_id, base_ref).await?;
+            return Ok(RepositoryPolicy::default());
+        }
         Err(unknown) => {
             let message = match &unknown.reason {
                 Reason::Unavailable(what) => format!("The file could not be read from GitHub: {what}"),
                 _ => "The file could not be read from GitHub".to_owned(),
             };
-            return last_good(app, repository_id, vec![PolicyError { line: None, message }]).await;
+            return last_good(app, repository_id, base_ref, vec![PolicyError { line: None, message }]).await;
         }
     };
     match parse_policy(&file.text) {
         Ok(policy) => {
             let row = PolicyRow {
                 repository_id,
+                base_ref: base_ref.to_owned(),
                 repository: repository.to_string(),
                 blob_sha: file.oid.clone(),
                 body: serde_json::to_string(&policy).expect("a policy is plain data"),
@@ -184,12 +189,17 @@ pub(super) async fn policy(
             app.store.save_policy(&row).await?;
             Ok(policy)
         }
-        Err(errors) => last_good(app, repository_id, errors).await,
+        Err(errors) => last_good(app, repository_id, base_ref, errors).await,
     }
 }
 
-async fn last_good(app: &App, repository_id: i64, errors: Vec<PolicyError>) -> Result<RepositoryPolicy, StoreError> {
-    let row = app.store.last_good_policy(repository_id).await?;
+async fn last_good(
+    app: &App,
+    repository_id: i64,
+    base_ref: &str,
+    errors: Vec<PolicyError>,
+) -> Result<RepositoryPolicy, StoreError> {
+    let row = app.store.last_good_policy(repository_id, base_ref).await?;
     let good = row.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
     let mut policy = good.unwrap_or_default();
     policy.policy.origin.errors = errors;

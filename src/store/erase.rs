@@ -119,8 +119,8 @@ DELETE FROM check_runs WHERE (repository_id, head_sha, name) IN ( \
 
 const POLICIES: &str = concat!(
     "\
-DELETE FROM policies WHERE repository_id IN ( \
-  SELECT repository_id FROM policies WHERE repository_id = $1 LIMIT $3) AND ",
+DELETE FROM policies WHERE (repository_id, base_ref) IN ( \
+  SELECT repository_id, base_ref FROM policies WHERE repository_id = $1 ORDER BY base_ref LIMIT $3) AND ",
     left!()
 );
 

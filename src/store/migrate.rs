@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0012_merge_groups",
     "0013_installations",
     "0014_operations",
+    "0016_policies_by_branch",
 ];
 
 const TABLE: &str = "

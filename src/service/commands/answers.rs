@@ -138,7 +138,8 @@ impl Work<'_> {
         standing: Option<&'r str>,
     ) -> Result<Decision<'r>, Stop> {
         let pull = self.installation.pull_request(&self.repo, self.job.number, &self.app.look(), None).await?;
-        let policy = gather::policy(self.app, self.job.repository_id, &pull.repository, &pull.policy).await?.overrides;
+        let (repository_id, base_ref) = (self.job.repository_id, &pull.base_ref);
+        let policy = gather::policy(self.app, repository_id, &pull.repository, base_ref, &pull.policy).await?.overrides;
         let stored = self.stored().await?;
         let first_at = match &stored {
             Some(stored) => {

@@ -122,7 +122,7 @@ impl Work<'_> {
             members.push(self.member(pull, None).await?);
         }
         let overridden = members_overridden(self.app, group, &members).await?;
-        let conclusion = self.conclusion(&members, certain, &overridden).await?;
+        let conclusion = self.conclusion(base_branch(group), &members, certain, &overridden).await?;
         let own = |member: &Member| (member.number, member.scored.as_ref().map(|scored| scored.score));
         let standing = Standing { members: members.iter().map(own).collect(), certain, why, conclusion, overridden };
         let head = &group.head_sha;
@@ -137,11 +137,12 @@ impl Work<'_> {
 
     async fn conclusion(
         &self,
+        base_ref: &str,
         members: &[Member],
         certain: bool,
         overridden: &[u64],
     ) -> Result<Conclusion, StoreError> {
-        let policy = self.app.store.last_good_policy(self.wanted.repository_id).await?;
+        let policy = self.app.store.last_good_policy(self.wanted.repository_id, base_ref).await?;
         let policy = policy.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
         let enforced = policy.is_some_and(|policy| policy.policy.mode == Mode::Enforce);
         // An override counts for its own pull request and no other.

@@ -49,7 +49,7 @@ impl Work<'_> {
             self.keep_members(entries).await?;
         }
         let file = queue.as_ref().map(|queue| queue.policy.clone()).unwrap_or_else(|error| Err(refused(error)));
-        let policy = gather::policy(self.app, group.repository_id, &self.repo, &file).await?;
+        let policy = gather::policy(self.app, group.repository_id, &self.repo, base_branch(group), &file).await?;
         let members = self.members(&entries).await?;
         let base = queue.ok().and_then(|queue| queue.base_tip).unwrap_or_else(|| group.base_sha.clone());
         let made = facts::Made { work: self, group, policy: &policy, members, base };

@@ -1,6 +1,8 @@
 //! Which groups are held back where the policy enforces, and by whom: each member answers for itself, its override too.
 
-use mergecast::github::sim::{Fault, FaultKind, FaultOn, Permission, PullHandle, SimRepository, Times};
+use mergecast::github::sim::{
+    Edits, Fault, FaultKind, FaultOn, Permission, PullHandle, PullSpec, SimRepository, Times,
+};
 use serde_json::json;
 
 use super::{answer, build, by_sha, concluded, half, run_on, slow_queue};
@@ -139,6 +141,41 @@ fn a_pull_request_that_is_held_by_itself_does_not_pass_behind_a_small_one() {
         assert!(run.summary.unwrap().contains(&format!("by itself so is #{}", failing.number())));
         build(&ctx, &shop).await;
         assert!(small.is_merged() && !failing.is_merged());
+        ctx
+    });
+}
+
+#[test]
+fn the_policy_of_another_branch_judges_no_group() {
+    run_test(async |ctx| {
+        let shop = slow_queue(&ctx);
+        let (one, two) = (shop.open(half(1)), shop.open(half(2)));
+        ctx.settle().await;
+        enforce(&shop, 1);
+        assert!(one.press("rescore") && two.press("rescore"));
+        assert_eq!(concluded(&ctx.check_run(&one).await), "action_required");
+        // Whoever may push to a branch may say in its file what they like.
+        shop.branch("own");
+        shop.push_to("own", Edits::new().write(".github/mergecast.yml", "mode: advisory\n"));
+        let own = shop.open(PullSpec { base: Some("own".to_owned()), ..half(3) });
+        ctx.settle().await;
+        assert_eq!(ctx.assessment(&own).await["verdict"]["mode"], "advisory");
+        // The branch of the queue has a mistake in its file from now on.
+        shop.base_file(".github/mergecast.yml", "mode: enforced\n");
+        let (_, group) = (one.enqueue(), two.enqueue());
+        let run = answer(&ctx, &group).await;
+        assert_eq!(by_sha(&ctx, &group).await.1["verdict"]["mode"], "enforce");
+        assert_eq!(concluded(&run), "action_required");
+        one.dequeue();
+
+        // Once its file is gone, nothing of it stays in force.
+        shop.base_files(Edits::new().remove(".github/mergecast.yml"));
+        assert!(one.press("rescore"));
+        ctx.settle().await;
+        shop.base_file(".github/mergecast.yml", "mode: enforced\n");
+        assert!(one.press("rescore"));
+        ctx.settle().await;
+        assert_eq!(ctx.assessment(&one).await["verdict"]["mode"], "advisory");
         ctx
     });
 }
