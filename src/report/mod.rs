@@ -241,6 +241,9 @@ fn rows(subject: &Subject<'_>, detail: Detail) -> Vec<Row> {
 fn floor_row(floor: &Floor) -> Row {
     let effect = match (floor.applied, floor.exempt_because) {
         (_, Some(Exemption::ProvenRevert)) => say!["does not apply: a proven revert is the way back"],
+        (_, Some(Exemption::ProvenRevertInGroup)) => {
+            say!["does not apply: only a proven revert in the group triggers it, and that is the way back"]
+        }
         (true, None) => say!["a floor: the score is at least this, whatever the sum"],
         (false, None) => say!["a floor: already reached by the sum"],
     };

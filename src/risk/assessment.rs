@@ -129,6 +129,8 @@ impl FloorRule {
 pub enum Exemption {
     /// The change is the exact inverse of an earlier one.
     ProvenRevert,
+    /// In a merge group, only files of proven reverts trigger it.
+    ProvenRevertInGroup,
 }
 
 /// How often changes like this one failed.

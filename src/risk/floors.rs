@@ -1,15 +1,38 @@
 //! Floors: rules that lift a score to at least a stated number. They are never mixed into the sum.
 
+use std::collections::HashSet;
+
 use super::{
     assessment::{Exemption, Floor, FloorRule},
+    diff::View,
     facts::{Reason, Source},
     policy::Floors,
-    signal::{Reading, SIGNALS},
+    signal::{self, Reading, SIGNALS},
 };
 
-/// The floors that are switched on and triggered, in a fixed order. `score` is the sum before them.
-pub(super) fn triggered(floors: &Floors, readings: &[Reading], score: u8) -> Vec<Floor> {
-    let exempt_because = is_set(readings, "revert.proven").then_some(Exemption::ProvenRevert);
+/// Why the floor of migrations does not apply to a merge group that triggers it: it would not without the files of the
+/// proven reverts in it. Where that cannot be told, it applies.
+pub(super) fn exemption(view: &View<'_>, readings: &[Reading]) -> Option<Exemption> {
+    let group = view.facts.change.merge_group.as_ref().filter(|group| !group.reverts.is_empty())?;
+    if !triggers(FloorRule::DestructiveMigration).iter().any(|term| is_set(readings, term)) {
+        return None;
+    }
+    let reverted: HashSet<&String> = group.reverts.iter().flat_map(|revert| &revert.files).collect();
+    let mut rest = view.facts.clone();
+    rest.change.files.retain(|file| !reverted.contains(&file.path));
+    let left_out = (view.facts.change.files.len() - rest.change.files.len()) as u64;
+    rest.change.files_total = rest.change.files_total.saturating_sub(left_out);
+    let read_all = signal::read_all(&rest);
+    let known = !is_open(&read_all, "schema_change.destructive");
+    let harmless = !triggers(FloorRule::DestructiveMigration).iter().any(|term| is_set(&read_all, term));
+    (known && harmless).then_some(Exemption::ProvenRevertInGroup)
+}
+
+/// The floors that are switched on and triggered, in a fixed order. `score` is the sum before them, `migrations` is why that
+/// of migrations does not apply.
+pub(super) fn triggered(floors: &Floors, readings: &[Reading], score: u8, migrations: Option<Exemption>) -> Vec<Floor> {
+    let proven = is_set(readings, "revert.proven").then_some(Exemption::ProvenRevert);
+    let exempt = |rule| proven.or(migrations.filter(|_| rule == FloorRule::DestructiveMigration));
     rules(floors)
         .into_iter()
         .filter(|(rule, _)| triggers(*rule).iter().any(|term| is_set(readings, term)))
@@ -17,8 +40,8 @@ pub(super) fn triggered(floors: &Floors, readings: &[Reading], score: u8) -> Vec
         .map(|(rule, at_least)| Floor {
             rule,
             at_least,
-            applied: exempt_because.is_none() && score < at_least,
-            exempt_because,
+            applied: exempt(rule).is_none() && score < at_least,
+            exempt_because: exempt(rule),
         })
         .collect()
 }

@@ -13,6 +13,18 @@ pub struct MergeGroup {
     pub members: Known<Vec<GroupMember>>,
     /// Those of them that are overridden. An override counts for its own pull request and no other.
     pub overridden: Vec<u64>,
+    /// The proven reverts among them, with the files that are in the group as the revert leaves them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reverts: Vec<ProvenRevert>,
+}
+
+/// A pull request of a group that is a proven revert by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvenRevert {
+    /// Number.
+    pub number: u64,
+    /// Files that the group changes just as it does. Untrusted.
+    pub files: Vec<String>,
 }
 
 impl MergeGroup {

@@ -11,7 +11,7 @@ use super::{
     assessment::{Action, WayDown},
     diff::View,
     facts::{AuthorKind, Change, ChangeState, Facts, FileChange, FileStatus, Opinion, Review, ReviewVerdict},
-    floors::is_set,
+    floors::{self, is_set},
     model::Model,
     patch::Patch,
     paths::{PathKind, kind_of},
@@ -32,12 +32,13 @@ pub(super) fn ways_down(
     score: u8,
 ) -> Vec<WayDown> {
     let light = without_patches(view.facts);
+    let migrations = floors::exemption(view, readings);
     let mut ways: Vec<WayDown> = candidates(view.facts, readings)
         .into_iter()
         .filter_map(|action| {
             let facts = if changes_files(&action) { view.facts } else { &light };
             let readings = read_again(&action, view, facts, readings)?;
-            let target_score = score::score(model, policy, &readings).score;
+            let target_score = score::score(model, policy, &readings, migrations).score;
             let points = score.checked_sub(target_score).filter(|points| *points > 0)?;
             Some(WayDown { action, points, target_score })
         })

@@ -60,6 +60,7 @@ pub(crate) fn floor_in_words(rule: FloorRule) -> &'static str {
 pub(crate) fn exemption_id(exemption: Exemption) -> &'static str {
     match exemption {
         Exemption::ProvenRevert => "proven_revert",
+        Exemption::ProvenRevertInGroup => "proven_revert_in_group",
     }
 }
 

@@ -35,11 +35,11 @@ pub(crate) fn numbers(members: impl ExactSizeIterator<Item = u64>, most: usize) 
 pub(crate) fn members(subject: &Subject<'_>) -> Option<Sentence> {
     let group = subject.facts.change.merge_group.as_ref()?;
     Some(match &group.members {
-        Ok(members) if members.len() == 1 => {
-            say!["A merge group of one pull request, "].with(own(&members[0])).then(": scored from what is known of it")
-        }
+        Ok(members) if members.len() == 1 => say!["A merge group of one pull request, "]
+            .with(own(group, &members[0]))
+            .then(": scored from what is known of it"),
         Ok(members) => {
-            let shown = Sentence::joined(members.iter().take(SCORES_MAX).map(own), ", ");
+            let shown = Sentence::joined(members.iter().take(SCORES_MAX).map(|member| own(group, member)), ", ");
             let left = members.len().saturating_sub(SCORES_MAX);
             let shown = if left == 0 { shown } else { shown.then(" and ").then(count(left)).then(" more") };
             say!["All changes of a merge group together, those ahead in the queue included: "].with(shown)
@@ -50,10 +50,15 @@ pub(crate) fn members(subject: &Subject<'_>) -> Option<Sentence> {
     })
 }
 
-fn own(member: &GroupMember) -> Sentence {
+fn own(group: &MergeGroup, member: &GroupMember) -> Sentence {
     let named = say![pull_request(member.number)];
+    let revert = group.reverts.iter().any(|revert| revert.number == member.number);
     match &member.scored {
-        Some(scored) => named.then(" (").then(count(scored.score)).then(" by itself)"),
+        Some(scored) => named.then(" (").then(count(scored.score)).then(if revert {
+            " by itself, a proven revert)"
+        } else {
+            " by itself)"
+        }),
         None => named.then(" (not scored by itself at this commit)"),
     }
 }
@@ -96,7 +101,7 @@ mod tests {
     fn group(numbers: impl IntoIterator<Item = u64>) -> MergeGroup {
         let member = |number| GroupMember { number, head_sha: String::new(), scored: None };
         let members = Ok(numbers.into_iter().map(member).collect());
-        MergeGroup { head_ref: String::new(), members, overridden: Vec::new() }
+        MergeGroup { head_ref: String::new(), members, overridden: Vec::new(), reverts: Vec::new() }
     }
 
     #[test]

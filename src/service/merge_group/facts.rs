@@ -12,8 +12,10 @@ use crate::{
     config::repository::RepositoryPolicy,
     github::Comparison,
     risk::{
-        facts::{Author, AuthorKind, Change, ChangeState, Facts, FileChange, Known, Reason, Source, Unknown},
-        merge_group::MergeGroup,
+        facts::{Author, AuthorKind, Change, ChangeState, Facts, FileChange, Known, Reason, Revert, Source, Unknown},
+        merge_group::{MergeGroup, ProvenRevert},
+        patch::{LineKind, Patch},
+        paths::{self, PathKind},
     },
     store::{MergeGroupRow, RECENT_SCORES_LIMIT, StoreError},
 };
@@ -56,7 +58,8 @@ impl Made<'_> {
     /// The facts of the whole group.
     pub(super) async fn of_all(&self, compared: Comparison, from_fork: bool) -> Result<Facts, StoreError> {
         let (files, files_total) = self.files(compared.files, compared.complete).await?;
-        let merge_group = self.merge_group().await?;
+        let mut merge_group = self.merge_group().await?;
+        merge_group.reverts = self.reverts(&files).await?;
         Ok(Facts {
             at: self.work.app.clock.now(),
             repository: self.work.repo.to_string(),
@@ -129,6 +132,24 @@ impl Made<'_> {
         Ok(row.and_then(|row| serde_json::from_str(&row.facts).ok()))
     }
 
+    /// The proven reverts among the pull requests, with those of `files` that could trigger a floor and are changed by the
+    /// revert alone: then the group changes them as it does.
+    async fn reverts(&self, files: &[FileChange]) -> Result<Vec<ProvenRevert>, StoreError> {
+        let migrations: Vec<&FileChange> = files.iter().filter(|file| may_migrate(&file.path)).collect();
+        let members = self.members.as_deref().unwrap_or_default();
+        let mut reverts = Vec::new();
+        for member in members.iter().filter(|_| !migrations.is_empty()) {
+            let Some(Facts { change, .. }) = self.own_facts(member).await? else { continue };
+            let proven = matches!(change.revert, Ok(Some(Revert { proven: Ok(true), .. })));
+            let same = |file: &&&FileChange| change.files.iter().any(|own| is_same(own, file));
+            let files: Vec<String> = migrations.iter().filter(same).map(|file| file.path.clone()).collect();
+            if proven && !files.is_empty() {
+                reverts.push(ProvenRevert { number: member.number, files });
+            }
+        }
+        Ok(reverts)
+    }
+
     async fn merge_group(&self) -> Result<MergeGroup, StoreError> {
         let overridden = match &self.members {
             Ok(members) => members_overridden(self.work.app, self.group, members).await?,
@@ -142,6 +163,7 @@ impl Made<'_> {
                 .map(|members| members.iter().map(Member::in_group).collect())
                 .map_err(Clone::clone),
             overridden,
+            reverts: Vec::new(),
         })
     }
 
@@ -154,6 +176,22 @@ fn title(group: &MergeGroup) -> String {
     let Ok(members) = &group.members else { return "Merge group".to_owned() };
     let numbers: Vec<String> = members.iter().map(|member| format!("#{}", member.number)).collect();
     format!("Merge group of {}", numbers.join(", "))
+}
+
+fn may_migrate(path: &str) -> bool {
+    paths::kind_of(path) == PathKind::Migration || paths::has_extension(path, "sql")
+}
+
+/// Whether two changes of a file are the same, perhaps at another place in it.
+fn is_same(one: &FileChange, other: &FileChange) -> bool {
+    let (Ok(left), Ok(right)) = (&one.patch, &other.patch) else { return false };
+    let what =
+        |file: &FileChange| (file.path.clone(), file.previous_path.clone(), file.status, file.added, file.deleted);
+    let lines = |patch: &Patch| {
+        let changed = patch.lines().filter(|line| line.kind != LineKind::Context);
+        changed.map(|line| (line.kind, line.text.to_owned())).collect::<Vec<_>>()
+    };
+    what(one) == what(other) && lines(left) == lines(right)
 }
 
 /// Reviews, owners and checks belong to one pull request each, and were judged with it.

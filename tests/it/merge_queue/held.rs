@@ -179,3 +179,42 @@ fn the_policy_of_another_branch_judges_no_group() {
         ctx
     });
 }
+
+const DROP: &str = "ALTER TABLE orders DROP COLUMN total;\n";
+
+#[test]
+fn a_proven_revert_keeps_its_fast_lane_behind_another_change() {
+    run_test(async |ctx| {
+        let shop = slow_queue(&ctx);
+        shop.base_file("db/migrate/1_drop.sql", DROP);
+        let gone = Edits::new().remove("db/migrate/1_drop.sql");
+        let undone = shop.open(PullSpec::new("Keep the total", "ada", gone));
+        undone.merge();
+        ctx.settle().await;
+        enforce(&shop, 70);
+        let back = PullSpec {
+            body: Some(format!("Reverts acme/shop#{}", undone.number())),
+            ..PullSpec::new("Go back", "ada", Edits::new().write("db/migrate/1_drop.sql", DROP))
+        };
+        let drops = PullSpec::new("Drop more", "ada", Edits::new().write("db/migrate/2_drop.sql", DROP));
+        let [small, back, drops] = [change(1), back, drops].map(|spec| shop.open(spec));
+        ctx.settle().await;
+        let groups = [&small, &back, &drops].map(PullHandle::enqueue);
+        let run = answer(&ctx, &groups[1]).await;
+        let assessment = by_sha(&ctx, &groups[1]).await.1;
+        let floor = &assessment["floors"][0];
+        assert_eq!((&floor["applied"], &floor["exempt_because"]), (&json!(false), &json!("proven_revert_in_group")));
+        assert_eq!(concluded(&run), "success", "{assessment}");
+        let summary = run.summary.unwrap();
+        assert!(
+            summary.contains("by itself, a proven revert)") && summary.contains("that is the way back"),
+            "{summary}"
+        );
+        // What another change destroys is not excused by that.
+        let assessment = by_sha(&ctx, &groups[2]).await.1;
+        assert_eq!((&assessment["floors"][0]["applied"], &assessment["score"]), (&json!(true), &json!(70)));
+        build(&ctx, &shop).await;
+        assert!(small.is_merged() && back.is_merged() && !drops.is_merged());
+        ctx
+    });
+}
