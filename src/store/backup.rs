@@ -108,7 +108,10 @@ fn replace(file: &Path, partial: &Path, aside: &Path) -> Result<bool> {
     let placed = COMPANIONS
         .into_iter()
         .try_for_each(|suffix| match fs::rename(beside(file, suffix), beside(aside, suffix)) {
-            Ok(()) => Ok(moved.push(suffix)),
+            Ok(()) => {
+                moved.push(suffix);
+                Ok(())
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         })
