@@ -29,13 +29,13 @@ pub(super) type Reread = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sy
 pub(super) async fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
     // Before anything that takes a while: without a handler the signal would end the process.
     let mut hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
+    let mut interrupted = std::pin::pin!(interruption()?);
     let settings = settings(config, reread).await?;
     let store = settings.store.clone();
     let service = Service::start(settings).await?;
-    let mut interrupted = std::pin::pin!(interrupted());
     loop {
         tokio::select! {
-            ended = &mut interrupted => break ended?,
+            () = &mut interrupted => break,
             _ = hangups.recv() => service.reread_secrets(),
         }
     }
@@ -90,11 +90,20 @@ pub(super) fn links(config: &Config) -> Links {
 
 /// Returns when the process is asked to end.
 pub(super) async fn interrupted() -> anyhow::Result<()> {
+    interruption()?.await;
+    Ok(())
+}
+
+/// Listens from now on for being asked to end; what it gives is over when that has happened.
+fn interruption() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminated = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed.context("SIGINT cannot be listened for"),
-        _ = terminated.recv() => Ok(()),
-    }
+    let mut pressed = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
+    Ok(async move {
+        tokio::select! {
+            _ = pressed.recv() => {}
+            _ = terminated.recv() => {}
+        }
+    })
 }
 
 /// An address with a port that is free now.
