@@ -74,7 +74,8 @@ ON CONFLICT (repository_id, base_ref) DO UPDATE SET repository = excluded.reposi
 const LAST_GOOD: &str = "\
 SELECT repository, blob_sha, body, stored_at FROM policies WHERE repository_id = $1 AND base_ref = $2";
 
-const FORGET: &str = "DELETE FROM policies WHERE repository_id = $1 AND base_ref = $2";
+const FORGET: &str = "\
+DELETE FROM policies WHERE repository_id = $1 AND base_ref = $2";
 
 #[cfg(test)]
 mod tests {
