@@ -1,5 +1,7 @@
 -- Whether who gave a command could write when it was listened to; NULL until then, and for ever where it was not.
 ALTER TABLE commands ADD COLUMN may_write BIGINT CHECK (may_write IN (0, 1));
+-- Whether what a command waits for has happened since it began to wait.
+ALTER TABLE commands ADD COLUMN outcome_known BIGINT NOT NULL DEFAULT 0;
 
 -- Limits go by when a command was given, not by when it came in.
 DROP INDEX commands_by_pull_request;

@@ -87,6 +87,11 @@ pub fn scoring() -> String {
     "Everything is being read anew; this comment will say what came of it.\n".to_owned()
 }
 
+/// It is no longer open, so that what was said of it last stays.
+pub fn not_open() -> String {
+    "Nothing was done: the pull request is not open, and what its check run said last stays.\n".to_owned()
+}
+
 /// It was scored again.
 pub fn scored(subject: &Subject<'_>) -> String {
     let head = markdown::code(&short(&subject.facts.change.head_sha));
@@ -453,6 +458,7 @@ mod tests {
         }];
         let mut replies = vec![
             help(&rows),
+            not_open(),
             no_such_command(Some("/risk rescore"), &rows),
             no_such_signal(Some("churn")),
             misused("/risk override <reason> [for 4h]"),

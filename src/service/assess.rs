@@ -178,11 +178,16 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
         return Err(Outcome::Retry("GitHub's answer is older than the event".to_owned()));
     }
     seen(app, wanted, &pull).await?;
+    let asked = commands::waiting(app, wanted.repository_id, number(wanted.number)).await?;
+    if !asked.is_empty() && pull.state == ChangeState::Open {
+        // What the check run says may not change, but it must be written.
+        app.store.reopen_check_run(wanted.repository_id, &pull.head_sha, NAME).await?;
+    }
     let repo = &pull.repository;
     let overridden = overrides::in_force(app, &pull, wanted).await?;
     let shown = score(app, &installation, repo, &pull, overridden).await?;
     finish_older(app, &installation, repo, &Head::of(&pull), &shown).await?;
-    Ok(commands::wake(app, wanted.repository_id, number(wanted.number)).await?)
+    Ok(commands::wake(app, wanted.repository_id, number(wanted.number), &asked).await?)
 }
 
 /// The installation with places for what a score writes: its check run is created and completed, or one that is there
@@ -445,8 +450,11 @@ pub(super) async fn say_failure(app: &App, job: &Job, reference: &str) -> Option
     }
     let wanted = serde_json::from_str::<PullRequestJob>(&job.payload).ok()?;
     let failed = fail_runs(app, &wanted, reference).await;
-    let woken = commands::wake(app, wanted.repository_id, number(wanted.number)).await;
-    failed.err().or(woken.err().map(Outcome::from))
+    let woken = async {
+        let asked = commands::waiting(app, wanted.repository_id, number(wanted.number)).await?;
+        commands::wake(app, wanted.repository_id, number(wanted.number), &asked).await
+    };
+    failed.err().or(woken.await.err().map(Outcome::from))
 }
 
 async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Result<(), Outcome> {

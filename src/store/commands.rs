@@ -72,6 +72,8 @@ pub struct CommandRow {
     pub shown: bool,
     /// Since when the creation of the answer is under way, in milliseconds since 1970.
     pub unanswered_since: Option<i64>,
+    /// Whether what it waits for has happened since it began to wait.
+    pub outcome_known: bool,
 }
 
 /// How far a command is.
@@ -243,6 +245,14 @@ impl Store {
         self.db.exec(REPLIED, args).await.map(drop)
     }
 
+    /// Notes that what a command waits for has happened.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn command_outcome_known(&self, key: &str) -> Result<()> {
+        self.db.exec(OUTCOME_KNOWN, vec![key.into()]).await.map(drop)
+    }
+
     /// Notes that nothing is left to do with a command.
     ///
     /// # Errors
@@ -283,11 +293,24 @@ fn command(mut row: Row) -> Result<CommandRow> {
         reply_id: row.take(13)?,
         shown: row.take::<i64>(14)? == 1,
         unanswered_since: row.take(15)?,
+        outcome_known: row.take::<i64>(16)? == 1,
     })
 }
 
-pub(super) const STATEMENTS: &[&str] =
-    &[ADMIT, KNOWN, HEAR_READER, HEAR_WRITER, OPEN, DECIDE, FEEDBACK, UNANSWERED, REPLIED, CLOSE, FORGET];
+pub(super) const STATEMENTS: &[&str] = &[
+    ADMIT,
+    KNOWN,
+    HEAR_READER,
+    HEAR_WRITER,
+    OPEN,
+    DECIDE,
+    FEEDBACK,
+    UNANSWERED,
+    REPLIED,
+    OUTCOME_KNOWN,
+    CLOSE,
+    FORGET,
+];
 
 const ADMIT: &str = "\
 INSERT INTO commands (command_key, repository_id, pull_request, comment_id, actor_id, actor, command, asked_on, \
@@ -314,7 +337,7 @@ UPDATE commands SET may_write = 1 WHERE command_key = $1";
 
 const OPEN: &str = "\
 SELECT command_key, repository_id, pull_request, comment_id, actor_id, actor, command, asked_on, asked_at, \
-  received_at, state, accepted, reply, reply_id, shown, unanswered_since \
+  received_at, state, accepted, reply, reply_id, shown, unanswered_since, outcome_known \
 FROM commands WHERE repository_id = $1 AND pull_request = $2 AND state <> 'done' ORDER BY asked_at, command_key";
 
 const DECIDE: &str = "\
@@ -331,6 +354,9 @@ UPDATE commands SET unanswered_since = $2 WHERE command_key = $1";
 const REPLIED: &str = "\
 UPDATE commands SET reply_id = $2, unanswered_since = NULL, shown = CASE WHEN reply = $3 THEN $4 ELSE 0 END \
 WHERE command_key = $1";
+
+const OUTCOME_KNOWN: &str = "\
+UPDATE commands SET outcome_known = 1 WHERE command_key = $1";
 
 const CLOSE: &str = "\
 UPDATE commands SET state = 'done' WHERE command_key = $1";

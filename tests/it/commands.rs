@@ -5,6 +5,7 @@ use std::time::Duration;
 use mergecast::{
     github::sim::{
         Edits, Fault, FaultKind, FaultOn, Permission, PullHandle, PullSpec, SimComment, SimRepository, Times,
+        WebhookFault, WebhookFaultKind,
     },
     service::Timing,
 };
@@ -172,6 +173,34 @@ fn a_rescore_is_answered_at_once_and_edited_with_its_outcome() {
 }
 
 #[test]
+fn a_rescore_leaves_alone_what_is_final() {
+    run_test(async |ctx| {
+        let (_, pull) = scored(&ctx).await;
+        let old = (pull.head_sha(), glance(&ctx, &pull).await.run);
+        // A commit is pushed whose webhook comes after the command.
+        ctx.sim.webhook_fault(WebhookFault {
+            event: Some("pull_request".to_owned()),
+            kind: WebhookFaultKind::Reordered,
+            times: Times::Next(1),
+        });
+        pull.push(Edits::new().write("z.rs", "z\n"));
+        let said = say(&ctx, &pull, "nora", "/risk rescore").await;
+        assert!(said.reply().contains(&format!("Scored again for `{}`", &pull.head_sha()[..7])), "{}", said.reply());
+        let runs = ctx.sim.check_runs(pull.repository(), &old.0);
+        assert_eq!(runs.into_iter().find(|run| run.id == old.1.id), Some(old.1), "the old head keeps what it says");
+        pull.close();
+        ctx.rest().await;
+        let last = glance(&ctx, &pull).await;
+        let said = say(&ctx, &pull, "nora", "/risk rescore").await;
+        assert_eq!(said.reactions, REFUSED);
+        assert!(said.reply().contains("is not open"), "{}", said.reply());
+        let after = glance(&ctx, &pull).await;
+        assert_eq!((after.run, &after.json["id"]), (last.run, &last.json["id"]), "the last word stays");
+        ctx
+    });
+}
+
+#[test]
 fn who_may_not_is_told_who_may_and_strangers_are_told_nothing() {
     run_test(async |ctx| {
         let (shop, pull) = scored(&ctx).await;
@@ -312,12 +341,14 @@ fn a_crowd_cannot_silence_those_who_may_write() {
         assert_eq!(say(&ctx, &pull, "max", "/risk").await.reactions, FOLLOWED, "one reader silences nobody");
         let mark = ctx.sim.requests();
         let crowd: Vec<u64> = (0..1_000).map(|n| pull.comment(&format!("person{n}"), "/risk help")).collect();
-        ctx.rest().await;
+        ctx.settle().await;
         assert!(crowd.iter().all(|one| said(&pull, *one).nothing()), "the readers' share was spent");
         let cost = ctx.sim.exchanges_since(mark);
         assert!(cost.len() <= 100 && cost.iter().all(|each| each.method == "GET"), "{} requests", cost.len());
         for who in ["nora", "max"] {
-            assert_eq!(say(&ctx, &pull, who, "/risk").await.reactions, FOLLOWED, "{who}");
+            let comment = pull.comment(who, "/risk");
+            ctx.settle().await;
+            assert_eq!(said(&pull, comment).reactions, FOLLOWED, "{who}");
         }
         ctx
     });

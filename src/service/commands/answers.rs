@@ -7,6 +7,7 @@ use crate::{
     report::{check_run::NAME, comment},
     risk::{
         assessment::Because,
+        facts::ChangeState,
         overrides::{Ask, Current, End, Refusal, Role, Shown, permit, standing},
         signal::SIGNALS,
     },
@@ -91,11 +92,11 @@ impl Work<'_> {
         }
     }
 
+    /// The job that scores sets the check run back to work: only it knows which commit is the head by then.
     async fn rescores(&self) -> Result<Decision<'static>, Stop> {
-        let (repository_id, pull) = (self.job.repository_id, number(self.job.number));
-        // What the check run says may not change, but it must be written.
-        if let Some(latest) = self.app.store.latest_assessment(repository_id, pull).await? {
-            self.app.store.reopen_check_run(repository_id, &latest.head_sha, NAME).await?;
+        let pull = self.installation.pull_request(&self.repo, self.job.number, &self.app.look(), None).await?;
+        if pull.state != ChangeState::Open {
+            return Ok(told(comment::not_open()));
         }
         let requests = vec![route::request(self.job, self.app.clock.now_ms())];
         Ok(Decision { waits: true, requests, ..followed(comment::scoring()) })
@@ -103,6 +104,9 @@ impl Work<'_> {
 
     /// What came of scoring again, once the check run says it.
     pub(super) async fn conclude(&self, row: &mut CommandRow) -> Result<(), Stop> {
+        if !row.outcome_known {
+            return Ok(());
+        }
         let repository_id = self.job.repository_id;
         let Some(stored) = self.stored().await? else { return Ok(()) };
         let latest = stored.row();
@@ -165,7 +169,7 @@ impl Work<'_> {
             asked_at: instant(row.given.asked_at),
             asked_on: row.given.asked_on.as_deref(),
         };
-        let open = pull.state == crate::risk::facts::ChangeState::Open;
+        let open = pull.state == ChangeState::Open;
         let current = Current { head_sha: &pull.head_sha, base_ref: &pull.base_ref, open };
         let now = self.app.clock.now();
         let assessment = stored.as_ref().map(Stored::assessment);

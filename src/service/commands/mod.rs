@@ -148,10 +148,24 @@ fn request(job: &PullRequestJob, run_at: i64) -> JobRequest {
     }
 }
 
-/// A pull request was scored, or could not be: commands that wait for it are gone on with.
-pub(super) async fn wake(app: &App, repository_id: i64, pull_request: i64) -> Result<(), StoreError> {
-    let open = app.store.open_commands(repository_id, pull_request).await?;
-    if open.iter().any(|row| row.state == CommandState::Waiting) {
+/// Keys of the commands that wait for a pull request to be scored again.
+pub(super) async fn waiting(app: &App, repository_id: i64, pull_request: i64) -> Result<Vec<String>, StoreError> {
+    let mut open = app.store.open_commands(repository_id, pull_request).await?;
+    open.retain(|row| row.state == CommandState::Waiting);
+    Ok(open.into_iter().map(|row| row.given.key).collect())
+}
+
+/// A pull request was scored, or could not be: the commands that waited for it when that began are gone on with.
+pub(super) async fn wake(
+    app: &App,
+    repository_id: i64,
+    pull_request: i64,
+    waited: &[String],
+) -> Result<(), StoreError> {
+    for command in waited {
+        app.store.command_outcome_known(command).await?;
+    }
+    if !waited.is_empty() {
         app.store.request_job_again(&key(repository_id, pull_request), app.clock.now_ms()).await?;
         app.jobs.notify_waiters();
     }
