@@ -10,3 +10,13 @@ DROP INDEX commands_by_actor;
 CREATE INDEX commands_by_pull_request ON commands (repository_id, pull_request, asked_at);
 CREATE INDEX commands_by_repository ON commands (repository_id, asked_at);
 CREATE INDEX commands_by_actor ON commands (actor_id, asked_at);
+
+-- When the head or the base branch of a pull request was moved last, as webhooks told: what was asked for before that
+-- was asked about something else, even if it is moved back.
+CREATE TABLE pull_request_moves (
+    repository_id BIGINT NOT NULL,
+    pull_request BIGINT NOT NULL,
+    head_sha TEXT,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (repository_id, pull_request)
+);

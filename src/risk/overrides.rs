@@ -210,7 +210,11 @@ pub fn ended_by(made: &Made, happening: Happening<'_>) -> Option<End> {
     let terms = &made.terms;
     let is_news = |at: Option<DateTime<Utc>>| at.is_none_or(|at| at.timestamp() >= made.asked_at.timestamp());
     match happening {
-        Happening::Pushed { head_sha, at } => (terms.head_sha != head_sha && is_news(at)).then_some(End::Pushed),
+        // Its own commit pushed later: there was another in between.
+        Happening::Pushed { head_sha, at } if terms.head_sha == head_sha => {
+            at.is_some_and(|at| at.timestamp() > made.asked_at.timestamp()).then_some(End::Pushed)
+        }
+        Happening::Pushed { at, .. } => is_news(at).then_some(End::Pushed),
         Happening::Retargeted { at } => is_news(at).then_some(End::Retargeted),
         Happening::Seen { head_sha, .. } if terms.head_sha != head_sha => Some(End::Pushed),
         Happening::Seen { base_ref, .. } if terms.base_ref != base_ref => Some(End::Retargeted),

@@ -9,7 +9,7 @@ use super::{App, assess::Outcome, assess::PullRequestJob, metrics, number, route
 use crate::{
     github::{PullRequest, webhook::PullRequestAction, webhook::PullRequestEvent},
     risk::overrides::{Happening, Made, Override, ended_by, standing},
-    store::{Ended, JobRequest, StoreError},
+    store::{Ended, JobRequest, Move, StoreError},
 };
 
 /// Kind of the jobs that look at an override when its time is over.
@@ -28,6 +28,11 @@ pub(super) async fn in_force(
     pull: &PullRequest,
     wanted: &PullRequestJob,
 ) -> Result<Option<Override>, Outcome> {
+    // A push or another base that was heard of just before the override was stored found none to end.
+    let moved = app.store.latest_move(wanted.repository_id, number(wanted.number)).await?;
+    if let Some(moved) = &moved {
+        happened(app, wanted, happening(moved)).await?;
+    }
     let (head_sha, base_ref) = (pull.head_sha.as_str(), pull.base_ref.as_str());
     let happening = Happening::Seen { head_sha, base_ref, now: app.clock.now() };
     Ok(happened(app, wanted, happening).await?.map(|made| made.terms))
@@ -35,13 +40,24 @@ pub(super) async fn in_force(
 
 /// What a webhook about a pull request means for its override: a push ends it even if the commit comes back later.
 pub(super) async fn heard(app: &App, event: &PullRequestEvent, job: &PullRequestJob) -> Result<(), StoreError> {
-    let at = event.pull.updated_at;
-    let happening = match event.action {
-        PullRequestAction::Synchronize => Happening::Pushed { head_sha: &event.pull.head_sha, at },
-        PullRequestAction::Edited { base: true, .. } => Happening::Retargeted { at },
+    let at = event.pull.updated_at.unwrap_or_else(|| app.clock.now());
+    let head_sha = match event.action {
+        PullRequestAction::Synchronize => Some(event.pull.head_sha.clone()),
+        PullRequestAction::Edited { base: true, .. } => None,
         _ => return Ok(()),
     };
-    happened(app, job, happening).await.map(drop)
+    let moved = Move { head_sha, at };
+    app.store.moved(job.repository_id, number(job.number), &moved).await?;
+    happened(app, job, happening(&moved)).await.map(drop)
+}
+
+/// What a move is to overrides.
+pub(super) fn happening(moved: &Move) -> Happening<'_> {
+    let at = Some(moved.at);
+    match &moved.head_sha {
+        Some(head_sha) => Happening::Pushed { head_sha, at },
+        None => Happening::Retargeted { at },
+    }
 }
 
 /// Tells the override of a pull request what happened; gives the one that still stands.

@@ -130,7 +130,7 @@ impl Store {
         self.one_assessment(LATEST_FOR_HEAD, vec![repository_id.into(), head_sha.into()]).await
     }
 
-    /// When a commit of a pull request was assessed first, in milliseconds since 1970.
+    /// When a commit of a pull request was assessed first since another of its commits was assessed last, in milliseconds since 1970.
     ///
     /// # Errors
     /// Whatever the database fails with.
@@ -321,7 +321,8 @@ const LATEST_FOR_HEAD: &str = concat!(
 );
 
 const FIRST_AT: &str = "\
-SELECT MIN(at) FROM assessments WHERE repository_id = $1 AND pull_request = $2 AND head_sha = $3";
+SELECT MIN(at) FROM assessments WHERE repository_id = $1 AND pull_request = $2 AND head_sha = $3 AND at > COALESCE(( \
+  SELECT MAX(at) FROM assessments WHERE repository_id = $1 AND pull_request = $2 AND head_sha <> $3), -1)";
 
 const BY_NAME_AND_PULL_REQUEST: &str = concat!(
     "SELECT ",

@@ -41,7 +41,7 @@ impl Store {
             (JOBS, args)
         };
         let mut statements: Vec<Statement> =
-            [ASSESSMENTS, CHECK_RUNS, POLICIES, MERGE_GROUPS, COMMANDS, OVERRIDES, FEEDBACK]
+            [ASSESSMENTS, CHECK_RUNS, POLICIES, MERGE_GROUPS, COMMANDS, OVERRIDES, MOVES, FEEDBACK]
                 .into_iter()
                 .map(|sql| (sql, rows()))
                 .collect();
@@ -90,6 +90,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     MERGE_GROUPS,
     COMMANDS,
     OVERRIDES,
+    MOVES,
     FEEDBACK,
     JOBS,
     REPOSITORY,
@@ -155,6 +156,14 @@ const OVERRIDES: &str = concat!(
     "\
 DELETE FROM override_events WHERE (override_id, ends) IN ( \
   SELECT override_id, ends FROM override_events WHERE repository_id = $1 ORDER BY override_id, ends LIMIT $3) AND ",
+    left!()
+);
+
+const MOVES: &str = concat!(
+    "\
+DELETE FROM pull_request_moves WHERE (repository_id, pull_request) IN ( \
+  SELECT repository_id, pull_request FROM pull_request_moves WHERE repository_id = $1 \
+  ORDER BY pull_request LIMIT $3) AND ",
     left!()
 );
 

@@ -43,7 +43,7 @@ pub use inspect::{GivenUp, Inspection, Integrity, inspect};
 pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
 pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
-pub use overrides::Ended;
+pub use overrides::{Ended, Move};
 pub use path::StorePath;
 pub use policies::PolicyRow;
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};

@@ -19,6 +19,26 @@ impl Store {
         rows.into_iter().map(entry).collect()
     }
 
+    /// Notes that a pull request was moved. Webhooks come in any order: the latest move is kept.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn moved(&self, repository_id: i64, pull_request: i64, moved: &Move) -> Result<()> {
+        let at = moved.at.timestamp_millis();
+        let args = vec![repository_id.into(), pull_request.into(), moved.head_sha.as_ref().into(), at.into()];
+        self.db.exec(MOVED, args).await.map(drop)
+    }
+
+    /// The latest move of a pull request.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn latest_move(&self, repository_id: i64, pull_request: i64) -> Result<Option<Move>> {
+        let args = vec![repository_id.into(), pull_request.into()];
+        let Some(mut row) = self.db.query_one(LATEST_MOVE, args).await? else { return Ok(None) };
+        Ok(Some(Move { head_sha: row.take(0)?, at: instant(row.take(1)?)? }))
+    }
+
     /// Adds that an override ended, and requests what is to be done about it, all or nothing. One that has ended already
     /// stays as it ended.
     ///
@@ -29,6 +49,15 @@ impl Store {
         statements.extend(requests.iter().map(|request| jobs::request(request, end.at.timestamp_millis())));
         self.db.tx(statements).await.map(drop)
     }
+}
+
+/// That the head or the base branch of a pull request was moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The new head; `None` where the base branch was changed.
+    pub head_sha: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// The end of an override.
@@ -102,7 +131,7 @@ fn instant(ms: i64) -> Result<DateTime<Utc>> {
     DateTime::from_timestamp_millis(ms).ok_or(StoreError::Unreadable("an instant"))
 }
 
-pub(super) const STATEMENTS: &[&str] = &[MAKE, END, LEDGER];
+pub(super) const STATEMENTS: &[&str] = &[MAKE, END, LEDGER, MOVED, LATEST_MOVE];
 
 const MAKE: &str = "\
 INSERT INTO override_events (override_id, ends, what, repository_id, pull_request, at, login, reason, asked_at, \
@@ -116,6 +145,14 @@ VALUES ($1, 1, $2, $3, $4, $5, $6) ON CONFLICT (override_id, ends) DO NOTHING";
 const LEDGER: &str = "\
 SELECT override_id, what, at, login, reason, asked_at, until_at, head_sha, base_ref, score \
 FROM override_events WHERE repository_id = $1 AND pull_request = $2 ORDER BY at, override_id, ends";
+
+const MOVED: &str = "\
+INSERT INTO pull_request_moves (repository_id, pull_request, head_sha, at) VALUES ($1, $2, $3, $4) \
+ON CONFLICT (repository_id, pull_request) DO UPDATE SET head_sha = excluded.head_sha, at = excluded.at \
+WHERE excluded.at >= pull_request_moves.at";
+
+const LATEST_MOVE: &str = "\
+SELECT head_sha, at FROM pull_request_moves WHERE repository_id = $1 AND pull_request = $2";
 
 #[cfg(test)]
 mod tests {
@@ -138,6 +175,19 @@ mod tests {
             score: 72,
         };
         Made { terms, asked_at: at(ms - 1) }
+    }
+
+    #[tokio::test]
+    async fn the_latest_move_is_known_whatever_the_order() {
+        let place = Place::new();
+        let store = place.open().await;
+        let pushed = |ms, head: &str| Move { head_sha: Some(head.to_owned()), at: at(ms) };
+        let retargeted = Move { head_sha: None, at: at(300) };
+        for moved in [&pushed(200, "b"), &retargeted, &pushed(100, "a")] {
+            store.moved(1, 7, moved).await.unwrap();
+        }
+        assert_eq!(store.latest_move(1, 7).await, Ok(Some(retargeted)));
+        assert_eq!(store.latest_move(1, 8).await, Ok(None));
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use mergecast::{
-    github::sim::{Edits, Permission, PullHandle, PullSpec, SimRepository},
+    github::sim::{Edits, Permission, PullHandle, PullSpec, SimRepository, Times, WebhookFault, WebhookFaultKind},
     service::Stored,
 };
 
@@ -134,6 +134,8 @@ fn a_push_or_another_base_ends_it_and_it_does_not_come_back() {
         assert!(!in_force(&glance(&ctx, &pull).await));
         pull.retarget("main");
         assert!(!in_force(&glance(&ctx, &pull).await));
+        // GitHub tells whole seconds: of one in which the base was changed it is not known what was seen.
+        ctx.clock.advance(Duration::from_secs(1));
         say(&ctx, &pull, "max", "/risk override four").await;
         assert!(in_force(&glance(&ctx, &pull).await));
         let said = say(&ctx, &pull, "nora", "/risk override cancel").await;
@@ -240,6 +242,48 @@ fn only_what_was_seen_and_is_held_can_be_overridden() {
         say(&ctx, &late, "nora", "/risk rescore").await;
         refused(&late, "below the threshold of 100").await;
         assert_eq!(ledger(&ctx), Vec::<String>::new());
+        ctx
+    });
+}
+
+#[test]
+fn what_was_asked_for_on_something_else_is_refused_though_it_comes_back() {
+    run_test(async |ctx| {
+        let (shop, pull) = held(&ctx, "").await;
+        shop.branch("next");
+        let seen = pull.head_sha();
+        let there_and_back: [(&str, &dyn Fn()); 2] = [
+            ("push", &|| {
+                pull.push(Edits::new().write("evil.rs", "evil\n"));
+                ctx.clock.advance(Duration::from_secs(2));
+                pull.reset(&seen);
+            }),
+            ("base", &|| {
+                pull.retarget("next");
+                ctx.clock.advance(Duration::from_secs(2));
+                pull.retarget("main");
+            }),
+        ];
+        for (name, moves) in there_and_back {
+            // The comment's webhook gets lost until all else is done.
+            ctx.sim.webhook_fault(WebhookFault {
+                event: Some("issue_comment".to_owned()),
+                kind: WebhookFaultKind::Lost,
+                times: Times::Next(1),
+            });
+            let comment = pull.comment("nora", "/risk override What I see is fine");
+            ctx.clock.advance(Duration::from_secs(2));
+            moves();
+            ctx.rest().await;
+            assert_eq!(pull.head_sha(), seen);
+            let sent = ctx.sim.deliveries().into_iter().rfind(|one| one.event == "issue_comment").expect("a delivery");
+            assert!(ctx.sim.redeliver(&sent.guid));
+            ctx.rest().await;
+            let said = said(&pull, comment);
+            assert_eq!(said.reactions, REFUSED, "{name}");
+            assert!(said.reply().contains("look at the new one"), "{name}: {}", said.reply());
+            assert!(!in_force(&glance(&ctx, &pull).await), "{name}");
+        }
         ctx
     });
 }

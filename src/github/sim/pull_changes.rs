@@ -23,9 +23,29 @@ impl State {
         self.dequeue(full_name, number, "UNKNOWN_REMOVAL_REASON");
         let base_tip = self.known(full_name).branches.get(&base_ref).cloned().unwrap_or_default();
         if forced {
-            self.known_mut(&head_repo).branches.insert(head_ref.clone(), base_tip.clone());
+            self.known_mut(&head_repo).branches.insert(head_ref.clone(), base_tip);
         }
-        let after = self.commit_to(&head_repo, &head_ref, edits, &author);
+        self.commit_to(&head_repo, &head_ref, edits, &author);
+        self.head_moved(full_name, number)
+    }
+
+    /// Sets the head to a commit that is there, as a forced push of it does.
+    pub(super) fn reset_pull(&mut self, full_name: &str, number: u64, sha: &str) {
+        let pull = self.pull_mut(full_name, number);
+        let (head_repo, head_ref) = (pull.head_repo.clone(), pull.head_ref.clone());
+        let Some(head_repo) = head_repo else { return };
+        self.dequeue(full_name, number, "UNKNOWN_REMOVAL_REASON");
+        self.known_mut(&head_repo).branches.insert(head_ref, sha.to_owned());
+        self.head_moved(full_name, number);
+    }
+
+    /// The head branch of a pull request points to another commit than the pull request has it.
+    fn head_moved(&mut self, full_name: &str, number: u64) -> String {
+        let pull = self.pull_mut(full_name, number);
+        let (head_repo, head_ref) = (pull.head_repo.clone().unwrap_or_default(), pull.head_ref.clone());
+        let (before, author, base_ref) = (pull.head_sha.clone(), pull.author.clone(), pull.base_ref.clone());
+        let base_tip = self.known(full_name).branches.get(&base_ref).cloned().unwrap_or_default();
+        let after = self.known(&head_repo).branches.get(&head_ref).cloned().unwrap_or_default();
         let now = self.now();
         let pull = self.pull_mut(full_name, number);
         (pull.head_sha, pull.base_sha, pull.updated_at) = (after.clone(), base_tip, now);

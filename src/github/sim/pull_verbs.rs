@@ -53,6 +53,11 @@ impl PullHandle {
         self.sim.act(|state| state.push_pull(&self.repo, self.number, &edits, false))
     }
 
+    /// The head is set to a commit that is there, such as one that was pushed over.
+    pub fn reset(&self, sha: &str) {
+        self.sim.act(|state| state.reset_pull(&self.repo, self.number, sha));
+    }
+
     /// Replaces the commits of the head branch by one on top of the base branch, as after a rebase.
     pub fn force_push(&self, edits: impl Into<Edits>) -> String {
         let edits = edits.into();

@@ -99,7 +99,9 @@ fn old_news_ends_nothing() {
     check(pushed("b", Some(99)), None);
     check(pushed("b", Some(100)), Some(End::Pushed));
     check(pushed("b", None), Some(End::Pushed));
-    check(pushed("a", Some(200)), None);
+    check(pushed("a", Some(100)), None);
+    check(pushed("a", None), None);
+    check(pushed("a", Some(101)), Some(End::Pushed));
     check(Happening::Retargeted { at: Some(at(99)) }, None);
     check(Happening::Retargeted { at: Some(at(101)) }, Some(End::Retargeted));
     let seen = |head_sha, base_ref, second| Happening::Seen { head_sha, base_ref, now: at(second) };

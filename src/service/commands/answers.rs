@@ -8,7 +8,7 @@ use crate::{
     risk::{
         assessment::Because,
         facts::ChangeState,
-        overrides::{Ask, Current, End, Refusal, Role, Shown, permit, standing},
+        overrides::{Ask, Current, End, Grant, Refusal, Role, Shown, ended_by, permit, standing},
         signal::SIGNALS,
     },
     service::{Stored, assess::Outcome, gather, metrics, number, overrides, route},
@@ -173,7 +173,8 @@ impl Work<'_> {
         let current = Current { head_sha: &pull.head_sha, base_ref: &pull.base_ref, open };
         let now = self.app.clock.now();
         let assessment = stored.as_ref().map(Stored::assessment);
-        match (permit(&ask, policy, current, shown, now), assessment) {
+        let granted = self.unmoved(permit(&ask, policy, current, shown, now)).await?;
+        match (granted, assessment) {
             (Ok(grant), Some(assessment)) => {
                 let terms = &grant.made.terms;
                 let reply = comment::overridden(terms, grant.cut, assessment);
@@ -200,6 +201,14 @@ impl Work<'_> {
             }
             (Ok(_), None) => Ok(told(comment::refused(Refusal::NotScored, None))),
         }
+    }
+
+    /// What would have ended an override had it been made at once refuses it: it was asked for on something else.
+    async fn unmoved(&self, granted: Result<Grant, Refusal>) -> Result<Result<Grant, Refusal>, Stop> {
+        let Ok(grant) = granted else { return Ok(granted) };
+        let moved = self.app.store.latest_move(self.job.repository_id, number(self.job.number)).await?;
+        let end = moved.and_then(|moved| ended_by(&grant.made, overrides::happening(&moved)));
+        Ok(if end.is_some() { Err(Refusal::Moved) } else { Ok(grant) })
     }
 
     async fn cancels<'r>(&self, standing_id: Option<&'r str>, actor: &'r str) -> Result<Decision<'r>, Stop> {
