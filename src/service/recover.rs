@@ -240,8 +240,8 @@ pub struct Asked {
 }
 
 /// Reads the log back to `since`, at most three days, and asks for everything in it that has not come, however often it
-/// was asked for before, and for what came and was given up. `pace` is awaited before each request beyond the first
-/// [`ASKS`] and those after them.
+/// was asked for before, and for what came and was given up. `pace` is awaited before each request beyond the
+/// first ninety and those after them.
 ///
 /// # Errors
 /// When GitHub does not let the log be read, or the database fails.
