@@ -94,8 +94,9 @@ impl Installation {
     pub async fn react(&self, repo: &RepoName, comment: u64, reaction: Reaction) -> Result<(), Error> {
         let segments = ["repos", repo.owner(), repo.name(), "issues", "comments", &comment.to_string(), "reactions"];
         let url = self.transport().url(segments, &[]);
-        let answer = self.say(Method::POST, url, &json!({ "content": reaction.content() })).await;
-        answer.map(drop)
+        let answer = self.say(Method::POST, url, &json!({ "content": reaction.content() })).await?;
+        // What is no reaction is no proof that there is one; giving it again does no harm.
+        answer.json::<Id>().map(drop).map_err(|_| Error::AnswerLost { status: Some(answer.status) })
     }
 
     /// Writes a comment below a pull request and gives its id. Never repeated inside; [`Error::AnswerLost`] when it may
