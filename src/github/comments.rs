@@ -96,7 +96,7 @@ impl Installation {
         let url = self.transport().url(segments, &[]);
         let answer = self.say(Method::POST, url, &json!({ "content": reaction.content() })).await?;
         // What is no reaction is no proof that there is one; giving it again does no harm.
-        answer.json::<Id>().map(drop).map_err(|_| Error::AnswerLost { status: Some(answer.status) })
+        written(&answer).map(drop)
     }
 
     /// Writes a comment below a pull request and gives its id. Never repeated inside; [`Error::AnswerLost`] when it may
@@ -104,16 +104,14 @@ impl Installation {
     pub async fn create_comment(&self, repo: &RepoName, number: u64, body: &str) -> Result<u64, Error> {
         let segments = ["repos", repo.owner(), repo.name(), "issues", &number.to_string(), "comments"];
         let url = self.transport().url(segments, &[]);
-        let answer = self.say(Method::POST, url, &json!({ "body": fitting(body)? })).await?;
-        let comment = answer.json::<Id>().map_err(|_| Error::AnswerLost { status: Some(answer.status) })?;
-        Ok(comment.id)
+        written(&self.say(Method::POST, url, &json!({ "body": fitting(body)? })).await?)
     }
 
     /// Replaces the text of a comment of ours; this may be repeated.
     pub async fn update_comment(&self, repo: &RepoName, comment: u64, body: &str) -> Result<(), Error> {
         let segments = ["repos", repo.owner(), repo.name(), "issues", "comments", &comment.to_string()];
         let url = self.transport().url(segments, &[]);
-        self.say(Method::PATCH, url, &json!({ "body": fitting(body)? })).await.map(drop)
+        written(&self.say(Method::PATCH, url, &json!({ "body": fitting(body)? })).await?).map(drop)
     }
 
     /// The first comment of ours below a pull request that begins with a marker.
@@ -145,6 +143,11 @@ impl Installation {
     async fn say(&self, method: Method, url: url::Url, body: &Value) -> Result<Answer, Error> {
         self.call(Bucket::Core, &Call::write(method, url, body.to_string().into_bytes())).await
     }
+}
+
+/// The id of what was written; an answer that names none leaves in doubt whether it was.
+fn written(answer: &Answer) -> Result<u64, Error> {
+    answer.json::<Id>().map(|written| written.id).map_err(|_| Error::AnswerLost { status: Some(answer.status) })
 }
 
 fn fitting(body: &str) -> Result<&str, Error> {
@@ -231,6 +234,7 @@ mod tests {
             ("POST", "comments") => Some(json(201, &json!("garbled"))),
             ("POST", "reactions") => Some(json(200, &json!({"id": 1, "content": "eyes"}))),
             ("PATCH", "9") => Some(json(200, &json!({"id": 9}))),
+            ("PATCH", "7") => Some(json(200, &json!("garbled"))),
             _ => None,
         })
         .await;
@@ -238,6 +242,7 @@ mod tests {
         assert_eq!(i.create_comment(&repo(), 1, "a").await, Ok(9));
         assert_eq!(i.create_comment(&repo(), 2, "a").await, Err(Error::AnswerLost { status: Some(201) }));
         assert_eq!(i.update_comment(&repo(), 9, "b").await, Ok(()));
+        assert_eq!(i.update_comment(&repo(), 7, "b").await, Err(Error::AnswerLost { status: Some(200) }));
         assert_eq!(i.react(&repo(), 9, Reaction::Eyes).await, Ok(()));
         assert_eq!(i.update_comment(&repo(), 8, "b").await, Err(Error::NotFound));
         s.asked();
