@@ -12,6 +12,8 @@
 //! - [`command`] reads slash-commands: one enum is grammar, validation and help.
 //! - [`risk`] makes an assessment of facts, model and policy. `risk::facts` is all that can be known of a change,
 //!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door.
+//! - [`history`] is told of each change of a main line and answers what came before a change.
+//! - [`outcome`] says how right scores have been, and fits models to outcomes.
 //! - [`report`] puts an assessment into words: check run, page, terminal, JSON, SARIF. Text from outside is made
 //!   harmless there and nowhere else.
 //!
@@ -83,6 +85,8 @@
 
 pub mod codeowners;
 pub mod command;
+pub mod history;
+pub mod outcome;
 pub mod report;
 pub mod risk;
 

@@ -1,0 +1,77 @@
+//! One change as it landed on the main line.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Who wrote a change, as a number that only says "the same again": the hash of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Author(pub u64);
+
+impl Author {
+    /// The author of this name, by `.mailmap` where there is one. Case and white space around it do not matter.
+    pub fn named(name: &str) -> Self {
+        let digest = Sha256::digest(name.trim().to_lowercase());
+        Self(digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+}
+
+/// How a change names an earlier one that it undoes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Claim {
+    /// A commit of the main line, by object id or its beginning (7 digits and more, lower case).
+    Commit(String),
+    /// A pull request of this repository, by number.
+    PullRequest(u64),
+    /// A change by its title, without the number that GitHub appends.
+    Title(String),
+    /// A revision of Phabricator, by the number in `Differential Revision: D12`.
+    Revision(u64),
+}
+
+/// One changed file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandedFile {
+    /// Path after the change (before it, for a deleted file). Untrusted.
+    pub path: String,
+    /// Path before a rename.
+    pub previous_path: Option<String>,
+    /// Added lines; 0 for binary files.
+    pub added: u64,
+    /// Deleted lines; 0 for binary files.
+    pub deleted: u64,
+}
+
+/// A change of the main line: one commit of its first-parent history, merges compared with their first parent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Landed {
+    /// Object id, lower case.
+    pub sha: String,
+    /// Commit time, unix seconds. Clocks differ: it may lie before that of the change before.
+    pub at: i64,
+    /// Who wrote it: of a merge, the author of the merged branch's tip.
+    pub author: Author,
+    /// Number of the pull request, where the message tells it.
+    pub pull_request: Option<u64>,
+    /// Number of the Phabricator revision, where the message tells it.
+    pub revision: Option<u64>,
+    /// First line of the message; of a merged pull request, its title. Untrusted.
+    pub title: String,
+    /// Written by a program.
+    pub bot: bool,
+    /// Takes back earlier changes.
+    pub revert: bool,
+    /// Brings back what was taken back.
+    pub reland: bool,
+    /// A merge commit.
+    pub merge: bool,
+    /// The earlier changes that it says it undoes.
+    pub undoes: Vec<Claim>,
+    /// Changed files, as many as were read.
+    pub files: Vec<LandedFile>,
+    /// How many files changed.
+    pub files_total: u64,
+    /// Added lines of all files.
+    pub added: u64,
+    /// Deleted lines of all files.
+    pub deleted: u64,
+}

@@ -1,0 +1,1 @@
+//! How right scores have been: measures over changes whose outcome is known.
