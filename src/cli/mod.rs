@@ -3,6 +3,7 @@
 //! Standard output carries data, standard error talk. Each subcommand is a file.
 
 mod backup;
+mod calibrate;
 mod completions;
 mod demo;
 mod doctor;
@@ -63,6 +64,8 @@ enum Command {
     Demo(DemoArgs),
     /// Score a range of commits in a local repository
     Score(score::ScoreArgs),
+    /// Fit a model to outcomes
+    Calibrate(calibrate::CalibrateArgs),
     /// Score stored facts again and say whether the same comes out
     Replay(ReplayArgs),
     /// Ask the server on this machine how it is; exits with 1 if not well
@@ -208,6 +211,7 @@ pub fn run(args: Args) -> ExitCode {
 fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Score(score) => score::run(score, Clock::system().now(), &mut Terminal::stdout()),
+        Command::Calibrate(calibrate) => calibrate::run(calibrate),
         Command::Serve(serve) => {
             let config = args.settings(serve.flags())?;
             let reread = Args::rereading(args, serve.flags());

@@ -4,6 +4,7 @@ pub mod assessment;
 pub mod diff;
 pub mod facts;
 mod floors;
+pub mod forecast;
 pub mod merge_group;
 mod model;
 pub mod overrides;
@@ -13,11 +14,12 @@ pub mod policy;
 pub mod revert;
 mod score;
 pub mod signal;
+mod standing;
 #[cfg(test)]
 mod stories;
 mod ways_down;
 
-pub use self::model::{Model, ModelError, Weight};
+pub use self::model::{Head, Model, ModelError, Offset, Weight};
 
 use self::{
     assessment::{Assessment, Level, SourceState},
@@ -36,6 +38,7 @@ pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
     let readings = SIGNALS.iter().map(|signal| (signal.measure)(&view)).collect::<Vec<_>>();
     let scored = score::score(model, policy, &readings, floors::exemption(&view, &readings));
     let ways_down = ways_down::ways_down(&view, model, policy, &readings, scored.score);
+    let (standing, probability) = standing::standing(facts, model);
     let verdict = policy::decide(policy, facts, &readings, scored.score);
     let Scored { score, range, points, clamped, floors } = scored;
     Assessment {
@@ -46,7 +49,8 @@ pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
         contributions: score::contributions(points, readings),
         clamped,
         floors,
-        probability: None,
+        probability,
+        standing,
         ways_down,
         verdict,
         sources: sources(facts),
