@@ -9,6 +9,7 @@ mod change;
 mod file;
 mod group;
 mod landed;
+pub mod message;
 mod names;
 mod past;
 mod people;
