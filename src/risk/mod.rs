@@ -53,6 +53,26 @@ pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
     }
 }
 
+/// What is forecast of a change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Forecast {
+    /// 0-100.
+    pub score: u8,
+    /// Log-odds of being rolled back.
+    pub log_odds: f64,
+    /// Probability of being rolled back, 0-1.
+    pub probability: Option<f64>,
+    /// Probability of needing a fix, 0-1.
+    pub fix_probability: Option<f64>,
+}
+
+/// The score of a change without its explanation.
+pub fn forecast(facts: &Facts, model: &Model) -> Forecast {
+    let score = assess(facts, model, &Policy::default()).score;
+    let log_odds = model.intercept + f64::from(i32::from(score) - model.base) / 15.0 * std::f64::consts::LN_2;
+    Forecast { score, log_odds, probability: Some(1.0 / (1.0 + (-log_odds).exp())), fix_probability: None }
+}
+
 /// How each source answered, in a fixed order.
 fn sources(facts: &Facts) -> Vec<SourceState> {
     let seen = facts.change.files.len() as u64;

@@ -10,7 +10,7 @@ mod ties;
 
 pub use calibration::{Bin, Calibration, NoiseFloor, wilson};
 pub use effort::Effort;
-pub use ranking::{Ranking, SHARES, Top};
+pub use ranking::{Ranking, SHARES, Top, gain};
 
 use super::chance;
 use calibration::calibration;

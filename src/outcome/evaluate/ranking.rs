@@ -5,7 +5,7 @@
 
 use super::{
     Estimate,
-    ties::{Tie, total},
+    ties::{Tie, Ties, total},
 };
 use crate::outcome::chance::estimate;
 
@@ -61,6 +61,27 @@ impl Ranking<Estimate> {
             }),
         }
     }
+}
+
+/// The curve of cumulative gain: for each per cent from 0 to 100 of the riskiest changes, the share of the failed ones that
+/// it holds, 0-1. None unless one failed.
+pub fn gain(scores: &[f64], failed: &[bool]) -> Option<Vec<f64>> {
+    let ties = Ties::descending(scores, failed).all();
+    let (changes, all_failed) = total(&ties);
+    let mut rest = ties.iter();
+    let mut current = rest.next();
+    let (mut above, mut failed_above) = (0.0, 0.0);
+    let mut at = |percent: u32| {
+        let wanted = changes * f64::from(percent) / 100.0;
+        while let Some(tie) = current.filter(|tie| above + tie.changes <= wanted) {
+            above += tie.changes;
+            failed_above += tie.failed;
+            current = rest.next();
+        }
+        let part = current.map_or(0.0, |tie| tie.failed * (wanted - above) / tie.changes);
+        (failed_above + part) / all_failed
+    };
+    (all_failed > 0.0).then(|| (0..=100).map(&mut at).collect())
 }
 
 /// Area under the ROC curve of ties in descending order; NaN unless some failed and some did not.

@@ -47,6 +47,16 @@ fn a_cut_through_equal_scores_is_the_mean_over_their_orders() {
 }
 
 #[test]
+fn gain_runs_from_nothing_to_all() {
+    let curve = gain(&[4.0, 3.0, 3.0, 1.0], &[true, true, false, false]).unwrap();
+    assert_eq!(curve.len(), 101);
+    for (percent, expected) in [(0, 0.0), (25, 0.5), (50, 0.75), (75, 1.0), (100, 1.0)] {
+        close(curve[percent], expected);
+    }
+    assert_eq!(gain(&[1.0], &[false]), None);
+}
+
+#[test]
 fn effort_by_hand() {
     let of = |rows: &[(f64, u64, bool)]| {
         let example = |&(score, lines, failed)| Example { score, probability: None, lines, failed };

@@ -1,0 +1,1 @@
+//! Histories small enough to be judged by hand.
