@@ -137,8 +137,6 @@ impl Axis {
     pub(super) const LEFT: f64 = LEFT;
     /// Its right end.
     pub(super) const RIGHT: f64 = WIDTH - RIGHT;
-    /// Its upper end.
-    pub(super) const TOP: f64 = TOP;
     /// Its lower end.
     pub(super) const BOTTOM: f64 = HEIGHT - BOTTOM;
 }
@@ -179,7 +177,7 @@ mod tests {
     fn places_stay_in_the_drawing() {
         let scale = Scale { x_end: 1.0, y_end: 0.5 };
         assert_eq!((scale.x(0.0), scale.x(2.0)), (Axis::LEFT, Axis::RIGHT));
-        assert_eq!((scale.y(0.0), scale.y(9.0)), (Axis::BOTTOM, Axis::TOP));
+        assert_eq!((scale.y(0.0), scale.y(9.0)), (Axis::BOTTOM, TOP));
         let bar = scale.bar("", 0.0, 1.0, 0.25);
         assert_eq!((bar.y + bar.height, bar.width), (Axis::BOTTOM, Axis::RIGHT - Axis::LEFT));
     }

@@ -3,6 +3,7 @@
 //! Every rendering says the same, with the interval of each figure. Names from outside are made harmless; no person is
 //! named.
 
+pub mod csv;
 pub mod html;
 pub mod json;
 pub mod text;
