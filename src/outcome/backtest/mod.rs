@@ -8,6 +8,9 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use tests::story;
+
 pub use named::Named;
 pub use report::{Compared, Counts, Part, Report, SCORE_BIN, ScoreBin, Span, Window};
 

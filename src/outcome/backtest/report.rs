@@ -1,6 +1,9 @@
 //! What a replayed history says of its scores.
 
-use super::{Change, Judged, named::{Named, best_and_worst}};
+use super::{
+    Change, Judged,
+    named::{Named, best_and_worst},
+};
 use crate::outcome::{
     evaluate::{Difference, Estimate, Evaluation, Example, difference, evaluate, gain},
     labels::{Because, Label, Reverts, is_ripe},
@@ -190,11 +193,7 @@ impl Part {
     fn of(changes: &[&Change]) -> Self {
         let examples = examples(changes);
         let scores: Vec<f64> = examples.iter().map(|example| example.score).collect();
-        Self {
-            span: Span::over(changes),
-            evaluation: evaluate(&examples),
-            gain: gain(&scores, &outcomes(changes)),
-        }
+        Self { span: Span::over(changes), evaluation: evaluate(&examples), gain: gain(&scores, &outcomes(changes)) }
     }
 }
 

@@ -145,7 +145,8 @@ fn a_better_score_is_seen_to_be_better() {
 #[test]
 fn intervals_hold_the_value_and_narrow_with_the_sample() {
     let of = |size: usize| {
-        let rows: Vec<(f64, bool)> = (0..size).map(|place| ((place * 37 % 101) as f64, place * 37 % 101 > 70)).collect();
+        let rows: Vec<(f64, bool)> =
+            (0..size).map(|place| ((place * 37 % 101) as f64, place * 37 % 101 > 70)).collect();
         let noisy: Vec<(f64, bool)> =
             rows.iter().enumerate().map(|(place, row)| (row.0, row.1 ^ (place % 5 == 0))).collect();
         evaluate(&examples(&noisy)).ranking.unwrap().roc_auc

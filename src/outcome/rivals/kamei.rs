@@ -165,20 +165,20 @@ mod tests {
         let found = kamei.metrics(&change);
         let recent = |days: f64| 1.0 / (days / 365.25 + 1.0);
         let expected: [f64; METRICS] = [
-            2_f64.ln_1p(),                           // ns: api, web
-            3_f64.ln_1p(),                           // nd: api, web/page, web
-            3_f64.ln_1p(),                           // nf
-            1.0,                                     // entropy: four lines here, four there
-            7_f64.ln_1p(),                           // la
-            1_f64.ln_1p(),                           // ld
-            50_f64.ln_1p(),                          // lt: 80 and 20 lines, the third file is new
-            1.0,                                     // fix
-            2_f64.ln_1p(),                           // ndev
-            7_f64.ln_1p(),                           // age: 8 and 6 days
-            3_f64.ln_1p(),                           // nuc
-            2_f64.ln_1p(),                           // exp
-            (recent(10.0) + recent(6.0)).ln_1p(),    // rexp
-            2_f64.ln_1p(),                           // sexp: once in api, once in web
+            2_f64.ln_1p(),                        // ns: api, web
+            3_f64.ln_1p(),                        // nd: api, web/page, web
+            3_f64.ln_1p(),                        // nf
+            1.0,                                  // entropy: four lines here, four there
+            7_f64.ln_1p(),                        // la
+            1_f64.ln_1p(),                        // ld
+            50_f64.ln_1p(),                       // lt: 80 and 20 lines, the third file is new
+            1.0,                                  // fix
+            2_f64.ln_1p(),                        // ndev
+            7_f64.ln_1p(),                        // age: 8 and 6 days
+            3_f64.ln_1p(),                        // nuc
+            2_f64.ln_1p(),                        // exp
+            (recent(10.0) + recent(6.0)).ln_1p(), // rexp
+            2_f64.ln_1p(),                        // sexp: once in api, once in web
         ];
         for (metric, (found, expected)) in found.iter().zip(expected).enumerate() {
             assert!((found - expected).abs() < 1e-12, "metric {metric} is {found}, not {expected}");

@@ -141,7 +141,8 @@ mod tests {
 
     /// 1,000 changes at each of 0 and 1, of which 100 and 300 failed: the odds ratio is known.
     fn two_groups() -> (Vec<[f64; 2]>, Vec<bool>) {
-        let row = |place: usize| ([f64::from(place >= 1_000), 7.0], place % 1_000 < if place < 1_000 { 100 } else { 300 });
+        let row =
+            |place: usize| ([f64::from(place >= 1_000), 7.0], place % 1_000 < if place < 1_000 { 100 } else { 300 });
         (0..2_000).map(row).unzip()
     }
 
@@ -157,7 +158,10 @@ mod tests {
         check([1.0, 7.0], 0.3);
         // The column that never varies has no weight.
         assert_eq!(model.weights[1], 0.0);
-        assert!(model.newton(&rows.iter().map(|row| model.standard(row)).collect::<Vec<_>>(), &failed).unwrap()[0].abs() < 1e-4);
+        assert!(
+            model.newton(&rows.iter().map(|row| model.standard(row)).collect::<Vec<_>>(), &failed).unwrap()[0].abs()
+                < 1e-4
+        );
     }
 
     #[test]

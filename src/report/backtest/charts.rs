@@ -15,7 +15,8 @@ const FIFTHS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
 /// All charts that the report has numbers for.
 pub(super) fn charts(report: &Report) -> Vec<Chart> {
     let calibration = report.test.evaluation.calibration.as_ref();
-    let some = [gain(report), calibration.map(reliability), distribution(&report.distribution), over_time(&report.windows)];
+    let some =
+        [gain(report), calibration.map(reliability), distribution(&report.distribution), over_time(&report.windows)];
     some.into_iter().flatten().collect()
 }
 
@@ -134,7 +135,8 @@ fn distribution(bins: &[ScoreBin]) -> Option<Chart> {
     let row = |(place, bin): (usize, &ScoreBin)| {
         let start = place * usize::from(SCORE_BIN);
         let end = if place + 1 == bins.len() { 100 } else { start + usize::from(SCORE_BIN) - 1 };
-        (bin.clean + bin.failed > 0).then(|| vec![format!("{start} to {end}"), bin.clean.to_string(), bin.failed.to_string()])
+        (bin.clean + bin.failed > 0)
+            .then(|| vec![format!("{start} to {end}"), bin.clean.to_string(), bin.failed.to_string()])
     };
     let all = |count: fn(&ScoreBin) -> u64| bins.iter().map(count).collect::<Vec<u64>>();
     Some(Chart {
@@ -191,7 +193,8 @@ fn over_time(windows: &[Window]) -> Option<Chart> {
         points: scale.points(points.map(|(place, estimate)| (middle(place), estimate.value))),
     };
     let start = |window: &Window| window.span.between.map(|(from, _)| date(from)).unwrap_or_default();
-    let month = |place: f64| windows.get(place as usize).map(|w| start(w).chars().take(7).collect()).unwrap_or_default();
+    let month =
+        |place: f64| windows.get(place as usize).map(|w| start(w).chars().take(7).collect()).unwrap_or_default();
     let every = windows.len().div_ceil(4);
     let ticks: Vec<f64> = (0..windows.len()).step_by(every).map(middle).collect();
     let row = |window: &Window| {

@@ -59,7 +59,11 @@ fn named(heading: &str, changes: &[Named], screen: &mut Screen) {
     screen.heading(heading);
     for change in changes {
         let line = words::line(change);
-        screen.hanging(&format!("{:>3}", line.score), &format!("{} {} {}", line.date, line.sha, line.title), Paint::new());
+        screen.hanging(
+            &format!("{:>3}", line.score),
+            &format!("{} {} {}", line.date, line.sha, line.title),
+            Paint::new(),
+        );
         screen.wrapped(&line.about, 9, Paint::new().dimmed());
     }
 }

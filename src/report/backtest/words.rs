@@ -123,7 +123,8 @@ pub(super) fn judged(report: &Report) -> Vec<(&'static str, String)> {
         .filter(|(number, _)| *number > 0)
         .map(|(number, what)| format!("{} {what}", count(*number)))
         .collect();
-    let late = if linked.late > 0 { format!(", {} of them later than that", count(linked.late)) } else { String::new() };
+    let late =
+        if linked.late > 0 { format!(", {} of them later than that", count(linked.late)) } else { String::new() };
     vec![
         ("History", format!("{}{}", counted(report.history.changes, "change", "changes"), between(report.history))),
         ("Scored", format!("{}, each from what came before it, by model {}", count(scored), shown(&report.model))),
@@ -222,8 +223,7 @@ pub(super) fn comparison(report: &Report) -> Option<Table> {
 }
 
 /// What the rivals are.
-pub(super) const RIVALS: &str =
-    "All four judge the same changes, the last 30 % in time. Size is lines added and deleted. LApredict (ISSTA 2021) and \
+pub(super) const RIVALS: &str = "All four judge the same changes, the last 30 % in time. Size is lines added and deleted. LApredict (ISSTA 2021) and \
      Kamei's 14 metrics (TSE 2013) are logistic models fitted on this repository's earlier changes whose outcome was known \
      by then; Mergecast was not fitted on it. Kamei's metrics count an author's changes, here and nowhere else.";
 
