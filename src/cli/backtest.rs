@@ -10,8 +10,9 @@ use anyhow::{Context, anyhow};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::ValueEnum;
 
-use super::{ExitCode, output::Terminal, progress::Progress};
+use super::{ExitCode, output::Terminal, progress::Progress, score::explained};
 use crate::{
+    git::{Error, Lines, Repository, Wanted},
     outcome::backtest::{Backtest, Judged},
     report::backtest::{csv, html, json, text},
     risk::Model,
@@ -86,19 +87,59 @@ fn model(file: &Path) -> anyhow::Result<Model> {
 /// Replays the history that the arguments name.
 fn judged(args: &BacktestArgs, model: &Model) -> anyhow::Result<Judged> {
     let limit = args.limit.map(|limit| limit as usize);
-    let mut progress = Progress::stderr();
     match (&args.stream, &args.repo) {
-        (Some(file), _) => {
-            let mut changes = stream::open(file)?;
-            let mut backtest = Backtest::new(&stem(file), model, args.since);
-            while let Some(landed) = changes.next() {
-                backtest.take(&landed?);
-                let (read, bytes) = changes.progress();
-                progress.show(read, bytes, || "of the file scored".to_owned());
-            }
-            Ok(backtest.judged(limit))
-        }
-        (None, Some(_)) | (None, None) => Err(anyhow!("name a history with --repo or --stream")),
+        (Some(file), _) => from_stream(file, model, args.since, limit),
+        (None, Some(directory)) => from_repository(directory, model, args.since, limit),
+        (None, None) => Err(anyhow!("no history is named\nhint: name one with --repo or --stream")),
+    }
+}
+
+fn from_stream(
+    file: &Path,
+    model: &Model,
+    since: Option<DateTime<Utc>>,
+    limit: Option<usize>,
+) -> anyhow::Result<Judged> {
+    let mut changes = stream::open(file)?;
+    let mut backtest = Backtest::new(&stem(file), model, since);
+    let mut progress = Progress::stderr();
+    while let Some(landed) = changes.next() {
+        backtest.take(&landed?);
+        let (read, bytes) = changes.progress();
+        progress.show(read, bytes, || "of the file scored".to_owned());
+    }
+    Ok(backtest.judged(limit))
+}
+
+fn from_repository(
+    directory: &Path,
+    model: &Model,
+    since: Option<DateTime<Utc>>,
+    limit: Option<usize>,
+) -> anyhow::Result<Judged> {
+    let repository = Repository::open(directory).map_err(|error| explained(error, None))?;
+    let explained = |error| explained(error, Some(&repository));
+    if repository.is_shallow() {
+        anstream::eprintln!("note: this clone is shallow, so most of its history is missing");
+        anstream::eprintln!("hint: git fetch --unshallow gets the rest");
+    }
+    let tip = main_line(&repository).map_err(explained)?;
+    let changes = repository.landed(&Wanted { tip, after: None, lines: Lines::Counted }).map_err(explained)?;
+    let total = changes.total();
+    let mut backtest = Backtest::new(repository.name(), model, since);
+    let mut progress = Progress::stderr();
+    for (done, landed) in (1..).zip(changes) {
+        backtest.take(&landed.map_err(explained)?);
+        progress.show(done, total, || format!("of {total} changes scored"));
+    }
+    Ok(backtest.judged(limit))
+}
+
+/// The default branch; where none is known, what is checked out.
+fn main_line(repository: &Repository) -> Result<String, Error> {
+    match repository.default_branch() {
+        Err(Error::NoDefaultBranch) => Ok("HEAD".to_owned()),
+        found => found,
     }
 }
 
