@@ -169,6 +169,32 @@ fn any_rows() -> impl Strategy<Value = Vec<(f64, bool)>> {
 }
 
 proptest! {
+    // Each case draws a thousand samples.
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn measures_stay_on_their_scales(rows in any_rows(), lines in vec(0..400_u64, 62)) {
+        let all: Vec<Example> = rows
+            .iter()
+            .zip(lines)
+            .map(|(&(score, failed), lines)| Example { score, probability: Some(score / 12.0), lines, failed })
+            .collect();
+        let found = evaluate(&all);
+        let unit = |estimate: Estimate| {
+            estimate.low <= estimate.high && (-1e-9..=1.0 + 1e-9).contains(&estimate.low) && estimate.high <= 1.0 + 1e-9
+        };
+        let ranking = found.ranking.expect("each outcome is there");
+        prop_assert!(unit(ranking.roc_auc) && unit(ranking.average_precision));
+        prop_assert!(ranking.top.iter().all(|top| unit(top.recall) && unit(top.precision)));
+        prop_assert!(found.effort.is_none_or(|effort| unit(effort.recall) && unit(effort.popt)));
+        let calibration = found.calibration.expect("each outcome is there");
+        let counted: f64 = calibration.reliability.iter().map(|bin| bin.changes).sum();
+        prop_assert!((counted - all.len() as f64).abs() < 1e-9);
+        prop_assert!((0.0..=1.0).contains(&calibration.ece));
+    }
+}
+
+proptest! {
     #[test]
     fn only_the_order_of_scores_counts(rows in any_rows()) {
         let stretched: Vec<(f64, bool)> = rows.iter().map(|row| ((row.0 / 3.0).exp() - 40.0, row.1)).collect();
@@ -199,26 +225,5 @@ proptest! {
             rows.iter().zip(&drawn).flat_map(|(row, times)| std::iter::repeat_n(*row, *times as usize)).collect();
         let (scores, failed): (Vec<f64>, Vec<bool>) = rows.iter().copied().unzip();
         prop_assert_eq!(Ranking::of(&Ties::descending(&scores, &failed).drawn(&drawn)), ranking(&copies));
-    }
-
-    #[test]
-    fn measures_stay_on_their_scales(rows in any_rows(), lines in vec(0..400_u64, 62)) {
-        let all: Vec<Example> = rows
-            .iter()
-            .zip(lines)
-            .map(|(&(score, failed), lines)| Example { score, probability: Some(score / 12.0), lines, failed })
-            .collect();
-        let found = evaluate(&all);
-        let unit = |estimate: Estimate| {
-            estimate.low <= estimate.high && (-1e-9..=1.0 + 1e-9).contains(&estimate.low) && estimate.high <= 1.0 + 1e-9
-        };
-        let ranking = found.ranking.expect("each outcome is there");
-        prop_assert!(unit(ranking.roc_auc) && unit(ranking.average_precision));
-        prop_assert!(ranking.top.iter().all(|top| unit(top.recall) && unit(top.precision)));
-        prop_assert!(found.effort.is_none_or(|effort| unit(effort.recall) && unit(effort.popt)));
-        let calibration = found.calibration.expect("each outcome is there");
-        let counted: f64 = calibration.reliability.iter().map(|bin| bin.changes).sum();
-        prop_assert!((counted - all.len() as f64).abs() < 1e-9);
-        prop_assert!((0.0..=1.0).contains(&calibration.ece));
     }
 }

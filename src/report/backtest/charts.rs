@@ -6,7 +6,7 @@ use super::{
 };
 use crate::outcome::{
     backtest::{Report, SCORE_BIN, ScoreBin, Window},
-    evaluate::{Calibration, Estimate},
+    evaluate::{Bin, Calibration, Estimate},
     rivals::Rival,
 };
 
@@ -86,10 +86,12 @@ fn class(rival: Rival) -> &'static str {
 
 /// Stated rates and what came of them.
 fn reliability(calibration: &Calibration) -> Chart {
-    let most = calibration.reliability.iter().map(|bin| bin.high.max(bin.stated)).fold(0.0, f64::max);
-    let steps = round_steps(most.min(1.0));
-    let end = steps.last().copied().unwrap_or(1.0);
-    let scale = Scale { x_end: end, y_end: end };
+    let most = |read: fn(&Bin) -> f64| round_steps(calibration.reliability.iter().map(read).fold(0.0, f64::max));
+    // Stated rates often lie close together: they have a scale of their own, on which the line stays the line.
+    let (x_steps, y_steps) = (most(|bin| bin.stated), most(|bin| bin.high.max(bin.stated)));
+    let end = |steps: &[f64]| steps.last().copied().unwrap_or(1.0);
+    let scale = Scale { x_end: end(&x_steps), y_end: end(&y_steps) };
+    let exact = scale.x_end.min(scale.y_end);
     let whiskers = calibration.reliability.iter().map(|bin| scale.whisker("ours", bin.stated, bin.low, bin.high));
     let marks = calibration.reliability.iter().map(|bin| scale.mark("ours", false, bin.stated, bin.observed()));
     let holding = calibration.reliability.iter().filter(|bin| bin.low <= bin.stated && bin.stated <= bin.high).count();
@@ -101,9 +103,9 @@ fn reliability(calibration: &Calibration) -> Chart {
              its 95 % interval. In {holding} of them the interval holds the stated rate.",
             calibration.reliability.len()
         ),
-        x: scale.x_axis("Stated rate", &steps, percent),
-        y: scale.y_axis("Failed", &steps, percent),
-        lines: vec![Line { class: "chance", points: scale.points([(0.0, 0.0), (end, end)].into_iter()) }],
+        x: scale.x_axis("Stated rate", &x_steps, percent),
+        y: scale.y_axis("Failed", &y_steps, percent),
+        lines: vec![Line { class: "chance", points: scale.points([(0.0, 0.0), (exact, exact)].into_iter()) }],
         bars: Vec::new(),
         whiskers: whiskers.collect(),
         marks: marks.collect(),

@@ -22,6 +22,11 @@ fn hostile() -> Judged {
 }
 
 #[test]
+fn a_report_reads_like_this() {
+    insta::assert_snapshot!(text::render(&story().report(), PLAIN), @"");
+}
+
+#[test]
 fn names_from_outside_become_neither_markup_nor_commands() {
     let report = hostile().report();
     let page = html::render(&report);

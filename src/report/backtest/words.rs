@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     outcome::{
         backtest::{Compared, Counts, Named, Part, Report, Span},
-        evaluate::{Calibration, Estimate, Evaluation, SHARES},
+        evaluate::{Bin, Calibration, Estimate, Evaluation, SHARES},
         labels::HORIZON_DAYS,
         rivals::Rival,
     },
@@ -209,7 +209,7 @@ pub(super) fn comparison(report: &Report) -> Option<Table> {
         let better = difference.map(|difference| {
             let Estimate { value, low, high } = difference.auc;
             let (value, low, high) = (signed(value), signed(low), signed(high));
-            format!("{value} [{low}, {high}]; in {} of draws", percent(difference.better))
+            format!("{value} [{low}, {high}], {} of draws", percent(difference.better))
         });
         let row = evaluation.as_ref().and_then(|found| figures(name(*rival), found, better.unwrap_or_default()));
         rows.push(row.unwrap_or_else(|| {
@@ -218,14 +218,14 @@ pub(super) fn comparison(report: &Report) -> Option<Table> {
             vec![name(*rival).to_owned(), dash(), dash(), dash(), dash(), unfitted]
         }));
     }
-    let head = ["Score", "ROC AUC", "PR lift", "Top 10 %", "Top 20 %", "Ours ranks better by (ROC AUC)"];
+    let head = ["Score", "ROC AUC", "PR lift", "Top 10 %", "Top 20 %", "Ours better by"];
     Some(Table { head: head.map(str::to_owned).into(), rows })
 }
 
 /// What the rivals are.
 pub(super) const RIVALS: &str = "All four judge the same changes, the last 30 % in time. Size is lines added and deleted. LApredict (ISSTA 2021) and \
      Kamei's 14 metrics (TSE 2013) are logistic models fitted on this repository's earlier changes whose outcome was known \
-     by then; Mergecast was not fitted on it. Kamei's metrics count an author's changes, here and nowhere else.";
+     by then; Mergecast was not fitted on it. The last column is the difference in ROC AUC, and how often ours is ahead. Kamei's metrics count an author's changes, here and nowhere else.";
 
 /// What the rival is called.
 pub(super) fn name(rival: Rival) -> &'static str {
@@ -275,7 +275,7 @@ pub(super) const NO_PROBABILITIES: &str =
 /// Stated and observed rates by tenths.
 pub(super) fn reliability(calibration: &Calibration) -> Table {
     let head = ["Stated", "Failed", "95 % interval (Wilson)", "Failed of changes"].map(str::to_owned).into();
-    let row = |bin: &crate::outcome::evaluate::Bin| {
+    let row = |bin: &Bin| {
         vec![
             percent(bin.stated),
             percent(bin.observed()),
@@ -302,7 +302,7 @@ const TITLE_MAX: usize = 100;
 pub(super) fn line(named: &Named) -> Line {
     let about = format!(
         "scored above {} of the judged changes; {}; rolled back {}",
-        percent(named.above),
+        at_least(named.above),
         counted(named.lines, "line", "lines"),
         after(named.undone_after_s),
     );
@@ -313,6 +313,11 @@ pub(super) fn line(named: &Named) -> Line {
         title: if named.title.trim().is_empty() { "(no title)".to_owned() } else { shorten(&named.title) },
         about,
     }
+}
+
+/// A share in tenths of a per cent, never rounded up to all.
+fn at_least(share: f64) -> String {
+    format!("{} %", figures::decimal((share * 1_000.0).floor() / 10.0))
 }
 
 fn after(seconds: i64) -> String {
