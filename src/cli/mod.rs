@@ -2,6 +2,7 @@
 //!
 //! Standard output carries data, standard error talk. Each subcommand is a file.
 
+mod backtest;
 mod backup;
 mod calibrate;
 mod completions;
@@ -13,6 +14,7 @@ mod man;
 #[cfg(feature = "otel")]
 mod otlp;
 mod output;
+mod progress;
 mod redeliver;
 mod replay;
 mod score;
@@ -64,6 +66,8 @@ enum Command {
     Demo(DemoArgs),
     /// Score a range of commits in a local repository
     Score(score::ScoreArgs),
+    /// Score every change of a history, and judge the scores by what was rolled back later
+    Backtest(backtest::BacktestArgs),
     /// Fit a model to outcomes
     Calibrate(calibrate::CalibrateArgs),
     /// Score stored facts again and say whether the same comes out
@@ -211,6 +215,7 @@ pub fn run(args: Args) -> ExitCode {
 fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Score(score) => score::run(score, Clock::system().now(), &mut Terminal::stdout()),
+        Command::Backtest(backtest) => backtest::run(backtest, &mut Terminal::stdout()),
         Command::Calibrate(calibrate) => calibrate::run(calibrate),
         Command::Serve(serve) => {
             let config = args.settings(serve.flags())?;

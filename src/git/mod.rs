@@ -130,6 +130,11 @@ impl Repository {
         &self.name
     }
 
+    /// Whether its history is cut off.
+    pub fn is_shallow(&self) -> bool {
+        self.shallow
+    }
+
     /// Text of a file as it stands at a revision; `None` when there is no such file. Bytes that are not UTF-8 are
     /// replaced.
     ///

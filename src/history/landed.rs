@@ -1,7 +1,14 @@
 //! One change as it landed on the main line.
 
+use std::fmt;
+
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::risk::facts::{
+    self, AuthorKind, Change, ChangeState, Commit, FileChange, FileStatus, Reason, Revert, Source, Unknown,
+};
 
 /// Who wrote a change, as a number that only says "the same again": the hash of a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,4 +83,74 @@ pub struct Landed {
     pub added: u64,
     /// Deleted lines of all files.
     pub deleted: u64,
+}
+
+impl Landed {
+    /// When it landed; the epoch if its time is beyond the calendar.
+    pub fn landed_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.at, 0).unwrap_or_default()
+    }
+
+    /// The change as it can be scored. Numbers of lines are all that is known of its files' content, and of its author
+    /// only whether it is a program.
+    pub fn change(&self) -> Change {
+        let headline = self.title.clone();
+        Change {
+            pull_request: self.pull_request,
+            merge_group: None,
+            title: self.title.clone(),
+            author: facts::Author {
+                login: String::new(),
+                kind: if self.bot { AuthorKind::Bot } else { AuthorKind::Human },
+            },
+            head_sha: self.sha.clone(),
+            base_sha: String::new(),
+            base_ref: String::new(),
+            from_fork: false,
+            draft: false,
+            state: ChangeState::Merged,
+            created_at: None,
+            labels: Vec::new(),
+            commits: vec![Commit { sha: self.sha.clone(), headline, committed_at: self.landed_at() }],
+            commits_total: 1,
+            files: self.files.iter().map(LandedFile::change).collect(),
+            files_total: self.files_total,
+            revert: Ok(self.revert.then(|| Revert {
+                of: self.undoes.first().map(Claim::to_string).unwrap_or_default(),
+                proven: Err(not_kept()),
+            })),
+        }
+    }
+}
+
+impl LandedFile {
+    fn change(&self) -> FileChange {
+        FileChange {
+            path: self.path.clone(),
+            previous_path: self.previous_path.clone(),
+            status: if self.previous_path.is_some() { FileStatus::Renamed } else { FileStatus::Modified },
+            added: self.added,
+            deleted: self.deleted,
+            patch: Err(not_kept()),
+            binary: false,
+            submodule: false,
+        }
+    }
+}
+
+/// The history of a main line keeps numbers of lines, not the lines.
+fn not_kept() -> Unknown {
+    Unknown { source: Source::Diff, reason: Reason::NotApplicable }
+}
+
+impl fmt::Display for Claim {
+    /// As people write it: `0a1b2c3`, `#41`, a title, `D12`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Commit(sha) => formatter.write_str(sha),
+            Self::PullRequest(number) => write!(formatter, "#{number}"),
+            Self::Title(title) => formatter.write_str(title),
+            Self::Revision(number) => write!(formatter, "D{number}"),
+        }
+    }
 }

@@ -5,7 +5,6 @@
 //! git, a file or the clock, and never keeps a figure about a person: authors are numbers that are met at files.
 
 mod about;
-mod change;
 mod file;
 mod group;
 mod landed;
@@ -22,7 +21,6 @@ pub use landed::{Author, Claim, Landed, LandedFile};
 
 use std::collections::{BTreeSet, VecDeque};
 
-use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
 use crate::risk::{
@@ -92,8 +90,7 @@ impl History {
     pub fn step(&mut self, landed: &Landed, model: &Model) -> Step {
         let change = landed.change();
         let history = self.about(&change, landed.author, landed.at);
-        let at = DateTime::from_timestamp_secs(landed.at).unwrap_or_default();
-        let facts = forecast::landed(change, Ok(history), at);
+        let facts = forecast::landed(change, Ok(history), landed.landed_at());
         let forecast = forecast::forecast(&facts, model);
         let undone = self.observe(landed, Some(forecast.score));
         Step { facts, forecast, undone }

@@ -80,12 +80,22 @@ impl Pasts {
         self.by_title.insert(title(&landed.title), place);
     }
 
-    /// The earlier changes that claims name; what names none is left out.
+    /// The earlier changes that claims name. One change may be named in several ways: where object ids name any, they
+    /// are believed, then numbers, then titles.
     pub(super) fn named(&self, claims: &[Claim]) -> Vec<Place> {
-        let mut places: Vec<Place> = claims.iter().filter_map(|claim| self.find(claim)).collect();
-        places.sort_unstable();
-        places.dedup();
-        places
+        let sure = |claim: &Claim| match claim {
+            Claim::Commit(_) => 0,
+            Claim::PullRequest(_) | Claim::Revision(_) => 1,
+            Claim::Title(_) => 2,
+        };
+        let by = |sureness: u8| {
+            let alike = claims.iter().filter(|claim| sure(claim) == sureness);
+            let mut places: Vec<Place> = alike.filter_map(|claim| self.find(claim)).collect();
+            places.sort_unstable();
+            places.dedup();
+            places
+        };
+        (0..3).map(by).find(|places| !places.is_empty()).unwrap_or_default()
     }
 
     fn find(&self, claim: &Claim) -> Option<Place> {

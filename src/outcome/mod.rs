@@ -1,4 +1,12 @@
 //! How right scores have been: measures over changes whose outcome is known.
 
+pub mod backtest;
+pub mod evaluate;
 pub mod fit;
+pub mod labels;
+pub mod rivals;
 pub mod training;
+
+mod chance;
+#[cfg(test)]
+mod stories;

@@ -1,5 +1,6 @@
 //! An assessment in words. No decision is taken here; all text from outside is made harmless here.
 
+pub mod backtest;
 pub mod check_run;
 pub mod comment;
 pub mod json;

@@ -22,7 +22,7 @@ pub struct Style {
 /// The assessment for a terminal, ending with a line break. Holds no control character from outside.
 pub fn render(subject: &Subject<'_>, style: Style) -> String {
     let report = Report::of(subject, Detail::FULL);
-    let mut screen = Screen { out: String::new(), style: Style { width: style.width.max(40), ..style } };
+    let mut screen = Screen::new(style);
     head(subject, &report, &mut screen);
     if is_scored(subject) {
         ways_down(&report, &mut screen);
@@ -33,19 +33,19 @@ pub fn render(subject: &Subject<'_>, style: Style) -> String {
     for source in &report.sources {
         screen.item(source);
     }
-    if style.unicode { screen.out } else { ascii(&screen.out) }
+    screen.finish()
 }
 
 /// A heading of ours under a rule, and a paragraph about what follows.
 pub fn chapter(heading: &str, about: &str, style: Style) -> String {
     /// Wider than any line of ours needs.
     const RULE_MAX: usize = 100;
-    let mut screen = Screen { out: String::new(), style: Style { width: style.width.max(40), ..style } };
+    let mut screen = Screen::new(style);
     let rule = if style.unicode { "─" } else { "-" };
     screen.line(&rule.repeat(screen.style.width.min(RULE_MAX)), Paint::new().dimmed());
     screen.wrapped(heading, 0, Paint::new().bold());
     screen.wrapped(about, 0, Paint::new());
-    if style.unicode { screen.out } else { ascii(&screen.out) }
+    screen.finish()
 }
 
 fn head(subject: &Subject<'_>, report: &Report, screen: &mut Screen) {
@@ -166,13 +166,23 @@ fn of_level(level: Level) -> Paint {
 }
 
 /// Lines so far and how to show them.
-struct Screen {
+pub(super) struct Screen {
     out: String,
     style: Style,
 }
 
 impl Screen {
-    fn heading(&mut self, text: &str) {
+    /// Nothing yet, for a terminal of at least 40 columns.
+    pub(super) fn new(style: Style) -> Self {
+        Self { out: String::new(), style: Style { width: style.width.max(40), ..style } }
+    }
+
+    /// All lines, in the characters that the terminal can show.
+    pub(super) fn finish(self) -> String {
+        if self.style.unicode { self.out } else { ascii(&self.out) }
+    }
+
+    pub(super) fn heading(&mut self, text: &str) {
         self.out.push('\n');
         self.wrapped(text, 0, Paint::new().bold());
     }
@@ -181,7 +191,7 @@ impl Screen {
         self.wrapped(&sentence.plain(Detail::FULL), 2, Paint::new());
     }
 
-    fn line(&mut self, text: &str, paint: Paint) {
+    pub(super) fn line(&mut self, text: &str, paint: Paint) {
         if self.style.color {
             self.out.push_str(&text.style(paint).to_string());
         } else {
@@ -191,14 +201,14 @@ impl Screen {
     }
 
     /// `text` behind `indent` spaces, broken at spaces; words longer than a line are broken where they must be.
-    fn wrapped(&mut self, text: &str, indent: usize, paint: Paint) {
+    pub(super) fn wrapped(&mut self, text: &str, indent: usize, paint: Paint) {
         for line in wrap(text, self.style.width - indent) {
             self.line(&format!("{:indent$}{line}", ""), paint);
         }
     }
 
     /// `text` in a column beside `head`.
-    fn hanging(&mut self, head: &str, text: &str, paint: Paint) {
+    pub(super) fn hanging(&mut self, head: &str, text: &str, paint: Paint) {
         let indent = head.chars().count() + 4;
         for (position, line) in wrap(text, self.style.width - indent).iter().enumerate() {
             let head = if position == 0 { head } else { "" };

@@ -4,6 +4,7 @@
 
 mod assess;
 mod backlog;
+mod backtest;
 mod backups;
 mod binary;
 mod changes;

@@ -1,0 +1,271 @@
+//! What a replayed history says of its scores.
+
+use super::{
+    Change, Judged,
+    named::{Named, best_and_worst},
+};
+use crate::outcome::{
+    evaluate::{Difference, Estimate, Evaluation, Example, difference, evaluate, gain},
+    labels::{Because, Label, Reverts, is_ripe},
+    rivals::{self, Rival, Traits},
+};
+
+/// The last part in time, on which scores are compared with those that were fitted on the part before it.
+const TEST_SHARE: f64 = 0.3;
+
+/// Points of the scale in one bin of the distribution.
+pub const SCORE_BIN: u8 = 5;
+
+/// Over time there is one window for this many failures, so that each can say something.
+const FAILURES_PER_WINDOW: usize = 10;
+const WINDOWS_MAX: usize = 12;
+
+/// What a replayed history says of its scores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What the history is called. Untrusted.
+    pub repository: String,
+    /// Version of the model that scored.
+    pub model: String,
+    /// All changes that were read.
+    pub history: Span,
+    /// The scored ones and why some of them are not judged.
+    pub counts: Counts,
+    /// How the reverts in the history were linked.
+    pub reverts: Reverts,
+    /// All judged changes.
+    pub all: Part,
+    /// The last 30 % of them in time.
+    pub test: Part,
+    /// Simpler scores on the test part.
+    pub compared: Vec<Compared>,
+    /// Changes in the test part by what they scored: bins of [`SCORE_BIN`] points from 0; the last one holds 100 too.
+    pub distribution: Vec<ScoreBin>,
+    /// All judged changes in windows of equal count, in order of time; none where too few failed.
+    pub windows: Vec<Window>,
+    /// Failed changes with the highest scores.
+    pub catches: Vec<Named>,
+    /// Failed changes with the lowest scores.
+    pub misses: Vec<Named>,
+}
+
+/// A number of changes and the time between the first and the last, unix seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// How many changes.
+    pub changes: u64,
+    /// When the first and the last of them landed; none of no changes.
+    pub between: Option<(i64, i64)>,
+}
+
+/// The scored changes by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Scored: the sum of all below.
+    pub scored: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Did not fail.
+    pub clean: u64,
+    /// Their time had not passed by the end of the history.
+    pub unripe: u64,
+    /// Written by programs.
+    pub bots: u64,
+    /// Reverts.
+    pub reverts: u64,
+    /// Without files.
+    pub empty: u64,
+}
+
+impl Counts {
+    /// How many are judged.
+    pub fn judged(&self) -> u64 {
+        self.failed + self.clean
+    }
+
+    fn add(&mut self, label: Label) {
+        let place = match label {
+            Label::Failed => &mut self.failed,
+            Label::Clean => &mut self.clean,
+            Label::Unripe => &mut self.unripe,
+            Label::LeftOut(Because::Bot) => &mut self.bots,
+            Label::LeftOut(Because::Revert) => &mut self.reverts,
+            Label::LeftOut(Because::Empty) => &mut self.empty,
+        };
+        *place += 1;
+        self.scored += 1;
+    }
+}
+
+/// A part of the judged changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Which time it covers.
+    pub span: Span,
+    /// How the scores did there.
+    pub evaluation: Evaluation,
+    /// For each per cent from 0 to 100 of the riskiest changes, the share of the failed ones among them; none if none
+    /// failed.
+    pub gain: Option<Vec<f64>>,
+}
+
+/// A simpler score on the test part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    /// Which.
+    pub rival: Rival,
+    /// How it did; none where there was nothing to fit it on.
+    pub evaluation: Option<Evaluation>,
+    /// How much better ours ranks.
+    pub difference: Option<Difference>,
+    /// Its curve of gain, as in [`Part`].
+    pub gain: Option<Vec<f64>>,
+}
+
+/// Changes with scores in one bin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScoreBin {
+    /// Those that did not fail.
+    pub clean: u64,
+    /// Those that failed.
+    pub failed: u64,
+}
+
+/// Judged changes of one time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    /// Which time.
+    pub span: Span,
+    /// How many failed.
+    pub failed: u64,
+    /// Area under the ROC curve; none unless some failed and some did not.
+    pub roc_auc: Option<Estimate>,
+    /// Share of the failed ones in the top 20 %.
+    pub recall: Option<Estimate>,
+}
+
+impl Judged {
+    /// Measures the scores.
+    pub fn report(&self) -> Report {
+        let mut counts = Counts::default();
+        self.changes.iter().for_each(|change| counts.add(change.label));
+        let mut judged: Vec<&Change> = self.changes.iter().filter(|change| change.label.failed().is_some()).collect();
+        // Where clocks differ, the order of landing is not that of time; the sort keeps it among equal times.
+        judged.sort_by_key(|change| change.at);
+        let (past, test) = judged.split_at(test_start(judged.len()));
+        let (catches, misses) = best_and_worst(&judged);
+        Report {
+            repository: self.repository.clone(),
+            model: self.model.clone(),
+            history: self.history,
+            counts,
+            reverts: self.reverts,
+            all: Part::of(&judged),
+            test: Part::of(test),
+            compared: compare(past, test),
+            distribution: distribution(test),
+            windows: windows(&judged),
+            catches,
+            misses,
+        }
+    }
+}
+
+/// Where the last part begins, rounded as the referee of the public data does.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a length is a length")]
+fn test_start(judged: usize) -> usize {
+    (judged as f64 * (1.0 - TEST_SHARE)).round_ties_even() as usize
+}
+
+impl Span {
+    pub(super) fn of(changes: usize, between: Option<(i64, i64)>) -> Self {
+        Self { changes: changes as u64, between }
+    }
+
+    /// Of changes in order of time.
+    fn over(changes: &[&Change]) -> Self {
+        let between = changes.first().zip(changes.last()).map(|(first, last)| (first.at, last.at));
+        Self::of(changes.len(), between)
+    }
+}
+
+impl Part {
+    fn of(changes: &[&Change]) -> Self {
+        let examples = examples(changes);
+        let scores: Vec<f64> = examples.iter().map(|example| example.score).collect();
+        Self { span: Span::over(changes), evaluation: evaluate(&examples), gain: gain(&scores, &outcomes(changes)) }
+    }
+}
+
+fn examples(changes: &[&Change]) -> Vec<Example> {
+    let example = |change: &&Change| Example {
+        score: f64::from(change.score),
+        probability: change.probability,
+        lines: change.lines,
+        failed: change.label == Label::Failed,
+    };
+    changes.iter().map(example).collect()
+}
+
+fn outcomes(changes: &[&Change]) -> Vec<bool> {
+    changes.iter().map(|change| change.label == Label::Failed).collect()
+}
+
+/// Simpler scores on `test`. What has to be fitted is fitted on those of `past` whose outcome was known when the first
+/// change of `test` landed.
+fn compare(past: &[&Change], test: &[&Change]) -> Vec<Compared> {
+    let Some(first) = test.first() else { return Vec::new() };
+    let known = past.iter().filter(|change| is_ripe(change.at, first.at));
+    let known: Vec<(Traits, bool)> = known.map(|change| (change.traits, change.label == Label::Failed)).collect();
+    let traits: Vec<Traits> = test.iter().map(|change| change.traits).collect();
+    let failed = outcomes(test);
+    let ours: Vec<f64> = test.iter().map(|change| f64::from(change.score)).collect();
+    let compared = |rival| {
+        let Some(theirs) = rivals::scores(rival, &known, &traits) else {
+            return Compared { rival, evaluation: None, difference: None, gain: None };
+        };
+        let example = |(change, score): (&&Change, &f64)| Example {
+            score: *score,
+            probability: theirs.are_probabilities.then_some(*score),
+            lines: change.lines,
+            failed: change.label == Label::Failed,
+        };
+        let examples: Vec<Example> = test.iter().zip(&theirs.scores).map(example).collect();
+        Compared {
+            rival,
+            evaluation: Some(evaluate(&examples)),
+            difference: difference(&ours, &theirs.scores, &failed),
+            gain: gain(&theirs.scores, &failed),
+        }
+    };
+    Rival::ALL.map(compared).into()
+}
+
+fn distribution(changes: &[&Change]) -> Vec<ScoreBin> {
+    let mut bins = vec![ScoreBin::default(); usize::from(100 / SCORE_BIN)];
+    for change in changes {
+        let bin = &mut bins[usize::from(change.score.min(99) / SCORE_BIN)];
+        *if change.label == Label::Failed { &mut bin.failed } else { &mut bin.clean } += 1;
+    }
+    bins
+}
+
+fn windows(changes: &[&Change]) -> Vec<Window> {
+    let failed = changes.iter().filter(|change| change.label == Label::Failed).count();
+    let count = (failed / FAILURES_PER_WINDOW).min(WINDOWS_MAX);
+    if count < 2 {
+        return Vec::new();
+    }
+    let bound = |place: usize| changes.len() * place / count;
+    let window = |place: usize| {
+        let part = &changes[bound(place)..bound(place + 1)];
+        let evaluation = evaluate(&examples(part));
+        Window {
+            span: Span::over(part),
+            failed: evaluation.failed,
+            roc_auc: evaluation.ranking.map(|ranking| ranking.roc_auc),
+            recall: evaluation.ranking.map(|ranking| ranking.top[3].recall),
+        }
+    };
+    (0..count).map(window).collect()
+}

@@ -1,0 +1,121 @@
+//! How well scores rank and how well probabilities hold, over changes whose outcome is known.
+//!
+//! Every measure comes with an interval from a seeded bootstrap over changes; the same input gives the same figures.
+//! It judges numbers and does not know where they come from.
+
+mod calibration;
+mod effort;
+mod ranking;
+mod ties;
+
+pub use calibration::{Bin, Calibration, NoiseFloor, wilson};
+pub use effort::Effort;
+pub use ranking::{Ranking, SHARES, Top, gain};
+
+use super::chance;
+use calibration::calibration;
+use effort::Walk;
+use ties::Ties;
+
+/// One change with what was said of it and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Example {
+    /// Higher is riskier, on any scale from 0.
+    pub score: f64,
+    /// Probability of failing that was stated, 0-1.
+    pub probability: Option<f64>,
+    /// Lines added and deleted: what it costs to look at it.
+    pub lines: u64,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
+/// A measure and the 95 % interval around it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Measured on the changes as they are.
+    pub value: f64,
+    /// 2.5th percentile over draws of as many changes with replacement.
+    pub low: f64,
+    /// 97.5th percentile.
+    pub high: f64,
+}
+
+/// All measures of one score over one set of changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// How many changes.
+    pub changes: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// How well the score ranks; none unless some failed and some did not.
+    pub ranking: Option<Ranking<Estimate>>,
+    /// How much is found for little reading; none where there is no ranking or no line.
+    pub effort: Option<Effort<Estimate>>,
+    /// How well the probabilities hold, over the changes that have one; none unless some of these failed and some
+    /// did not.
+    pub calibration: Option<Calibration>,
+}
+
+impl Evaluation {
+    /// Share of the changes that failed, 0-1; 0 of none.
+    pub fn base_rate(&self) -> f64 {
+        if self.changes == 0 { 0.0 } else { self.failed as f64 / self.changes as f64 }
+    }
+}
+
+/// How much higher the ROC AUC of one score is than that of another over the same changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// The difference; above 0 where the first ranks better.
+    pub auc: Estimate,
+    /// Share of the draws in which the first ranks better, 0-1; equal draws count half.
+    pub better: f64,
+}
+
+/// Measures a score over changes whose outcome is known.
+pub fn evaluate(examples: &[Example]) -> Evaluation {
+    let failed = examples.iter().filter(|example| example.failed).count();
+    let judged = failed > 0 && failed < examples.len();
+    let scores: Vec<f64> = examples.iter().map(|example| example.score).collect();
+    let outcomes: Vec<bool> = examples.iter().map(|example| example.failed).collect();
+    Evaluation {
+        changes: examples.len() as u64,
+        failed: failed as u64,
+        ranking: judged.then(|| ranked(&scores, &outcomes)),
+        effort: Walk::of(examples).filter(|_| judged).map(|walk| {
+            let draws = chance::bootstrap(examples.len(), |drawn| walk.measure(Some(drawn)));
+            Effort::estimated(walk.measure(None), &draws)
+        }),
+        calibration: calibration(examples),
+    }
+}
+
+fn ranked(scores: &[f64], failed: &[bool]) -> Ranking<Estimate> {
+    let ties = Ties::descending(scores, failed);
+    let draws = chance::bootstrap(scores.len(), |drawn| Ranking::of(&ties.drawn(drawn)));
+    Ranking::estimated(Ranking::of(&ties.all()), &draws)
+}
+
+/// Compares how two scores rank the same changes, on the same draws of them. None unless some failed and some did not.
+///
+/// # Panics
+/// If there is not one score of each kind for each outcome.
+pub fn difference(first: &[f64], second: &[f64], failed: &[bool]) -> Option<Difference> {
+    assert!(first.len() == failed.len() && second.len() == failed.len(), "one score of each kind for each outcome");
+    let (first, second) = (Ties::descending(first, failed), Ties::descending(second, failed));
+    let value = ranking::roc_auc(&first.all()) - ranking::roc_auc(&second.all());
+    if value.is_nan() {
+        return None;
+    }
+    let draws = chance::bootstrap(failed.len(), |drawn| {
+        ranking::roc_auc(&first.drawn(drawn)) - ranking::roc_auc(&second.drawn(drawn))
+    });
+    let draws: Vec<f64> = draws.into_iter().filter(|draw| draw.is_finite()).collect();
+    let won = |draw: &f64| if *draw == 0.0 { 0.5 } else { f64::from(*draw > 0.0) };
+    let better = draws.iter().map(won).sum::<f64>() / draws.len().max(1) as f64;
+    Some(Difference { auc: chance::estimate(value, draws.into_iter()), better })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! A backtest in words: for a terminal, as JSON and as a page with charts.
+//!
+//! Every rendering says the same, with the interval of each figure. Names from outside are made harmless; no person is
+//! named.
+
+pub mod csv;
+pub mod html;
+pub mod json;
+pub mod text;
+
+mod chart;
+mod charts;
+mod words;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! `mergecast backtest` from outside: the real binary on a generated stream and on a real repository.
+
+use std::{fmt::Write as _, fs, path::Path, process::Command as Process};
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+
+const DAY: u64 = 24 * 60 * 60;
+const START: u64 = 1_700_000_000;
+
+/// Exit code, standard output and standard error.
+fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mergecast"));
+    command.current_dir(directory).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("LANG", "C.UTF-8").env("HOME", directory).arg("backtest").args(arguments);
+    let output = command.output().expect("the program runs");
+    let text = |bytes| String::from_utf8(bytes).expect("the program prints UTF-8");
+    (output.status.code().expect("the program ends by itself"), text(output.stdout), text(output.stderr))
+}
+
+fn sha(place: u64) -> String {
+    format!("{:040x}", place + 1)
+}
+
+/// One change a day. Each tenth, which touches the ledger, is rolled back two days later; each 25th is by a bot.
+fn stream(changes: u64) -> String {
+    let mut text = String::new();
+    for place in 0..changes {
+        let undoes = place >= 2 && (place - 2) % 10 == 0;
+        let (path, lines) = if place % 10 == 0 || undoes { ("pay/ledger.rs", 40) } else { ("docs/guide.md", 3) };
+        let undone = if undoes { vec![sha(place - 2)] } else { Vec::new() };
+        let change = json!({
+            "sha": sha(place), "ts": START + place * DAY, "author_ts": START + place * DAY, "tz_min": 0,
+            "author": format!("{:x}", place % 5), "pr": place, "title": format!("Change {place}"), "body_len": 0,
+            "bot": place % 25 == 7, "revert": undoes, "reland": false, "merge": false, "reverts": undone,
+            "files": [[path, lines, 1]], "nf": 1, "la": lines, "ld": 1,
+        });
+        writeln!(text, "{change}").unwrap();
+    }
+    text
+}
+
+fn with_stream(changes: u64) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("shop.changes.jsonl"), stream(changes)).unwrap();
+    directory
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).expect("it is JSON")
+}
+
+#[test]
+fn a_stream_is_scored_and_judged() {
+    let directory = with_stream(230);
+    let path = directory.path();
+    let arguments = ["--stream", "shop.changes.jsonl", "--csv", "out.csv", "--html", "out.html", "--format", "json"];
+    let (code, out, err) = run(path, &arguments);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let report = parsed(&out);
+    assert_eq!(report["schema"], "mergecast.backtest/1");
+    assert_eq!(report["repository"], "shop");
+    // 230 changes: 23 reverts, 9 by bots of which one is a revert too, 30 younger than 30 days with 3 reverts and a bot.
+    let table = fs::read_to_string(path.join("out.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(table.lines().next(), Some("sha,time,score,probability,fix_probability,label"));
+    assert_eq!(rows.len(), 230);
+    let labelled = |label: &str| rows.iter().filter(|row| row[5] == label).count() as u64;
+    assert_eq!(
+        (&report["counts"]["failed"], &report["counts"]["clean"]),
+        (&labelled("1").into(), &labelled("0").into())
+    );
+    assert_eq!(labelled("1"), 20, "each tenth of the first 200 failed");
+    for (place, row) in rows.iter().enumerate() {
+        assert_eq!((row.len(), row[0]), (6, sha(place as u64).as_str()));
+        assert!(row[2].parse::<u8>().is_ok_and(|score| score <= 100), "{row:?}");
+        assert!(
+            [3, 4].iter().all(|&at| row[at].is_empty() || row[at].parse().is_ok_and(|p: f64| (0.0..=1.0).contains(&p)))
+        );
+        let (young, revert, bot) = (place >= 200, place >= 2 && (place - 2) % 10 == 0, place % 25 == 7);
+        let expected = if young || revert || bot {
+            ""
+        } else if place % 10 == 0 {
+            "1"
+        } else {
+            "0"
+        };
+        assert_eq!(row[5], expected, "change {place}");
+    }
+    assert_eq!(rows[0][1], "2023-11-14T22:13:20Z");
+    assert_eq!(report["reverts"], json!({"found": 23, "linked": 23, "undone": 23, "undone_late": 0}));
+    // The ledger fails and is larger: a score that ranks it above the guide finds every failure.
+    let auc = report["test"]["ranking"]["roc_auc"]["value"].as_f64().unwrap();
+    assert!(auc > 0.9, "{auc}");
+    assert!(fs::read_to_string(path.join("out.html")).unwrap().starts_with("<!doctype html>"));
+    assert_eq!(run(path, &arguments).1, out, "the same history gives the same report");
+}
+
+#[test]
+fn a_part_is_judged_on_the_history_of_the_whole() {
+    let directory = with_stream(230);
+    let rows = |arguments: &[&str]| {
+        let csv = directory.path().join("part.csv");
+        let all = [&["--stream", "shop.changes.jsonl", "--csv", "part.csv"], arguments].concat();
+        let (code, _, err) = run(directory.path(), &all);
+        assert_eq!((code, err.as_str()), (0, ""));
+        fs::read_to_string(csv).unwrap().lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let whole = rows(&[]);
+    assert_eq!(rows(&["--limit", "60"]), whole[170..]);
+    let since = "2024-03-01";
+    let later: Vec<String> = whole.iter().filter(|row| row.split(',').nth(1).unwrap() >= since).cloned().collect();
+    assert!(later.len() > 50 && later.len() < 200);
+    assert_eq!(rows(&["--since", since]), later);
+    assert_eq!(rows(&["--since", "2024-03-01T00:00:00Z", "--limit", "10"]), whole[220..]);
+}
+
+#[test]
+fn a_history_without_reverts_is_told_what_that_means() {
+    let directory = tempfile::tempdir().unwrap();
+    let quiet: String = stream(100)
+        .lines()
+        .filter(|line| !line.contains("\"revert\":true"))
+        .fold(String::new(), |all, line| all + line + "\n");
+    fs::write(directory.path().join("quiet.jsonl"), quiet).unwrap();
+    let (code, out, err) = run(directory.path(), &["--stream", "quiet.jsonl"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let model = regex::Regex::new("by model [^ ]+").unwrap();
+    insta::assert_snapshot!(model.replace(&out, "by model MODEL"), @"");
+}
+
+#[test]
+fn how_it_ends_says_what_went_wrong() {
+    let directory = with_stream(3);
+    let path = directory.path();
+    fs::write(path.join("bad.jsonl"), stream(2) + "{\"sha\": 7}\n").unwrap();
+    fs::write(path.join("model.json"), "{}").unwrap();
+    let usage = |arguments: &[&str]| {
+        let (code, out, err) = run(path, arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}");
+        err
+    };
+    assert!(usage(&[]).contains("<--repo <DIR>|--stream <FILE>>"));
+    assert!(usage(&["--repo", ".", "--stream", "shop.changes.jsonl"]).contains("cannot be used with"));
+    assert!(usage(&["--repo", ".", "--since", "yesterday"]).contains("2026-03-01"));
+    usage(&["--repo", ".", "--limit", "0"]);
+    usage(&["--repo", ".", "--format", "xml"]);
+    let failed = |arguments: &[&str], told: &str| {
+        let (code, out, err) = run(path, arguments);
+        assert_eq!((code, out.as_str()), (1, ""), "{arguments:?}");
+        assert!(err.starts_with(told), "{err}");
+    };
+    failed(&["--stream", "bad.jsonl"], "error: bad.jsonl:3: ");
+    failed(&["--stream", "missing.jsonl"], "error: missing.jsonl: ");
+    failed(&["--repo", "/nonexistent"], "error: /nonexistent is not in a git repository\nhint: ");
+    failed(&["--stream", "shop.changes.jsonl", "--model", "model.json"], "error: model.json: the model cannot be read");
+    failed(&["--stream", "shop.changes.jsonl", "--csv", "missing/out.csv"], "error: missing/out.csv cannot be written");
+}
+
+/// A commit of `path`, `day` days after the start.
+fn commit(directory: &Path, day: u64, path: &str, text: &str, message: &str) -> String {
+    let file = directory.join(path);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, text).unwrap();
+    git(directory, day, &["add", "-A"]);
+    git(directory, day, &["commit", "-q", "-m", message]);
+    git(directory, day, &["rev-parse", "HEAD"])
+}
+
+fn git(directory: &Path, day: u64, arguments: &[&str]) -> String {
+    let date = format!("{} +0000", START + day * DAY);
+    let output = Process::new("git")
+        .current_dir(directory)
+        .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"])
+        .args(arguments)
+        .env("GIT_AUTHOR_DATE", &date)
+        .env("GIT_COMMITTER_DATE", &date)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .output()
+        .expect("git runs");
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_repository_is_judged_by_its_reverts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, 0, &["init", "-q", "-b", "main", "shop"]);
+    let shop = path.join("shop");
+    let mut failed = Vec::new();
+    for day in 0..40 {
+        if day % 8 == 5 {
+            let text = format!("fn ledger() -> u64 {{ {day} }}\n").repeat(30);
+            failed.push(commit(&shop, day, &format!("pay/ledger_{day}.rs"), &text, "Round the ledger\u{1b}[31m up"));
+            git(&shop, day + 1, &["revert", "--no-edit", "HEAD"]);
+        } else {
+            commit(&shop, day, "docs/guide.md", &format!("Day {day}\n"), "Write the guide");
+        }
+    }
+    commit(&shop, 80, "docs/guide.md", "Later\n", "Write the guide");
+    git(path, 80, &["clone", "-q", "--bare", "shop", "bare.git"]);
+    let judge = |repo: &str| {
+        let (code, out, err) = run(path, &["--repo", repo, "--csv", "out.csv", "--format", "json"]);
+        assert_eq!((code, err.as_str()), (0, ""), "{repo}");
+        (parsed(&out), fs::read_to_string(path.join("out.csv")).unwrap())
+    };
+    let (report, table) = judge("shop");
+    let labelled = |label: &str| -> Vec<String> {
+        let rows = table.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+        rows.filter(|row| row[5] == label).map(|row| row[0].to_owned()).collect()
+    };
+    assert_eq!(labelled("1"), failed);
+    assert_eq!(labelled("0").len(), 35);
+    assert_eq!(report["repository"], "shop");
+    assert_eq!(report["reverts"], json!({"found": 5, "linked": 5, "undone": 5, "undone_late": 0}));
+    assert_eq!(report["counts"]["left_out"], json!({"unripe": 1, "bots": 0, "reverts": 5, "empty": 0}));
+    let (bare, same_table) = judge("bare.git");
+    assert_eq!((&bare["counts"], &bare["test"], same_table), (&report["counts"], &report["test"], table));
+    // The title's escape sequence reaches no terminal.
+    let (_, out, _) = run(path, &["--repo", "shop"]);
+    assert!(out.contains("Round the ledger␛[31m up") && !out.contains('\u{1b}'), "{out}");
+}
