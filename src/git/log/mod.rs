@@ -25,9 +25,10 @@ use undone::Undone;
 use worker::Worker;
 
 /// How many files of a change are kept; their number and lines are counted in all.
-pub const FILES_MAX: usize = 200;
-/// Changes that one process reads before it is the turn of the next. Few, so that none waits long for another.
-const TURN: usize = 32;
+const FILES_MAX: usize = 200;
+/// Changes that one process reads before it is the turn of the next. Few, so that none waits long for another. Within a
+/// turn the newest is read first: packs hold older contents as differences from newer ones.
+const TURN: usize = 128;
 /// More processes would wait for the disk.
 const PROCESSES_MAX: usize = 4;
 
@@ -97,7 +98,8 @@ impl Repository {
         for turn in 0.. {
             let share = &mut shares[turn % processes];
             let before = share.len();
-            share.extend(steps.by_ref().take(TURN));
+            let turn: Vec<Step> = steps.by_ref().take(TURN).collect();
+            share.extend(turn.into_iter().rev());
             if share.len() == before {
                 break;
             }

@@ -18,12 +18,13 @@ use crate::{
 };
 
 /// Turns that are read ahead.
-const AHEAD: usize = 8;
+const AHEAD: usize = 2;
 /// Commits that are looked at together where contents turned out to be missing.
 const CAREFUL: usize = 256;
 
 pub(super) struct Worker {
     asked: Asked,
+    /// Turn after turn, each with its newest commit first.
     steps: Vec<Step>,
     name: Option<String>,
     turn: Vec<Landed>,
@@ -121,7 +122,8 @@ impl Worker {
     }
 
     fn hand_over(&mut self) -> Result<(), Stop> {
-        let turn = std::mem::replace(&mut self.turn, Vec::with_capacity(TURN));
+        let mut turn = std::mem::replace(&mut self.turn, Vec::with_capacity(TURN));
+        turn.reverse();
         self.turns.send(Ok(turn)).map_err(|_| Stop::Unread)
     }
 }
