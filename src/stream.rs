@@ -156,7 +156,8 @@ fn landed(text: &[u8]) -> Result<Landed, String> {
     let author = u64::from_str_radix(&line.author, 16);
     let author = author.map_err(|_| format!("the author {:?} is not a hexadecimal number of 64 bits", line.author))?;
     let undoes: Result<Vec<Claim>, String> = line.reverts.iter().map(|sha| object_id(sha).map(Claim::Commit)).collect();
-    let file = |Row(path, added, deleted, previous_path)| LandedFile { path, previous_path, added, deleted };
+    let file =
+        |Row(path, added, deleted, previous_path)| LandedFile { path, previous_path, removed: false, added, deleted };
     Ok(Landed {
         sha: object_id(&line.sha)?,
         at: line.ts,
@@ -229,6 +230,7 @@ mod tests {
         let changes = read(text.as_bytes());
         assert_eq!(changes, read(&packed));
         let file = |path: &str, added, deleted, previous: Option<&str>| LandedFile {
+            removed: false,
             path: path.to_owned(),
             previous_path: previous.map(str::to_owned),
             added,

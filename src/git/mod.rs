@@ -4,7 +4,9 @@
 //! text conversion or file-system monitor that a repository's configuration may name, no write.
 
 mod diff;
+mod kept;
 mod log;
+mod mine;
 mod process;
 mod range;
 mod revert;
@@ -14,7 +16,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use kept::cache_file;
 pub use log::{Lines, Log, Wanted};
+pub use mine::{Fresh, Mined, mine};
 pub use range::{LocalChange, Note, Range};
 
 use process::Git;
@@ -69,6 +73,9 @@ pub enum Error {
     /// A commit is not on the first-parent history that was asked for: the branch was pushed anew, or the commit is gone.
     #[error("commit {0} is not on the main line")]
     NotOnMainLine(String),
+    /// Whoever watched the progress wanted no more.
+    #[error("reading the history was stopped")]
+    Stopped,
     /// git failed in some other way; its first line of complaint. Untrusted text.
     #[error("git {command} failed: {complaint}")]
     Failed {

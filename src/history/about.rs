@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Author, DAY, HALF_LIFE, History, distinct, extension_of,
+    Author, DAY, HALF_LIFE, History, PRESENT, distinct, extension_of,
     file::FileHistory,
     group::{Group, Thing},
     rates, words,
@@ -13,13 +13,11 @@ use crate::risk::{
     paths,
 };
 
-/// Reverts of the last days are what the repository's present state is told by. Seconds.
-const PRESENT: i64 = 7 * DAY;
 /// Others' changes of this time may collide with the change. Seconds.
 const COLLISION: i64 = 14 * DAY;
 /// Who has changed a file within this time still knows it. Seconds.
 const REMEMBERED: i64 = 90 * DAY;
-/// Changes within this time belong together if the same author makes them to the same part. Seconds.
+/// Changes within this time belong together if the same author makes them in the same directory. Seconds.
 const SERIES: i64 = DAY;
 /// People that are named to be asked.
 const KNOWERS_MAX: usize = 3;
@@ -56,6 +54,7 @@ impl History {
             rolled_back: self.rolled_back,
             base_rate,
             fix_rate: self.fix_rate(at),
+            changes_7d: self.latest.iter().filter(|landed| at - **landed <= PRESENT).count() as u64,
             rollbacks_7d: self.rollbacks.iter().filter(|rollback| at - **rollback <= PRESENT).count() as u64,
             files: rates(&files),
             directories: of(&self.directories, &mut directories.iter().copied()),
@@ -137,16 +136,16 @@ impl History {
         known.into_iter().filter_map(named).take(KNOWERS_MAX).collect()
     }
 
-    /// What the author has landed in the last day in the same part of the system: a change does not get smaller by
-    /// being made in pieces.
+    /// What the author has landed in the last day in the same directories: a change does not get smaller by being made in
+    /// pieces.
     fn series(&self, before: &BTreeSet<&str>, author: Option<u32>, at: i64) -> Series {
         let Some(author) = author else { return Series::default() };
-        let parts: BTreeSet<&str> = before.iter().map(|path| paths::subsystem_of(path)).collect();
+        let parts: BTreeSet<&str> = before.iter().map(|path| paths::directory_of(path)).collect();
         let mut series = Series::default();
         // Clocks differ: twice the time is looked back over, so that one that is behind hides nothing.
         let near = self.pasts.newest_first().take_while(|past| past.at >= at - 2 * SERIES);
         for past in near.filter(|past| past.author == author && past.at >= at - SERIES && past.counted) {
-            let shared = past.files.iter().any(|n| parts.contains(paths::subsystem_of(self.paths.name(*n as usize))));
+            let shared = past.files.iter().any(|n| parts.contains(paths::directory_of(self.paths.name(*n as usize))));
             if shared {
                 series.changes += 1;
                 series.added += u64::from(past.lines.0);

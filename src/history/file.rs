@@ -39,8 +39,8 @@ pub(super) struct FileHistory {
     pub(super) authors: Authors,
     /// Its latest changes, oldest first.
     pub(super) latest: VecDeque<Place>,
-    /// Lines added less lines deleted since the history began: where that is not above 0, the file may be gone.
-    pub(super) lines: i64,
+    /// Its last change removed it.
+    pub(super) removed: bool,
 }
 
 impl FileHistory {

@@ -42,6 +42,8 @@ pub struct LandedFile {
     pub path: String,
     /// Path before a rename.
     pub previous_path: Option<String>,
+    /// The change removes the file, as far as the source tells.
+    pub removed: bool,
     /// Added lines; 0 for binary files.
     pub added: u64,
     /// Deleted lines; 0 for binary files.

@@ -48,6 +48,8 @@ const USUAL_RATE: f64 = 0.02;
 const USUAL_FIXES: f64 = 0.2;
 /// How many changes' worth of evidence the usual shares have.
 const USUAL_STRENGTH: f64 = 50.0;
+/// The repository's present state is told by this time. Seconds.
+const PRESENT: i64 = 7 * DAY;
 /// A rollback within this time makes a change a failed one; after it, a change is ripe. Seconds.
 pub const RIPE_AFTER: i64 = 30 * DAY;
 
@@ -79,8 +81,10 @@ pub struct History {
     whole: Record,
     /// Changes, and as failures those that are fixes.
     fixes: Record,
-    /// When the latest rollbacks were, oldest first; of the last 30 days.
+    /// When the latest rollbacks were, oldest first; of the last 7 days.
     rollbacks: VecDeque<i64>,
+    /// When the latest changes landed, oldest first; of the last 7 days.
+    latest: VecDeque<i64>,
     rolled_back: u64,
     standing: Standing,
 }
@@ -120,7 +124,9 @@ impl History {
         for each in &undone {
             self.undo(*each, at);
         }
-        self.forget_rollbacks(at);
+        self.latest.push_back(at);
+        forget(&mut self.latest, at - PRESENT);
+        forget(&mut self.rollbacks, at - PRESENT);
         self.tip = Some(landed.sha.clone());
         undone
     }
@@ -153,7 +159,7 @@ impl History {
             known.changed_at = Some(known.changed_at.unwrap_or(landed.at).max(landed.at));
             known.authors.add(author);
             known.add_latest(place);
-            known.lines = known.lines.saturating_add_unsigned(file.added).saturating_sub_unsigned(file.deleted);
+            known.removed = file.removed;
             numbers.push(narrow(number));
         }
         let paths: Vec<&str> = landed.files.iter().map(|file| file.path.as_str()).collect();
@@ -213,11 +219,12 @@ impl History {
         extensions.into_iter().for_each(|extension| self.extensions.failure(extension, at));
         words.iter().for_each(|word| self.words.failure_of(*word as usize, at));
     }
+}
 
-    fn forget_rollbacks(&mut self, at: i64) {
-        while self.rollbacks.front().is_some_and(|rollback| *rollback < at - RIPE_AFTER) {
-            self.rollbacks.pop_front();
-        }
+/// Drops what lies before an instant. Clocks differ, so that one may hide behind a newer one for a while.
+fn forget(instants: &mut VecDeque<i64>, before: i64) {
+    while instants.front().is_some_and(|instant| *instant < before) {
+        instants.pop_front();
     }
 }
 

@@ -19,6 +19,7 @@ fn landed(place: i64, author: u64, title: &str, files: &[(&str, u64, u64)]) -> L
             .map(|(path, added, deleted)| LandedFile {
                 path: (*path).to_owned(),
                 previous_path: None,
+                removed: *added == 0 && *deleted == 99,
                 added: *added,
                 deleted: *deleted,
             })

@@ -43,7 +43,7 @@ impl History {
         let mut found: Vec<CoChange> = missing
             .into_iter()
             // A file that was deleted or renamed is not missed.
-            .filter(|(other, _)| self.moved[*other as usize].is_none() && self.files[*other as usize].lines > 0)
+            .filter(|(other, _)| self.moved[*other as usize].is_none() && !self.files[*other as usize].removed)
             .map(|(other, (together, of, with))| CoChange {
                 path: self.paths.name(other as usize).to_owned(),
                 with: self.paths.name(with).to_owned(),

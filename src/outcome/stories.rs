@@ -5,6 +5,7 @@ use crate::history::{Author, Landed, LandedFile};
 /// A change by author 1 that landed at `at` (unix seconds): path, added and deleted lines of each file.
 pub(super) fn landed(at: i64, files: &[(&str, u64, u64)]) -> Landed {
     let file = |&(path, added, deleted): &(&str, u64, u64)| LandedFile {
+        removed: false,
         path: path.to_owned(),
         previous_path: None,
         added,

@@ -239,8 +239,8 @@ fn tie(terms: &mut [Weight]) {
     for (tied, to) in TIED {
         let Some(like) = terms.iter().find(|weight| weight.id == to).cloned() else { continue };
         for weight in terms.iter_mut().filter(|weight| weight.id == tied) {
-            (weight.weight, weight.fix_weight) = (like.weight, like.fix_weight);
-            weight.mean = 0.0;
+            // Whether one of its pieces needs a fix does not hang on the others.
+            (weight.weight, weight.fix_weight, weight.mean) = (like.weight, 0.0, 0.0);
             weight.source = format!(
                 "The weight of {to}: lines of a series count as if they were in one change. Counted from 0, so that nothing is added to a change that stands alone"
             );

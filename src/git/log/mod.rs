@@ -17,20 +17,23 @@ use std::{
     vec,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{Error, Repository};
 use crate::history::Landed;
 use undone::Undone;
 use worker::Worker;
 
 /// How many files of a change are kept; their number and lines are counted in all.
-pub(super) const FILES_MAX: usize = 200;
-/// Changes that one process reads before it is the turn of the next. Few, so that none waits long for another.
-const TURN: usize = 32;
+const FILES_MAX: usize = 200;
+/// Changes that one process reads before it is the turn of the next. Few, so that none waits long for another. Within a
+/// turn the newest is read first: packs hold older contents as differences from newer ones.
+const TURN: usize = 128;
 /// More processes would wait for the disk.
 const PROCESSES_MAX: usize = 4;
 
 /// Whether lines are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lines {
     /// Added and deleted lines of each file. git reads the content of every changed file.
     Counted,
@@ -95,7 +98,8 @@ impl Repository {
         for turn in 0.. {
             let share = &mut shares[turn % processes];
             let before = share.len();
-            share.extend(steps.by_ref().take(TURN));
+            let turn: Vec<Step> = steps.by_ref().take(TURN).collect();
+            share.extend(turn.into_iter().rev());
             if share.len() == before {
                 break;
             }
@@ -225,3 +229,6 @@ impl Iterator for Log {
         change
     }
 }
+
+#[cfg(test)]
+mod tests;

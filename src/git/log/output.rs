@@ -35,6 +35,8 @@ pub(super) struct Entry {
     pub(super) previous_path: Option<String>,
     pub(super) added: u64,
     pub(super) deleted: u64,
+    /// The file is gone after the change. Only of `--raw`.
+    pub(super) removed: bool,
     /// Object ids of the contents that are compared: none of what is not there, and of submodules. Only of `--raw`.
     pub(super) blobs: Vec<String>,
 }
@@ -76,13 +78,22 @@ impl<R: BufRead> Records<R> {
         let [at, name, email, message] = fields;
         // A time that is no number is that of a broken commit: the beginning of time, as git shows it.
         (record.at, record.name, record.email, record.message) = (at.parse().unwrap_or(0), name, email, message);
+        // All files are listed first, then all of them again with their lines.
+        let mut counted = 0;
         loop {
             match self.input.fill_buf().map_err(Error::Io)?.first() {
                 None => return Ok(Some((record, true))),
                 Some(&MARK) => return Ok(Some((record, false))),
                 Some(b'\n') => self.input.consume(1),
-                Some(_) => match self.entry()? {
+                Some(b':') => match self.entry()? {
                     Some(entry) => self.keep(&mut record, entry),
+                    None => return Ok(Some((record, true))),
+                },
+                Some(_) => match self.entry()? {
+                    Some(lines) => {
+                        count(&mut record, counted, lines)?;
+                        counted += 1;
+                    }
                     None => return Ok(Some((record, true))),
                 },
             }
@@ -91,8 +102,6 @@ impl<R: BufRead> Records<R> {
 
     fn keep(&self, record: &mut Record, entry: Entry) {
         record.files_total += 1;
-        record.added = record.added.saturating_add(entry.added);
-        record.deleted = record.deleted.saturating_add(entry.deleted);
         if record.files.len() < self.files_max {
             record.files.push(entry);
         }
@@ -105,8 +114,10 @@ impl<R: BufRead> Records<R> {
         }
         let mut entry = Entry::default();
         let moved = if self.token.first() == Some(&b':') {
-            let Some((blobs, moved)) = raw(&text(&self.token[1..])) else { return Err(UNREADABLE) };
+            let Some((blobs, status)) = raw(&text(&self.token[1..])) else { return Err(UNREADABLE) };
             entry.blobs = blobs;
+            entry.removed = status == b'D';
+            let moved = matches!(status, b'R' | b'C');
             if !self.read()? {
                 return Ok(None);
             }
@@ -166,14 +177,27 @@ fn read_token(input: &mut impl BufRead, token: &mut Vec<u8>) -> io::Result<bool>
     }
 }
 
-/// `100644 100755 id id M`: the ids of contents, and whether two paths follow.
-fn raw(header: &str) -> Option<(Vec<String>, bool)> {
+/// Enters the lines of the file that stands at a place in the list.
+fn count(record: &mut Record, place: usize, lines: Entry) -> Result<(), Error> {
+    record.added = record.added.saturating_add(lines.added);
+    record.deleted = record.deleted.saturating_add(lines.deleted);
+    match record.files.get_mut(place) {
+        Some(entry) if entry.path == lines.path => (entry.added, entry.deleted) = (lines.added, lines.deleted),
+        Some(_) => return Err(UNREADABLE),
+        // Beyond those that are kept.
+        None => {}
+    }
+    Ok(())
+}
+
+/// `100644 100755 id id M`: the ids of contents, and what happened; two paths follow a rename and a copy.
+fn raw(header: &str) -> Option<(Vec<String>, u8)> {
     let fields: Vec<&str> = header.split(' ').collect();
     let &[old_mode, new_mode, old_id, new_id, status] = fields.as_slice() else { return None };
     let sides = [(old_mode, old_id), (new_mode, new_id)];
     // A submodule's commit is in another repository, and what is not there has the mode 0.
     let blobs = sides.into_iter().filter(|(mode, _)| *mode != "160000" && *mode != "000000");
-    Some((blobs.map(|(_, id)| id.to_owned()).collect(), status.starts_with(['R', 'C'])))
+    Some((blobs.map(|(_, id)| id.to_owned()).collect(), *status.as_bytes().first()?))
 }
 
 fn number(field: &[u8]) -> u64 {

@@ -55,7 +55,7 @@ pub(super) fn sentence(evidence: &Evidence) -> Sentence {
         ],
         Evidence::Series(Series { changes, added, deleted }) => say![
             counted(*changes, "change", "changes"),
-            " by the same author to the same part in the last 24 hours, ",
+            " by the same author in the same directories in the last 24 hours, ",
             count(added.saturating_add(*deleted)),
             " lines, counted with this one"
         ],

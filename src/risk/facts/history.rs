@@ -15,6 +15,8 @@ pub struct History {
     pub base_rate: f64,
     /// Share of this repository's changes that are fixes, 0-1, weighed alike; 20 % stand in for what is not known yet.
     pub fix_rate: f64,
+    /// Changes that landed in the last 7 days.
+    pub changes_7d: u64,
     /// Rollbacks in the last 7 days.
     pub rollbacks_7d: u64,
     /// How often changes to the touched files were rolled back.
@@ -59,7 +61,7 @@ pub struct History {
     pub change_days: Option<f64>,
     /// Files that usually change along and are not touched, surest first, at most [`History::LISTED`].
     pub missing: Vec<CoChange>,
-    /// Changes of the last 24 hours by the same author to the same part of the system.
+    /// Changes of the last 24 hours by the same author in the same directories.
     pub series: Series,
     /// How this repository's ripe changes came out, by the score that history and diff alone gave them, lowest first.
     pub outcomes: Vec<Outcomes>,
@@ -115,7 +117,7 @@ pub struct CoChange {
     pub of: u64,
 }
 
-/// Changes of the last 24 hours by the same author to the same part of the system.
+/// Changes of the last 24 hours by the same author in the same directories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
     /// How many changes.

@@ -341,7 +341,7 @@ pub enum Evidence {
     },
     /// A file that usually changes along and is not touched.
     CoChange(CoChange),
-    /// The author's changes to the same part in the last 24 hours.
+    /// The author's changes in the same directories in the last 24 hours.
     Series(Series),
     /// How well the author knows the touched files.
     Familiarity {

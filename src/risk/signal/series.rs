@@ -1,4 +1,4 @@
-//! Series: what the same author has landed in the last day in the same part of the system, counted with this change.
+//! Series: what the same author has landed in the last day in the same directories, counted with this change.
 //! A large change does not get safer by being made in pieces.
 
 use super::{Evidence, Measure, Reading, Signal, Term, Unit, ln1p};
@@ -12,7 +12,7 @@ pub(super) static SIGNAL: Signal = Signal {
     terms: &[
         Term {
             id: "series.added",
-            transform: "how much larger churn.added is when the lines of the author's changes to the same part in the last 24 hours are added",
+            transform: "how much larger churn.added is when the lines of the author's changes in the same directories in the last 24 hours are added",
         },
         Term { id: "series.deleted", transform: "the same for churn.deleted" },
     ],
