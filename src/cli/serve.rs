@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError, GitHubApp},
     github::{AppCredentials, GitHub, Options, Urls},
-    service::{Links, Operations, SecretSource, Secrets, Service, Settings, Timing},
+    service::{Links, MirrorSettings, Operations, SecretSource, Secrets, Service, Settings, Timing},
     store::{Store, StoreOptions},
 };
 
@@ -69,6 +69,7 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
                 files: config.secret_files.clone(),
                 read: Arc::new(move || Ok(secrets(reread()?.github_app()?))),
             }),
+            mirrors: Some(MirrorSettings::new(config.data_dir.clone(), config.github.git_url.clone())),
         },
     })
 }
