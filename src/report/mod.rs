@@ -2,6 +2,7 @@
 
 pub mod check_run;
 pub mod comment;
+pub mod histories;
 pub mod json;
 pub mod markdown;
 pub mod merge_group;

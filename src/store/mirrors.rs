@@ -392,7 +392,7 @@ const ALL: &str = concat!(
   m.fetched_at DESC, m.repository_id LIMIT $1"
 );
 
-const COUNTS: &str = "\
+pub(super) const COUNTS: &str = "\
 SELECT COALESCE(SUM(CASE WHEN m.failure IS NULL AND m.fetched_at IS NOT NULL THEN 1 ELSE 0 END), 0), \
   COALESCE(SUM(CASE WHEN m.failure IS NULL AND m.fetched_at IS NULL THEN 1 ELSE 0 END), 0), \
   COALESCE(SUM(CASE WHEN m.failure IS NOT NULL THEN 1 ELSE 0 END), 0), CAST(COALESCE(SUM(m.bytes), 0) AS BIGINT) \

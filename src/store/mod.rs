@@ -40,7 +40,7 @@ pub use error::StoreError;
 pub use heads::OnHead;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Backlog, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
-pub use inspect::{GivenUp, Inspection, Integrity, inspect};
+pub use inspect::{GivenUp, Inspection, Integrity, MirrorsSeen, inspect};
 pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
 pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
