@@ -133,6 +133,10 @@ const NETWORK: &[&str] = &[
 const CORRUPT: &[&str] = &[
     "not a git repository",
     "bad object",
+    "lazy fetching disabled",
+    "index file",
+    "differ in contents",
+    "unable to rename temporary",
     "corrupt",
     "missing blob",
     "missing tree",
@@ -207,6 +211,7 @@ mod tests {
         check("fatal: write error: No space left on device\nfatal: fetch-pack: invalid index-pack output", "disk_full");
         check("error: inflate: data stream error (incorrect header check)", "corrupt");
         check("fatal: bad object refs/heads/main", "corrupt");
+        check("warning: lazy fetching disabled; some objects may not be available\nfatal: it is Tuesday", "corrupt");
         check("error: unknown option `filter'\nusage: git fetch", "git");
         check("fatal: it is Tuesday", "other");
         assert_eq!(MirrorError::read("hint: x\nfatal: it is Tuesday\n").to_string(), "git failed: it is Tuesday");

@@ -74,7 +74,7 @@ pub(super) fn remote(
 pub(super) fn local(directory: &Path, arguments: &[&str], watch: &Watch<'_>) -> Result<Vec<u8>, MirrorError> {
     let mut command = command(directory, &[]);
     // An empty list allows no protocol at all.
-    command.env("GIT_ALLOW_PROTOCOL", "").env("GIT_NO_LAZY_FETCH", "1").args(arguments);
+    command.env("GIT_ALLOW_PROTOCOL", "").args(arguments);
     run(command, "", watch, MirrorError::read)
 }
 
@@ -91,6 +91,8 @@ fn command(directory: &Path, settings: &[(String, String)]) -> Command {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_TERMINAL_PROMPT", "0")
+        // What is missing of what was fetched is a damage, not a reason for one more fetch for each object.
+        .env("GIT_NO_LAZY_FETCH", "1")
         .env("GIT_DIR", directory)
         .env("LC_ALL", "C");
     let own = SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));

@@ -174,14 +174,18 @@ fn a_damaged_mirror_says_so_and_what_is_not_ours_is_made_anew() {
     place.commit("main");
     place.fetch(&[]).unwrap();
     assert!(!mirror.directory().join("objects/pack/tmp_pack_x").exists());
+    // No repository to speak of.
+    fs::write(mirror.directory().join("HEAD"), "").unwrap();
+    let error = place.fetch(&[]).unwrap_err();
+    assert!(matches!(error, MirrorError::Corrupt(_)), "{error}");
+    mirror.delete().unwrap();
+    place.fetch(&[]).unwrap();
     // Rubbish where the objects were.
-    place.commit("main");
     for pack in fs::read_dir(mirror.directory().join("objects/pack")).unwrap().map(|entry| entry.unwrap().path()) {
         fs::remove_file(&pack).unwrap();
         fs::write(&pack, "rubbish".repeat(100)).unwrap();
     }
-    let error = place.fetch(&[]).unwrap_err();
-    assert!(matches!(error, MirrorError::Corrupt(_)), "{error}");
+    assert!(!mirror.contains(&tip));
     mirror.delete().unwrap();
     assert!(place.fetch(&[]).unwrap().changed);
     // Settings that somebody else made would name programs to run.

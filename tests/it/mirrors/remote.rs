@@ -28,10 +28,6 @@ impl Remote {
         remote
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(super) fn git(&self, arguments: &[&str]) -> String {
         git(&self.path, arguments)
     }
