@@ -24,6 +24,7 @@
 //! - [`github`] logs the App in, reads pull requests, writes check runs and reads webhooks; `github::sim` is the same
 //!   GitHub in memory, over real HTTP, for tests and the demo.
 //! - [`git`] reads a change from a local repository through the git program.
+//! - [`stream`] reads the history of a main line from a file.
 //! - [`store`] is the database: the only place with SQL, one writer that groups what has queued up into one commit.
 //!
 //! Shell: wires the above and decides nothing.
@@ -94,6 +95,7 @@ pub mod clock;
 pub mod git;
 pub mod github;
 pub mod store;
+pub mod stream;
 
 pub mod cli;
 pub mod config;

@@ -140,7 +140,7 @@ fn status_of(letter: &str, mode_only: bool) -> FileStatus {
 
 /// A path as text. Bytes that are not UTF-8 become `\xNN`, and in such a path a backslash is doubled, so that two paths
 /// of one change never read alike.
-fn readable(path: &[u8]) -> String {
+pub(super) fn readable(path: &[u8]) -> String {
     if let Ok(path) = std::str::from_utf8(path) {
         return path.to_owned();
     }

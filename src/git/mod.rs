@@ -4,6 +4,7 @@
 //! text conversion or file-system monitor that a repository's configuration may name, no write. Only `mirror` fetches.
 
 mod diff;
+mod log;
 pub mod mirror;
 mod process;
 mod range;
@@ -14,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use log::{Lines, Log, Wanted};
 pub use range::{LocalChange, Note, Range};
 
 use process::Git;
@@ -65,6 +67,9 @@ pub enum Error {
     /// Objects of the range are not in this partial clone.
     #[error("objects of the range are not in this partial clone")]
     MissingObjects,
+    /// A commit is not on the first-parent history that was asked for: the branch was pushed anew, or the commit is gone.
+    #[error("commit {0} is not on the main line")]
+    NotOnMainLine(String),
     /// git failed in some other way; its first line of complaint. Untrusted text.
     #[error("git {command} failed: {complaint}")]
     Failed {

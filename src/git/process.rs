@@ -1,7 +1,7 @@
 //! Runs the git binary: always with the same closed-in environment, always with its exit status looked at.
 
 use std::{
-    io::{self, BufReader, Read},
+    io::{self, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     thread::{self, JoinHandle},
@@ -66,6 +66,26 @@ impl Git {
 
     /// Starts a command. What it printed holds only if [`Running::finish`] says so.
     pub(super) fn start(&self, arguments: &[&str]) -> Result<(BufReader<ChildStdout>, Running), Error> {
+        self.spawn(self.command(arguments).stdin(Stdio::null()), arguments)
+    }
+
+    /// Starts a command that reads `input` while it prints.
+    pub(super) fn feed(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        input: Vec<u8>,
+    ) -> Result<(BufReader<ChildStdout>, Running), Error> {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied()).stdin(Stdio::piped());
+        let (output, mut running) = self.spawn(&mut command, arguments)?;
+        let mut stdin = running.child.stdin.take().expect("standard input is piped");
+        // A process that ends early closes its end; its exit status says why.
+        thread::spawn(move || stdin.write_all(&input));
+        Ok((output, running))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GIT_") {
@@ -83,10 +103,12 @@ impl Git {
             .current_dir(&self.directory)
             .args(["--no-pager", "--no-replace-objects", "--literal-pathspecs"])
             .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .args(arguments);
+        command
+    }
+
+    fn spawn(&self, command: &mut Command, arguments: &[&str]) -> Result<(BufReader<ChildStdout>, Running), Error> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| self.spawn_error(error))?;
         let stdout = child.stdout.take().expect("standard output is piped");
         let mut stderr = child.stderr.take().expect("standard error is piped");

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{Error, Repository, diff, revert};
-use crate::risk::facts::{Author, AuthorKind, Change, ChangeState, Commit};
+use crate::{
+    history::message,
+    risk::facts::{Author, AuthorKind, Change, ChangeState, Commit},
+};
 
 /// GitHub gives no more commits of a pull request.
 pub(super) const COMMITS_MAX: usize = 250;
@@ -238,13 +241,7 @@ fn commit(entry: &Entry) -> Commit {
 }
 
 fn author(entry: &Entry) -> Author {
-    /// Machines that commit under a name without `[bot]`.
-    const BOTS: [&str; 6] =
-        ["dependabot", "renovate", "renovate bot", "github-actions", "pre-commit-ci", "greenkeeper"];
-    let name = entry.author.to_lowercase();
-    let account = entry.email.to_lowercase();
-    let account = account.split('@').next().unwrap_or_default();
-    let bot = name.ends_with("[bot]") || account.ends_with("[bot]") || BOTS.contains(&name.as_str());
+    let bot = message::is_bot(&entry.author, &entry.email);
     Author { login: entry.author.clone(), kind: if bot { AuthorKind::Bot } else { AuthorKind::Human } }
 }
 

@@ -5,6 +5,7 @@
 //! git, a file or the clock, and never keeps a figure about a person: authors are numbers that are met at files.
 
 mod landed;
+pub mod message;
 
 pub use landed::{Author, Claim, Landed, LandedFile};
 

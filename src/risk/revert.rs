@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The change that is said to be undone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Claim {
-    /// A commit, by its object id (7 to 40 hexadecimal digits).
+    /// A commit, by its object id (7 to 64 hexadecimal digits).
     Commit(String),
     /// A pull request of the same repository, by its number.
     PullRequest(u64),
@@ -23,11 +23,16 @@ impl fmt::Display for Claim {
     }
 }
 
-/// `git revert`'s own sentence; the object id is the surest name.
-static COMMIT: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\bthis reverts commit ([0-9a-f]{7,40})\b"));
+/// Nobody shortens an object id further.
+const SHA_DIGITS_MIN: usize = 7;
+
+/// `git revert`'s own sentence, also for several; the object id is the surest name.
+static COMMIT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\bthis reverts commits? ([0-9a-f]{7,64}\b(?:(?:\s*,\s*|\s+)(?:and\s+)?[0-9a-f]{7,64}\b)*)")
+});
 /// GitHub's revert button writes `Reverts owner/name#12` into the body.
 static BODY_PULL: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?im)^\s*(?:this )?reverts (?:[\w.-]+/[\w.-]+)?#(\d{1,9})\b"));
+    LazyLock::new(|| pattern(r"(?im)^\s*(?:this )?reverts (?:[\w.-]+/([\w.-]+))?#(\d{1,9})\b"));
 /// `Revert "title (#12)"`, `Revert #12`, `Back out #12`.
 static TITLE_PULL: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)^\s*(?:revert|back(?:s|ed)?[ -]?out)\b.*#(\d{1,9})\b"));
@@ -53,11 +58,24 @@ pub fn claim(title: &str, body: &str) -> Option<Claim> {
     if brings_back(title) {
         return None;
     }
-    if let Some(found) = COMMIT.captures(body) {
-        return Some(Claim::Commit(found[1].to_ascii_lowercase()));
+    if let Some(sha) = commits(body).next() {
+        return Some(Claim::Commit(sha));
     }
-    let pull = BODY_PULL.captures(body).or_else(|| TITLE_PULL.captures(title))?;
-    pull[1].parse().ok().map(Claim::PullRequest)
+    let named = pulls(body).next().map(|(_, number)| number);
+    named.or_else(|| TITLE_PULL.captures(title)?[1].parse().ok()).map(Claim::PullRequest)
+}
+
+/// The commits that a text says it reverts: object ids or their beginnings, lower case.
+pub fn commits(text: &str) -> impl Iterator<Item = String> {
+    let named = COMMIT.captures_iter(text).filter_map(|found| Some(found.get(1)?.as_str()));
+    let words = named.flat_map(|list| list.split([',', ' ', '\n', '\r', '\t']));
+    words.filter(|word| word.len() >= SHA_DIGITS_MIN).map(str::to_ascii_lowercase)
+}
+
+/// The pull requests that a text says it reverts, a line each: the repository's name, where it is written, and the number.
+pub fn pulls(text: &str) -> impl Iterator<Item = (Option<&str>, u64)> {
+    let found = BODY_PULL.captures_iter(text);
+    found.filter_map(|found| Some((found.get(1).map(|name| name.as_str()), found[2].parse().ok()?)))
 }
 
 /// Whether the title takes back an even number of times, as `Revert "Revert "Add cache""` and `Reland …` do.

@@ -39,7 +39,7 @@ async fn mirrored_from(ctx: &mut Ctx, url: &str) {
 }
 
 /// A repository with three commits, of which the service makes mirrors.
-async fn mirrored(ctx: &mut Ctx) -> Remote {
+pub(crate) async fn mirrored(ctx: &mut Ctx) -> Remote {
     let remote = Remote::new(&base(ctx));
     let url = format!("file://{}", base(ctx).display());
     mirrored_from(ctx, &url).await;

@@ -178,7 +178,9 @@ impl From<Error> for MirrorError {
         match error {
             Error::GitMissing => Self::GitMissing,
             Error::Io(error) => error.into(),
-            Error::NotARepository(_) | Error::NoCommits | Error::MissingObjects => Self::Corrupt(error.to_string()),
+            Error::NotARepository(_) | Error::NoCommits | Error::MissingObjects | Error::UnknownRevision(_) => {
+                Self::Corrupt(error.to_string())
+            }
             Error::Failed { complaint, .. } => match Self::read(&complaint) {
                 // Only the disk was asked.
                 Self::Failed(why) | Self::Network(why) => Self::Corrupt(why),

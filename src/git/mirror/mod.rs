@@ -129,21 +129,6 @@ impl Mirror {
         whole && self.git().run(&["cat-file", "-e", &format!("{commit}^{{commit}}")]).is_ok()
     }
 
-    /// The first-parent history of a mirrored branch, oldest first: object ids with their commit times in unix seconds.
-    ///
-    /// # Errors
-    /// It is not mirrored, or cannot be read.
-    pub fn first_parents(&self, branch: &BranchName) -> Result<Vec<(String, i64)>, MirrorError> {
-        let listed = ["rev-list", "--first-parent", "--reverse", "--timestamp", &branch.reference()];
-        let listed = self.git().run(&listed)?;
-        let listed = String::from_utf8_lossy(&listed);
-        let read = |line: &str| {
-            let (time, sha) = line.split_once(' ')?;
-            Some((sha.to_owned(), time.parse().ok()?))
-        };
-        Ok(listed.lines().filter_map(read).collect())
-    }
-
     /// The mirror as a repository to read.
     ///
     /// # Errors

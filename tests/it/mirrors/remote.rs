@@ -11,7 +11,7 @@ use std::{
 use mergecast::github::sim::{Edits, SimRepository};
 
 /// A bare repository.
-pub(super) struct Remote {
+pub(crate) struct Remote {
     base: PathBuf,
     path: PathBuf,
     count: AtomicUsize,
