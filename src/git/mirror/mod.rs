@@ -193,8 +193,150 @@ impl Mirror {
         let packs = fs::read_dir(self.directory.join("objects/pack")).into_iter().flatten().filter_map(Result::ok);
         let half = packs.filter(|entry| entry.file_name().to_string_lossy().starts_with("tmp_"));
         let mut stale: Vec<PathBuf> = half.map(|entry| entry.path()).collect();
-        locks(&self.directory, &mut stale);
-        locks(&self.directory.join("refs"), &mut stale);
+        locks(&self.directory, false, &mut stale);
+        locks(&self.directory.join("refs"), true, &mut stale);
+        for path in stale {
+            // What cannot be removed is git's to complain about.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    fn offered(
+        &self,
+        remote: &Remote,
+        branches: &BTreeSet<BranchName>,
+        watch: &Watch<'_>,
+    ) -> Result<Offered, MirrorError> {
+        let mut arguments = vec!["ls-remote".to_owned(), "--symref".to_owned(), "origin".to_owned(), "HEAD".to_owned()];
+        arguments.extend(branches.iter().map(BranchName::reference));
+        let answer = run::remote(&self.directory, remote, &arguments, "", watch)?;
+        let mut offered = Offered::read(&String::from_utf8_lossy(&answer), branches);
+        if let Some(default) = offered.default_branch.clone()
+            && !branches.contains(&default)
+        {
+            let arguments = ["ls-remote".to_owned(), "origin".to_owned(), default.reference()];
+            let answer = run::remote(&self.directory, remote, &arguments, "", watch)?;
+            let only = BTreeSet::from([default]);
+            offered.tips.extend(Offered::read(&String::from_utf8_lossy(&answer), &only).tips);
+        }
+        Ok(offered)
+    }
+
+    fn download(&self, remote: &Remote, offered: &Offered, watch: &Watch<'_>) -> Result<(), MirrorError> {
+        if offered.tips.is_empty() {
+            return Ok(());
+        }
+        let arguments = [
+            "fetch",
+            "--progress",
+            "--filter=blob:none",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--refmap=",
+            "--stdin",
+            "origin",
+        ];
+        // The plus sign: a branch may have been pushed anew from somewhere else.
+        let wanted = offered.tips.iter().map(|(name, _)| format!("+{0}:{0}\n", name.reference()));
+        run::remote(&self.directory, remote, &arguments.map(str::to_owned), &wanted.collect::<String>(), watch)?;
+        Ok(())
+    }
+
+    fn tips(&self) -> Result<Vec<(BranchName, String)>, Error> {
+        let listed = self.git().run(&["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/"])?;
+        let listed = String::from_utf8_lossy(&listed);
+        Ok(listed.lines().filter_map(|line| reference(line, ' ')).collect())
+    }
+
+    fn git(&self) -> Git {
+        Git::bare(&self.directory)
+    }
+}
+
+impl Offered {
+    /// Reads what `ls-remote --symref` says; names that only end like a wanted one are left out.
+    fn read(answer: &str, branches: &BTreeSet<BranchName>) -> Self {
+        let mut offered = Self { default_branch: None, tips: Vec::new() };
+        for line in answer.lines() {
+            match line.strip_prefix("ref: ").and_then(|line| line.strip_suffix("\tHEAD")) {
+                Some(target) => {
+                    offered.default_branch = target.strip_prefix("refs/heads/").and_then(BranchName::new);
+                }
+                None => offered.tips.extend(reference(line, '\t').filter(|(name, _)| branches.contains(name))),
+            }
+        }
+        offered
+    }
+}
+
+/// Reads `{object id}{between}refs/heads/{name}`.
+fn reference(line: &str, between: char) -> Option<(BranchName, String)> {
+    let (id, name) = line.split_once(between)?;
+    Some((BranchName::new(name.strip_prefix("refs/heads/")?)?, id.to_owned()))
+}
+
+/// Free bytes on a directory's disk, where that can be told.
+fn room(directory: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(directory).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Lock files in a directory; below it as well if it is `deep`.
+fn locks(directory: &Path, deep: bool, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok) {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "lock") {
+            found.push(path);
+        } else if deep && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            locks(&path, true, found);
+        }
+    }
+}
+
+fn bytes(&self) -> u64 {
+        bytes(&self.directory)
+    }
+
+    /// Deletes it, if it is there.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn delete(&self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.directory) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the mirror where there is none that is ours, and clears away what a git that was killed has left.
+    fn prepare(&self) -> Result<(), MirrorError> {
+        let config = self.directory.join("config");
+        if fs::read_to_string(&config).is_ok_and(|text| text == CONFIG) {
+            self.clear_leftovers();
+            return Ok(());
+        }
+        self.delete()?;
+        let parent = self.directory.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent)?;
+        if room(parent).is_some_and(|bytes| bytes < ROOM_LEAST) {
+            return Err(MirrorError::DiskFull);
+        }
+        fs::create_dir(&self.directory)?;
+        // The environment's default is not asked for: object ids of 40 digits are what GitHub has.
+        self.git().run(&["init", "--quiet", "--bare", "--template=", "--object-format=sha1"])?;
+        fs::write(config, CONFIG)?;
+        Ok(())
+    }
+
+    /// Locks and half packs stand in the way or fill the disk; nobody else works on the mirror, so they are nobody's.
+    fn clear_leftovers(&self) {
+        let packs = fs::read_dir(self.directory.join("objects/pack")).into_iter().flatten().filter_map(Result::ok);
+        let half = packs.filter(|entry| entry.file_name().to_string_lossy().starts_with("tmp_"));
+        let mut stale: Vec<PathBuf> = half.map(|entry| entry.path()).collect();
+        locks(&self.directory, false, &mut stale);
+        locks(&self.directory.join("refs"), true, &mut stale);
         for path in stale {
             // What cannot be removed is git's to complain about.
             let _ = fs::remove_file(path);
