@@ -197,7 +197,7 @@ fn explained(error: Error, repository: Option<&Repository>) -> anyhow::Error {
         }
         Error::NoMergeBase { .. } => "name a commit that both have in their history with --base".to_owned(),
         Error::MissingObjects => "git fetch --refetch --no-filter gets them".to_owned(),
-        Error::NotOnMainLine(_) => "read the history from its beginning".to_owned(),
+        Error::NotOnMainLine(_) | Error::Stopped => "run it again to read the history from its beginning".to_owned(),
         Error::Io(_) | Error::Failed { .. } | Error::Answer(_) => {
             "git fsck says whether the repository is whole".to_owned()
         }

@@ -4,7 +4,9 @@
 //! text conversion or file-system monitor that a repository's configuration may name, no write. Only `mirror` fetches.
 
 mod diff;
+mod kept;
 mod log;
+mod mine;
 pub mod mirror;
 mod process;
 mod range;
@@ -15,7 +17,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use kept::cache_file;
 pub use log::{Lines, Log, Wanted};
+pub use mine::{Fresh, Mined, each, mine};
 pub use range::{LocalChange, Note, Range};
 
 use process::Git;
@@ -70,6 +74,9 @@ pub enum Error {
     /// A commit is not on the first-parent history that was asked for: the branch was pushed anew, or the commit is gone.
     #[error("commit {0} is not on the main line")]
     NotOnMainLine(String),
+    /// Whoever watched the progress wanted no more.
+    #[error("reading the history was stopped")]
+    Stopped,
     /// git failed in some other way; its first line of complaint. Untrusted text.
     #[error("git {command} failed: {complaint}")]
     Failed {

@@ -10,33 +10,33 @@ use std::{
 use super::{Error, LocalChange, Note, Range, Repository};
 use crate::risk::facts::{AuthorKind, FileStatus, Reason, Unknown};
 
-struct Fixture {
+pub(super) struct Fixture {
     directory: tempfile::TempDir,
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let fixture = Self { directory: tempfile::tempdir().unwrap() };
         fixture.git(&["init", "-q", "-b", "main"]);
         fixture
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    fn git(&self, arguments: &[&str]) -> String {
+    pub(super) fn git(&self, arguments: &[&str]) -> String {
         git(self.path(), arguments)
     }
 
-    fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Self {
+    pub(super) fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Self {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
     }
 
-    fn commit(&self, message: &str) -> String {
+    pub(super) fn commit(&self, message: &str) -> String {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "--allow-empty", "-m", message]);
         self.git(&["rev-parse", "HEAD"])

@@ -10,7 +10,7 @@ use super::Claim;
 use crate::risk::revert;
 
 /// Fewer characters than these, not quoted, name no change.
-const UNQUOTED_TITLE_CHARS_MIN: usize = 12;
+const UNQUOTED_TITLE_CHARS_MIN: usize = 10;
 /// More of a headline is no title.
 const TITLE_CHARS_MAX: usize = 1_000;
 /// More changes are not undone at once; a longer list is somebody else's.
@@ -62,13 +62,14 @@ pub fn read(message: &str, name: Option<&str>) -> Said {
     }
 }
 
-/// A title as [`Claim::Title`] names it: without the numbers that are appended when it lands.
+/// A title as [`Claim::Title`] names it: without the numbers that are appended when it lands, and without a type and
+/// scope before it (`fix(cart): `), which reverts leave out or change.
 pub fn bare_title(title: &str) -> &str {
     let mut title = title.trim();
     while let Some((before, _)) = own_number(title) {
         title = before;
     }
-    title
+    TYPE.find(title).map_or(title, |found| &title[found.end()..])
 }
 
 /// Whether a program wrote the change, by the names of its author.
@@ -92,10 +93,15 @@ pub fn is_bot(name: &str, email: &str) -> bool {
     ];
     /// Names of people that end like those of programs.
     const PEOPLE: [&str; 4] = ["abbot", "talbot", "cabot", "turbot"];
-    let name = name.trim().to_lowercase();
+    let written = name.trim();
+    let name = written.to_lowercase();
     let account = email.trim().to_lowercase();
     let account = account.split('@').next().unwrap_or_default();
     if name.ends_with("[bot]") || account.ends_with("[bot]") || PROGRAMS.contains(&name.as_str()) {
+        return true;
+    }
+    // Accounts of Facebook's programs, and names such as `LinterBot`.
+    if name.starts_with("generatedunixname") || CAMEL_BOT.is_match(written) {
         return true;
     }
     // `Release Bot` and `release-bot`, but of `releasebot` only the login: Robert Talbot is a person.
@@ -125,6 +131,8 @@ static REVERT_BRANCH: LazyLock<Regex> =
 /// `feat(scope)!: `, `[tag] `, `Two words: `, an opening quotation mark: what may stand before a verb.
 static PREFIX: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"^(?:\[[^\]]*\]:?\s*|[\w./-]+(?: [\w./-]+)?(?:\([^)]*\))?!?:\s+|["'`“‘]\s*)"#));
+static CAMEL_BOT: LazyLock<Regex> = LazyLock::new(|| pattern(r"[a-z]Bot$"));
+static TYPE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[a-z]+(?:\([^)]*\))?!?:\s+"));
 static TYPED: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)^revert(?:\([^)]*\))?!?:\s+"));
 static BACK: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
@@ -321,4 +329,199 @@ fn numbers<'a>(pattern: &'a Regex, text: &'a str) -> impl Iterator<Item = u64> +
 fn texts<'a>(pattern: &'a Regex, text: &'a str) -> impl Iterator<Item = &'a str> + 'a {
     let found = pattern.captures_iter(text);
     found.filter_map(|found| found.iter().skip(1).flatten().next().map(|group| group.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a message says, in a line: `#pull Drevision flags title | claims`.
+    fn told(message: &str) -> String {
+        let said = read(message, Some("shop"));
+        let claims = said.undoes.iter().map(|claim| match claim {
+            Claim::Commit(sha) => sha.clone(),
+            Claim::PullRequest(number) => format!("#{number}"),
+            Claim::Title(title) => format!("\"{title}\""),
+            Claim::Revision(number) => format!("D{number}"),
+        });
+        let claims: Vec<String> = claims.collect();
+        let number = |mark: &str, number: Option<u64>| number.map(|number| format!("{mark}{number} "));
+        format!(
+            "{}{}{}{}{}{}",
+            number("#", said.pull_request).unwrap_or_default(),
+            number("D", said.revision).unwrap_or_default(),
+            if said.revert { "back " } else { "" },
+            if said.reland { "again " } else { "" },
+            said.title,
+            if claims.is_empty() { String::new() } else { format!(" | {}", claims.join(" ")) },
+        )
+    }
+
+    #[track_caller]
+    fn check(message: &str, expected: &str) {
+        assert_eq!(told(message), expected, "{message:?}");
+    }
+
+    #[test]
+    fn numbers_and_titles_are_found_in_all_styles_of_merging() {
+        check("Add a cache (#41)\n\nFor speed.", "#41 Add a cache (#41)");
+        check("Merge pull request #41 from ada/cache\n\nAdd a cache\n\nFor speed.", "#41 Add a cache");
+        check("Merge pull request #41 from ada/cache", "#41 Merge pull request #41 from ada/cache");
+        check("Merge branch 'cache' into 'main'\n\nAdd a cache\n\nSee merge request acme/shop!41", "#41 Add a cache");
+        check("Merge branch 'cache' into 'main'\n\nSee merge request !41", "#41 Merge branch 'cache' into 'main'");
+        check("Merge branch 'release'\n\nNot its title", "Merge branch 'release'");
+        check("Merged in cache (pull request #41)\n\nAdd a cache", "#41 Add a cache");
+        check("Pull request #41: Add a cache", "Pull request #41: Add a cache");
+        check("Tune it\n\nPull Request resolved: https://github.com/acme/shop/pull/41\n", "#41 Tune it");
+        check("Tune it\n\nReviewed By: ada\n\nDifferential Revision: D1234567", "D1234567 Tune it");
+        check("Tune it\n\nDifferential Revision: https://phabricator.example/D12\nx", "D12 Tune it");
+        check("", "");
+        check("\n\n  Late headline  \nbody", "Late headline");
+    }
+
+    #[test]
+    fn a_title_that_github_cut_is_put_together_again() {
+        check(
+            "Put a cache before the shelf so that it is qui… (#7)\n\n…cker",
+            "#7 Put a cache before the shelf so that it is quicker (#7)",
+        );
+        check(
+            "Revert \"Put a cache before the shelf so that it is… (#9)\n\n… quicker (#7)\" \n\nReverts acme/shop#7",
+            "#9 back Revert \"Put a cache before the shelf so that it is quicker (#7)\" (#9) | #7 \
+             \"Put a cache before the shelf so that it is quicker\"",
+        );
+        check("Say more…\n\nAnd so on", "Say more…");
+    }
+
+    #[test]
+    fn what_is_undone_is_named_in_all_ways() {
+        let sha = "0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d";
+        check(
+            &format!("Revert \"Add a cache (#41)\" (#44)\n\nThis reverts commit {sha}."),
+            &format!("#44 back Revert \"Add a cache (#41)\" (#44) | {sha} #41 \"Add a cache\""),
+        );
+        check(
+            "Revert \"A\"\n\nThis reverts commits 0A1B2C3, 1b2c3d4\nand 2c3d4e5.",
+            "back Revert \"A\" | 0a1b2c3 1b2c3d4 2c3d4e5 \"A\"",
+        );
+        check(
+            "Revert two\n\nThis reverts commit 0a1b2c3.\nThis reverts commit 1b2c3d4.",
+            "back Revert two | 0a1b2c3 1b2c3d4",
+        );
+        check(
+            "Revert \"A\"\n\nThis reverts commit 0a1b2c3, reversing\nchanges made to 1b2c3d4.",
+            "back Revert \"A\" | 0a1b2c3 \"A\"",
+        );
+        check(
+            "fix(a): revert #41, it broke login (#44)",
+            "#44 back fix(a): revert #41, it broke login (#44) | #41 \"#41, it broke login\"",
+        );
+        check(
+            "Arm backend: Revert PR 41 and other/shop#7",
+            "back Arm backend: Revert PR 41 and other/shop#7 | #7 #41 \"PR 41 and other/shop#7\"",
+        );
+        check("Revert other/place#7", "back Revert other/place#7 | \"other/place#7\"");
+        check("Go back\n\nReverts acme/shop#41\nReverts acme/depot#5", "Go back | #41");
+        check(
+            "Merge pull request #44 from acme/revert-41-cache\n\nRevert \"Add a cache\"",
+            "#44 back Revert \"Add a cache\" | #41 \"Add a cache\"",
+        );
+        check(
+            "Revert \"Merge pull request #41 from ada/cache\"",
+            "back Revert \"Merge pull request #41 from ada/cache\" | #41 \"Merge pull request #41 from ada/cache\"",
+        );
+        check("Revert D1234567: Add a cache", "back Revert D1234567: Add a cache | D1234567 \"Add a cache\"");
+        check(
+            "Back out D1234567 and D1234568 (#9)",
+            "#9 back Back out D1234567 and D1234568 (#9) | D1234567 D1234568 \"D1234567 and D1234568\"",
+        );
+        check(
+            "Back out \"[shop][PR] Add a cache\"\n\nOriginal commit changeset: 0a1b2c3d\n\nOriginal Phabricator Diff: D1234567",
+            "back Back out \"[shop][PR] Add a cache\" | D1234567 \"[shop][PR] Add a cache\" \"Add a cache\"",
+        );
+        check(
+            "Backed out changeset 0a1b2c3d4e5f (bug 5)",
+            "back Backed out changeset 0a1b2c3d4e5f (bug 5) | 0a1b2c3d4e5f \"changeset 0a1b2c3d4e5f (bug 5)\"",
+        );
+        check(
+            "Backed out 2 changesets\n\nBacked out changeset 0a1b2c3 (bug 5)\nBacked out changeset 1b2c3d4",
+            "back Backed out 2 changesets | 0a1b2c3 1b2c3d4 \"2 changesets\"",
+        );
+        check("Revert \"A\" and \"B\"", "back Revert \"A\" and \"B\" | \"A\" \"B\"");
+        check(
+            "revert: \"fix(cart)!: Add a cache (#41)\"",
+            "back revert: \"fix(cart)!: Add a cache (#41)\" | #41 \"Add a cache\"",
+        );
+        check("Revert it\n\nreverts https://github.com/acme/shop/pull/41 by hand", "back Revert it | #41");
+        check("Partially revert #41", "back Partially revert #41 | #41");
+        // Its own number is not what it undoes.
+        check("Revert \"Add a cache\" (#44)\n\nReverts #44", "#44 back Revert \"Add a cache\" (#44) | \"Add a cache\"");
+    }
+
+    #[test]
+    fn bringing_back_names_what_took_back() {
+        check(
+            "Revert \"Revert \"Add a cache (#41)\" (#44)\" (#46)\n\nThis reverts commit 0a1b2c3.",
+            "#46 back again Revert \"Revert \"Add a cache (#41)\" (#44)\" (#46) | 0a1b2c3 #44 \"Revert \"Add a cache (#41)\"\"",
+        );
+        check(
+            "Revert \"Revert \"Revert \"A\"\"\"",
+            "back Revert \"Revert \"Revert \"A\"\"\" | \"Revert \"Revert \"A\"\"\"",
+        );
+        check("Back out \"Revert D1234567\"", "back again Back out \"Revert D1234567\" | \"Revert D1234567\"");
+        check(
+            "revert: Revert \"Add a cache\" (#44)",
+            "#44 back revert: Revert \"Add a cache\" (#44) | \"Add a cache\"",
+        );
+        check(
+            "Reland \"Add a cache\" (#41)\n\n> This reverts commit 1b2c3d4.",
+            "#41 again Reland \"Add a cache\" (#41)",
+        );
+        check("Reapply \"Add a cache\"\n\nThis reverts commit 0a1b2c3.", "again Reapply \"Add a cache\" | 0a1b2c3");
+        check(
+            "Revert \"Reland \"Add a cache\"\"",
+            "back Revert \"Reland \"Add a cache\"\" | \"Reland \"Add a cache\"\"",
+        );
+        check("feat: re-apply the cache, take 2", "again feat: re-apply the cache, take 2");
+        check("Add a cache (re-land)", "again Add a cache (re-land)");
+        check("Reintroduce the cache", "again Reintroduce the cache");
+    }
+
+    #[test]
+    fn other_changes_undo_nothing() {
+        for title in [
+            "Add a way to revert #41",
+            "Remove reverted change",
+            "Scroll back out of sight",
+            "Roll to 1076",
+            "Reland",
+            "Reverting",
+        ] {
+            let said = read(title, None);
+            let (revert, reland) = (title == "Reverting", title == "Reland");
+            assert_eq!((said.undoes.as_slice(), said.revert, said.reland), (&[][..], revert, reland), "{title}");
+        }
+        let long = format!("Revert \"{}\"\n{}", "é".repeat(5_000), "Reverts #1\n".repeat(5_000));
+        let said = read(&long, None);
+        assert_eq!(said.title.chars().count(), TITLE_CHARS_MAX);
+        let many: String = (0..500).map(|n| format!("Reverts #{n}\n")).collect();
+        assert_eq!(read(&format!("x\n\n{many}"), None).undoes.len(), CLAIMS_MAX);
+    }
+
+    #[test]
+    fn programs_are_told_from_people() {
+        let check = |name: &str, email: &str, bot: bool| assert_eq!(is_bot(name, email), bot, "{name} <{email}>");
+        check("dependabot[bot]", "49699333+dependabot[bot]@users.noreply.github.com", true);
+        check("Somebody", "1+renovate[bot]@users.noreply.github.com", true);
+        check("Release Bot", "release@example.com", true);
+        check("shop-bot", "", true);
+        check("Renovate", "bot@renovateapp.com", true);
+        check("pytorchbot", "", true);
+        check("CodeMod LinterBot", "", true);
+        check("generatedunixname1395", "", true);
+        check("Robert Talbot", "talbot@example.com", false);
+        check("talbot", "", false);
+        check("Bot Ang", "", false);
+        check("Ada", "ada@bot.example", false);
+    }
 }

@@ -30,9 +30,12 @@ const SHA_DIGITS_MIN: usize = 7;
 static COMMIT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)\bthis reverts commits? ([0-9a-f]{7,64}\b(?:(?:\s*,\s*|\s+)(?:and\s+)?[0-9a-f]{7,64}\b)*)")
 });
-/// GitHub's revert button writes `Reverts owner/name#12` into the body.
-static BODY_PULL: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?im)^\s*(?:this )?reverts (?:[\w.-]+/([\w.-]+))?#(\d{1,9})\b"));
+/// GitHub's revert button writes `Reverts owner/name#12` into the body; people paste the address.
+static BODY_PULL: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?im)^\s*(?:this )?reverts (?:(?:[\w.-]+/([\w.-]+))?#|https://github\.com/[\w.-]+/([\w.-]+)/pull/)(\d{1,9})\b",
+    )
+});
 /// `Revert "title (#12)"`, `Revert #12`, `Back out #12`.
 static TITLE_PULL: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)^\s*(?:revert|back(?:s|ed)?[ -]?out)\b.*#(\d{1,9})\b"));
@@ -75,7 +78,7 @@ pub fn commits(text: &str) -> impl Iterator<Item = String> {
 /// The pull requests that a text says it reverts, a line each: the repository's name, where it is written, and the number.
 pub fn pulls(text: &str) -> impl Iterator<Item = (Option<&str>, u64)> {
     let found = BODY_PULL.captures_iter(text);
-    found.filter_map(|found| Some((found.get(1).map(|name| name.as_str()), found[2].parse().ok()?)))
+    found.filter_map(|found| Some((found.get(1).or(found.get(2)).map(|name| name.as_str()), found[3].parse().ok()?)))
 }
 
 /// Whether the title takes back an even number of times, as `Revert "Revert "Add cache""` and `Reland …` do.

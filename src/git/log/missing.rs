@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     FILES_MAX, Lines, Step,
     output::{Entry, Record, Records},
-    worker::{Asked, Pair, pair},
+    worker::{Asked, Pair, is_missing, pair},
 };
 use crate::git::Error;
 
@@ -49,7 +49,8 @@ fn all(asked: &Asked, steps: &[Step], format: &str, renames: &str) -> Result<Vec
         let Some((read, _)) = pair(&mut records, step)? else { break };
         pairs.push(read);
     }
-    running.finish()?;
+    // Without trees nothing can be told.
+    running.finish().map_err(|error| if is_missing(&error) { Error::MissingObjects } else { error })?;
     if pairs.len() == steps.len() { Ok(pairs) } else { Err(Error::Answer("diff-tree")) }
 }
 

@@ -17,6 +17,8 @@ use std::{
     vec,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{Error, Repository};
 use crate::history::Landed;
 use undone::Undone;
@@ -30,7 +32,7 @@ const TURN: usize = 32;
 const PROCESSES_MAX: usize = 4;
 
 /// Whether lines are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lines {
     /// Added and deleted lines of each file. git reads the content of every changed file.
     Counted,
@@ -225,3 +227,6 @@ impl Iterator for Log {
         change
     }
 }
+
+#[cfg(test)]
+mod tests;

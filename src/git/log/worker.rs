@@ -1,6 +1,9 @@
 //! One git process and the thread that reads it: a share of the commits becomes changes.
 
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::{
+    borrow::Cow,
+    sync::mpsc::{self, Receiver, SyncSender},
+};
 
 use super::{
     Lines, Step, TURN, missing,
@@ -16,7 +19,7 @@ use crate::{
 
 /// Turns that are read ahead.
 const AHEAD: usize = 8;
-/// Commits that are looked at together once contents turned out to be missing.
+/// Commits that are looked at together where contents turned out to be missing.
 const CAREFUL: usize = 256;
 
 pub(super) struct Worker {
@@ -77,11 +80,14 @@ impl Worker {
 
     fn read(&mut self) -> Result<(), Stop> {
         let steps = std::mem::take(&mut self.steps);
-        let done = self.straight(&steps)?;
-        for block in steps[done..].chunks(CAREFUL) {
+        let mut done = 0;
+        while done < steps.len() {
+            done += self.straight(&steps[done..])?;
+            let block = &steps[done..steps.len().min(done + CAREFUL)];
             for (pair, step) in missing::read(&self.asked, block)?.into_iter().zip(block) {
                 self.push(pair, step)?;
             }
+            done += block.len();
         }
         if self.turn.is_empty() { Ok(()) } else { self.hand_over() }
     }
@@ -130,7 +136,7 @@ fn missed(ended: Result<(), Error>, done: usize) -> Result<usize, Stop> {
 }
 
 /// git died because a content is not in this clone.
-fn is_missing(error: &Error) -> bool {
+pub(super) fn is_missing(error: &Error) -> bool {
     match error {
         Error::MissingObjects => true,
         Error::Failed { complaint, .. } => complaint.contains("unable to read"),
@@ -207,7 +213,8 @@ pub(super) fn pair<R: std::io::BufRead>(records: &mut Records<R>, step: &Step) -
 
 fn landed(pair: Pair, step: &Step, name: Option<&str>) -> Landed {
     let Pair { commit, merged } = pair;
-    let Said { pull_request, revision, title, revert, reland, mut undoes } = message::read(&commit.message, name);
+    let message = titled(&commit, merged.as_ref());
+    let Said { pull_request, revision, title, revert, reland, mut undoes } = message::read(&message, name);
     let author = merged.as_ref().unwrap_or(&commit);
     if let Some(merged) = &merged
         && revert
@@ -234,6 +241,17 @@ fn landed(pair: Pair, step: &Step, name: Option<&str>) -> Landed {
         files_total: commit.files_total,
         added: commit.added,
         deleted: commit.deleted,
+    }
+}
+
+/// The message of a commit; a merged pull request whose title nobody wrote down has that of its newest commit.
+fn titled<'a>(commit: &'a Record, merged: Option<&Record>) -> Cow<'a, str> {
+    let headline = commit.message.trim_end();
+    match merged.and_then(|merged| merged.message.trim_start().lines().next()) {
+        Some(title) if headline.starts_with("Merge pull request #") && !headline.contains('\n') => {
+            Cow::Owned(format!("{headline}\n\n{title}"))
+        }
+        _ => Cow::Borrowed(&commit.message),
     }
 }
 

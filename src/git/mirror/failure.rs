@@ -178,6 +178,7 @@ impl From<Error> for MirrorError {
         match error {
             Error::GitMissing => Self::GitMissing,
             Error::Io(error) => error.into(),
+            Error::Stopped => Self::Stopped,
             Error::NotARepository(_) | Error::NoCommits | Error::MissingObjects | Error::UnknownRevision(_) => {
                 Self::Corrupt(error.to_string())
             }

@@ -117,12 +117,12 @@ pub(super) fn run(
         let known = work.known.get(branch.as_str());
         let loaded = match known {
             Some(known) if known.tip == *tip => known.clone(),
-            known => {
+            _ => {
                 let each = (100 - FETCHED) / count;
                 let from = FETCHED + at * (100 - FETCHED) / count;
                 let reading = |percent: u8| told(share(from, from + each, percent));
                 let file = file(&work.place, branch.as_str());
-                Arc::new(read::history(&mirror, branch, known.map(Arc::as_ref), &file, &reading, stopped)?)
+                Arc::new(read::history(&mirror, branch, &file, &reading, stopped)?)
             }
         };
         histories.push((branch.as_str().to_owned(), loaded));
@@ -138,7 +138,7 @@ pub(super) fn run(
 pub(super) fn load(place: &Place, branch: &str, stopped: &dyn Fn() -> bool) -> Option<Loaded> {
     let branch = BranchName::new(branch)?;
     let mirror = Mirror::at(place.mirror.clone());
-    read::history(&mirror, &branch, None, &file(place, branch.as_str()), &|_| {}, stopped).ok()
+    read::history(&mirror, &branch, &file(place, branch.as_str()), &|_| {}, stopped).ok()
 }
 
 /// Whether the mirror holds a commit.
