@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError, GitHubApp},
     github::{AppCredentials, GitHub, Options, Urls},
-    service::{Links, Operations, SecretSource, Secrets, Service, Settings, Timing},
+    service::{Links, MirrorSettings, Operations, SecretSource, Secrets, Service, Settings, Timing},
     store::{Store, StoreOptions},
 };
 
@@ -69,6 +69,7 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
                 files: config.secret_files.clone(),
                 read: Arc::new(move || Ok(secrets(reread()?.github_app()?))),
             }),
+            mirrors: mirrors(config),
         },
     })
 }
@@ -76,6 +77,23 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
 fn secrets(app: GitHubApp) -> Secrets {
     let credentials = AppCredentials { app_id: app.app_id, client_id: app.client_id, private_key_pem: app.private_key };
     Secrets { credentials, webhook: app.webhook_secrets }
+}
+
+/// How repositories are mirrored; `None`, with a warning, where that cannot be.
+fn mirrors(config: &Config) -> Option<MirrorSettings> {
+    if is_of_another_github(config) {
+        tracing::warn!("no history is read: GITHUB_API_URL is not GitHub.com's, and GITHUB_GIT_URL is; set it as well");
+        return None;
+    }
+    Some(MirrorSettings::new(config.data_dir.clone(), config.github.git_url.clone()))
+}
+
+/// Whether git remotes are looked for at GitHub.com while the API is another server's: its token is no business of
+/// GitHub.com, and what has the same name there is another repository.
+pub(super) fn is_of_another_github(config: &Config) -> bool {
+    let host = |url: &url::Url| url.host_str().map(str::to_ascii_lowercase);
+    let com = Some("github.com".to_owned());
+    host(&config.github.git_url) == com && host(&config.github.api_url) != Some("api.github.com".to_owned())
 }
 
 /// Where links lead. Git remotes live below the address of GitHub's pages, unless they are files.

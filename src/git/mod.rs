@@ -1,12 +1,13 @@
 //! A local repository through the git binary: a range of commits becomes a change.
 //!
 //! It reads only: no network (also not for the missing objects of a partial clone), no hook, no external diff driver,
-//! text conversion or file-system monitor that a repository's configuration may name, no write.
+//! text conversion or file-system monitor that a repository's configuration may name, no write. Only `mirror` fetches.
 
 mod diff;
 mod kept;
 mod log;
 mod mine;
+pub mod mirror;
 mod process;
 mod range;
 mod revert;

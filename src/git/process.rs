@@ -34,6 +34,8 @@ const COMPLAINT_BYTES_MAX: u64 = 4_096;
 #[derive(Clone, Debug)]
 pub(super) struct Git {
     directory: PathBuf,
+    /// The directory is the git directory itself: none is looked for above it.
+    bare: bool,
 }
 
 /// A git process whose output is read while it runs. Dropping it ends the process.
@@ -45,7 +47,12 @@ pub(super) struct Running {
 
 impl Git {
     pub(super) fn at(directory: &Path) -> Self {
-        Self { directory: directory.to_owned() }
+        Self { directory: directory.to_owned(), bare: false }
+    }
+
+    /// At work in a git directory, whatever it lies in.
+    pub(super) fn bare(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), bare: true }
     }
 
     /// All that a command prints.
@@ -84,6 +91,9 @@ impl Git {
             if name.to_string_lossy().starts_with("GIT_") {
                 command.env_remove(name);
             }
+        }
+        if self.bare {
+            command.env("GIT_DIR", ".");
         }
         command
             .env("GIT_NO_LAZY_FETCH", "1")

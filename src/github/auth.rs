@@ -104,7 +104,7 @@ impl Signer {
 pub(super) struct Token {
     pub(super) secret: SecretString,
     pub(super) permissions: Permissions,
-    expires_at: DateTime<Utc>,
+    pub(super) expires_at: DateTime<Utc>,
 }
 
 /// What GitHub answers to a request for a token.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use metrics::SharedString;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::auth::{AppCredentials, Permissions, Signer, Token, TokenAnswer};
@@ -226,16 +227,19 @@ impl AppClient {
 
     /// A new token of installation `id`.
     pub(super) async fn mint(&self, id: u64) -> Result<Token, Error> {
+        self.mint_narrowed(id, &json!({})).await
+    }
+
+    /// A new token of installation `id` that allows no more than `asked` says.
+    pub(super) async fn mint_narrowed(&self, id: u64, asked: &Value) -> Result<Token, Error> {
         let url = self.transport.url(["app", "installations", &id.to_string(), "access_tokens"], &[]);
-        let answer: TokenAnswer = self.call(&Call::query(url, b"{}".to_vec())).await?.json()?;
+        let answer: TokenAnswer = self.call(&Call::query(url, asked.to_string().into_bytes())).await?.json()?;
         Ok(Token::new(answer, self.clock.now()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::super::scripted::{Scripted, json, repo};
     use super::*;
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use metrics::SharedString;
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -30,6 +31,15 @@ pub struct Installation {
     app: Arc<AppClient>,
     shared: Arc<Shared>,
     places: Option<Arc<Places>>,
+}
+
+/// A token that leaves this process.
+#[derive(Debug)]
+pub struct HandedToken {
+    /// The token.
+    pub secret: SecretString,
+    /// When GitHub takes it no longer.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// Places of a minute's writes that are reserved; what is left of them is given back with the last clone.
@@ -94,6 +104,13 @@ impl Installation {
     /// What it allows the App, as its token says.
     pub async fn permissions(&self) -> Result<Permissions, Error> {
         Ok(self.token().await?.permissions.clone())
+    }
+
+    /// A token to hand out to git: it reads the contents of one repository and nothing else. GitHub takes it for an hour.
+    pub async fn contents_token(&self, repository_id: u64) -> Result<HandedToken, Error> {
+        let asked = json!({ "repository_ids": [repository_id], "permissions": { "contents": "read" } });
+        let token = self.app.mint_narrowed(self.shared.id, &asked).await?;
+        Ok(HandedToken { expires_at: token.expires_at, secret: token.secret })
     }
 
     /// Until when work that nobody waits for is to leave this installation's rate limit alone: more than half of it is

@@ -49,7 +49,7 @@ pub use comparison::Comparison;
 pub use deliveries::{DeliveryPage, HookDelivery};
 pub use error::{Error, Retry};
 pub use files::{CachedPage, CommitFiles, Files};
-pub use installation::Installation;
+pub use installation::{HandedToken, Installation};
 pub use installations::{InstallationInfo, InstalledRepository, RepositorySelection, events_lacking};
 pub use introduction::{AppProfile, Budget, Budgets, HookConfig, Introduction};
 pub use manifest::{APP_NAME_MAX, HookAttributes, Manifest, webhook_url};

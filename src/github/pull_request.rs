@@ -66,6 +66,9 @@ pub struct PullRequest {
     pub commits_total: u64,
     /// Whole message of the head commit; empty when it could not be read.
     pub head_message: String,
+    /// Name of the head commit's author as git has it; it is compared with those of earlier changes and kept nowhere.
+    /// `None` when it could not be read. Untrusted.
+    pub head_author: Option<String>,
     /// How many files it changes.
     pub files_total: u64,
     /// Reviews, folded per reviewer.
@@ -240,6 +243,7 @@ impl Told {
             labels: pull.labels.into_iter().flat_map(|c| c.nodes).flatten().map(|l| l.name).collect(),
             commits_total: pull.commits.as_ref().map_or(0, Connection::total),
             commits: pull.commits.into_iter().flat_map(|c| c.nodes).flatten().map(commit).collect(),
+            head_author: head.as_ref().and_then(|h| h.author.as_ref()?.name.clone()),
             head_message: head.map(|h| h.message).unwrap_or_default(),
             files_total: pull.changed_files,
             review,

@@ -147,8 +147,15 @@ pub(super) struct PlainCommit {
 pub(super) struct HeadCommit {
     pub(super) oid: String,
     pub(super) message: String,
+    pub(super) author: Option<GitActor>,
     pub(super) status_check_rollup: Option<Rollup>,
     pub(super) check_suites: Option<Connection<Suite>>,
+}
+
+/// Who a commit says wrote it.
+#[derive(Deserialize)]
+pub(super) struct GitActor {
+    pub(super) name: Option<String>,
 }
 
 impl HeadCommit {

@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod check_run;
 pub mod comment;
+pub mod histories;
 pub mod json;
 pub mod markdown;
 pub mod merge_group;

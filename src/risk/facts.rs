@@ -68,6 +68,11 @@ pub enum Reason {
     Forbidden(Option<String>),
     /// The source did not answer in time or answered with an error (a short description, no secrets).
     Unavailable(String),
+    /// The source is being read for the first time.
+    Loading {
+        /// How much of that is done, 0-100.
+        percent: u8,
+    },
     /// The source gave only a part.
     Partial {
         /// How many items were given.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::App;
+use super::{App, mirrors};
 use crate::{
     clock::Stopwatch,
     store::{Erasing, StoreError},
@@ -65,6 +65,10 @@ impl What {
 
     /// Erases all of one; `true` if it is gone.
     async fn erase(self, app: &App, id: i64, before: i64) -> Result<bool, StoreError> {
+        // Before its row goes, which is what this is found by. It may yet come back, and then it is made anew.
+        if matches!(self, Self::Repository) && !mirrors::erase(app, id).await {
+            return Ok(false);
+        }
         let mut rows = 0;
         loop {
             let erasing = match self {

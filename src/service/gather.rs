@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{App, assess::Outcome, number, reverts};
+use chrono::{DateTime, Utc};
+
+use super::{App, assess::Outcome, mirrors, number, reverts};
 use crate::{
     codeowners::Codeowners,
     config::repository::{RepositoryPolicy, parse_policy},
     github::{CachedPage, Files, Installation, Permissions, PullRequest, RepoName, TextFile},
     risk::{
-        facts::{Change, Facts, FileChange, Known, Lacking, OwnerRule, Ownership, Reason, Revert, Source, Unknown},
+        facts::{
+            Change, ChangeState, Facts, FileChange, History, Known, Lacking, OwnerRule, Ownership, Reason, Revert,
+            Source, Unknown,
+        },
         overrides::Override,
         policy::{Policy, PolicyError},
     },
@@ -27,22 +32,43 @@ pub(super) async fn facts(
     let policy = policy(app, number(pull.repository_id), &pull.repository, &pull.base_ref, &pull.policy).await?;
     let (files, revert) = files(app, installation, repo, pull, last).await?;
     let (id, pull_number) = (number(pull.repository_id), number(pull.number));
+    let at = app.clock.now();
+    let change = change(pull, files, revert);
+    let history = history(app, pull, &change, at).await?;
     let facts = Facts {
-        at: app.clock.now(),
+        at,
         repository: pull.repository.to_string(),
         review: pull.review.clone(),
-        ownership: ownership(pull, &files),
+        ownership: ownership(pull, &change.files),
         checks: pull.checks.clone(),
         declared: policy.declared,
-        history: Err(Unknown::not_connected(Source::History)),
+        history,
         coverage: Err(Unknown::not_connected(Source::Coverage)),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
-        change: change(pull, files, revert),
+        change,
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
         overridden,
         lacking: lacking(app, installation, &pull.permissions).await?,
     };
     Ok((facts, policy.policy))
+}
+
+/// What the history of the base branch says of the change.
+async fn history(
+    app: &App,
+    pull: &PullRequest,
+    change: &Change,
+    at: DateTime<Utc>,
+) -> Result<Known<History>, StoreError> {
+    let wanted = mirrors::Wanted {
+        repository_id: number(pull.repository_id),
+        pull_request: number(pull.number),
+        branch: &pull.base_ref,
+        base_sha: &pull.base_sha,
+        author: pull.head_author.as_deref(),
+        landed: pull.state == ChangeState::Merged,
+    };
+    mirrors::history(app, &wanted, change, at).await
 }
 
 fn change(pull: &PullRequest, files: Vec<FileChange>, revert: Known<Option<Revert>>) -> Change {

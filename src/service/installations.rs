@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::{App, assess::Outcome, heads, number, turns::Kind};
+use super::{App, assess::Outcome, heads, mirrors, number, turns::Kind};
 use crate::{
     github::{self, InstallationInfo, InstalledRepository, Permissions, events_lacking},
     store::{CoveredRepository, InstallationRow, JobRequest},
@@ -109,6 +109,7 @@ async fn keep(app: &App, info: &InstallationInfo) -> Result<(), Outcome> {
     if before.is_some_and(|row| row.suspended_at.is_some()) {
         app.store.sweep_anew(id).await?;
     }
+    mirrors::covered(app, id).await?;
     app.turns.soon(Kind::Heads, app.clock.now_ms());
     Ok(())
 }

@@ -90,6 +90,7 @@ fn describe() {
         counter!("mergecast_retries_total", "kind" => kind).increment(0);
         counter!("mergecast_buried_total", "kind" => kind).increment(0);
     }
+    counter!("mergecast_mirror_fetches_total", "result" => "ok").increment(0);
     for event in OVERRIDE_EVENTS {
         counter!("mergecast_overrides_total", "event" => *event).increment(0);
     }
@@ -137,6 +138,11 @@ async fn observe(app: &App) {
     gauge!("mergecast_jobs_oldest_age_seconds").set(age_s(jobs, now));
     gauge!("mergecast_store_writes_waiting").set(app.store.writes_waiting() as f64);
     gauge!("mergecast_store_bytes").set(app.store.size_bytes() as f64);
+    let mirrors = app.store.mirror_counts().await.ok();
+    gauge!("mergecast_mirrors", "state" => "ready").set(number(mirrors.map(|mirrors| mirrors.ready)));
+    gauge!("mergecast_mirrors", "state" => "loading").set(number(mirrors.map(|mirrors| mirrors.loading)));
+    gauge!("mergecast_mirrors", "state" => "failed").set(number(mirrors.map(|mirrors| mirrors.failed)));
+    gauge!("mergecast_mirrors_bytes").set(number(mirrors.map(|mirrors| mirrors.bytes)));
     gauge!("mergecast_workers").set(app.workers as f64);
     gauge!("mergecast_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     gauge!("process_start_time_seconds").set(app.started_at.timestamp_millis() as f64 / 1_000.0);
@@ -175,6 +181,12 @@ pub(super) fn retried(kind: &'static str) {
 /// Work was given up: a `delivery` or a `job`.
 pub(super) fn buried(kind: &'static str) {
     counter!("mergecast_buried_total", "kind" => kind).increment(1);
+}
+
+/// A mirror was fetched and read, or that failed: `ok`, or the word for why.
+pub(super) fn mirror_fetched(result: &'static str, took: Duration) {
+    histogram!("mergecast_mirror_fetch_seconds").record(took.as_secs_f64());
+    counter!("mergecast_mirror_fetches_total", "result" => result).increment(1);
 }
 
 /// Rows were forgotten because they are old.
@@ -234,6 +246,7 @@ fn reason(reason: &Reason) -> &'static str {
         Reason::NotApplicable => "not_applicable",
         Reason::Forbidden(_) => "forbidden",
         Reason::Unavailable(_) => "unavailable",
+        Reason::Loading { .. } => "loading",
         Reason::Partial { .. } => "partial",
     }
 }

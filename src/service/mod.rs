@@ -11,6 +11,7 @@ mod health;
 mod installations;
 mod merge_group;
 mod metrics;
+mod mirrors;
 mod overrides;
 mod pages;
 mod process;
@@ -52,6 +53,7 @@ use crate::{
 };
 pub use erase::KEPT_AFTER_REMOVAL;
 pub use metrics::{METRICS, Metric, MetricKind};
+pub use mirrors::MirrorSettings;
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
 pub use rotation::{SecretSource, Secrets};
@@ -93,6 +95,8 @@ pub struct Operations {
     pub retention: Retention,
     /// Where secrets are read again while the service runs.
     pub secrets: Option<SecretSource>,
+    /// How repositories are mirrored, which is where their histories come from; `None` keeps no mirror.
+    pub mirrors: Option<MirrorSettings>,
 }
 
 /// Where links in reports lead; without an address there is no link.
@@ -174,6 +178,8 @@ pub(crate) struct App {
     rounds: Rounds,
     credentials: health::Credentials,
     bodies: body::Allowance,
+    /// Mirrors of repositories, if any are kept.
+    mirrors: Option<mirrors::Mirrors>,
     /// Work that comes round.
     turns: turns::Turns,
     /// When work began again after an outage, in milliseconds since 1970; nothing that was read before it counts as
@@ -253,10 +259,12 @@ impl Service {
             rounds: Rounds::default(),
             credentials: health::Credentials::default(),
             bodies: body::Allowance::default(),
+            mirrors: operations.mirrors.map(mirrors::Mirrors::new),
             turns: turns::Turns::default(),
             resumed_at,
         });
         worker::start(&app, &tasks, &stop);
+        tasks.spawn(mirrors::keep(app.clone(), tasks.clone(), stop.clone()));
         tasks.spawn(sweep::sweep(app.clone(), stop.clone()));
         if timing.outage.is_some() {
             turns::start(&app, &tasks, &stop);
@@ -279,10 +287,23 @@ impl Service {
     /// # Errors
     /// When the database cannot be read.
     pub async fn is_idle(&self) -> Result<bool, StoreError> {
-        let at_rest = self.app.turns.rest(self.app.clock.now_ms());
+        let at_rest = self.app.turns.rest(self.app.clock.now_ms()) && self.next_fetch().await?.is_none();
         let done = self.app.store.inbox_counts().await?.queued == 0 && self.app.store.job_counts().await?.queued == 0;
         // A round may have left jobs, so it is to have rested before they were counted.
-        Ok(at_rest && done)
+        Ok(at_rest && done && self.next_fetch().await?.is_none())
+    }
+
+    /// When the next fetch of a mirror is due that is no repeated try, in milliseconds since 1970; now, while one runs.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn next_fetch(&self) -> Result<Option<i64>, StoreError> {
+        let Some(mirrors) = &self.app.mirrors else { return Ok(None) };
+        // In this order: a fetch that ends notes so before it rests.
+        if !mirrors.rest() {
+            return Ok(Some(self.app.clock.now_ms()));
+        }
+        self.app.store.next_mirror_due().await
     }
 
     /// Whether all that is left to do is for later: nothing is being worked on and nothing is due.
@@ -299,6 +320,9 @@ impl Service {
         if ended.load(Ordering::SeqCst) != before || self.app.store.inbox_counts().await?.queued != 0 {
             return Ok(false);
         }
+        if self.next_fetch().await?.is_some_and(|due| due <= self.app.clock.now_ms()) {
+            return Ok(false);
+        }
         let due = self.app.store.next_due().await?;
         let later = due.is_none_or(|due| due > self.app.clock.now_ms());
         Ok(later && begun.load(Ordering::SeqCst) == before)
@@ -309,6 +333,9 @@ impl Service {
         self.app.deliveries.notify_one();
         self.app.jobs.notify_waiters();
         self.app.turns.wake();
+        if let Some(mirrors) = &self.app.mirrors {
+            mirrors.wake();
+        }
     }
 
     /// The address that it listens on.

@@ -12,13 +12,19 @@ use chrono::DateTime;
 
 use super::{App, FactsForgotten, Stored};
 use crate::{
-    report::{self, page},
+    report::{
+        self,
+        histories::{self, HistoryRow, HistoryState},
+        page,
+    },
     risk::assessment::{Conclusion, Level},
-    store::{AssessmentRow, AssessmentSummary},
+    store::{AssessmentRow, AssessmentSummary, MirrorRow},
 };
 
 /// Assessments on the first page.
 const RECENT: usize = 50;
+/// Repositories on the page of histories; what failed comes first.
+const HISTORIES: usize = 500;
 /// Nothing but our own stylesheet: a page can neither run a script nor reach another host.
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -28,6 +34,23 @@ pub(super) async fn index(State(app): State<Arc<App>>) -> Response {
         Ok(rows) => html(page::index(&rows.iter().map(line).collect::<Vec<_>>())),
         Err(error) => failed(&error),
     }
+}
+
+pub(super) async fn histories(State(app): State<Arc<App>>) -> Response {
+    match app.store.mirrors(HISTORIES).await {
+        Ok(rows) => html(histories::page(&rows.iter().map(|row| history(&app, row)).collect::<Vec<_>>())),
+        Err(error) => failed(&error),
+    }
+}
+
+fn history(app: &App, row: &MirrorRow) -> HistoryRow {
+    let loading = || app.mirrors.as_ref().and_then(|mirrors| mirrors.percent(row.repository_id)).unwrap_or(0);
+    let state = match (&row.failure, row.fetched_at.and_then(DateTime::from_timestamp_millis)) {
+        (Some(why), _) => HistoryState::Failed(why.clone()),
+        (None, Some(at)) => HistoryState::Ready { changes: row.changes.unwrap_or(0).unsigned_abs(), at },
+        (None, None) => HistoryState::Loading(loading()),
+    };
+    HistoryRow { repository: row.repository.clone(), state }
 }
 
 fn line(row: &AssessmentSummary) -> page::Row {

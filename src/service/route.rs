@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use super::{
     App,
     assess::{COMMIT, CommitJob, PULL_REQUEST, PullRequestJob},
-    commands, installations, merge_group, number, overrides,
+    commands, installations, merge_group, mirrors, number, overrides,
 };
 use crate::{
-    github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary},
+    github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary, PushEvent},
     report::check_run::{ACKNOWLEDGE, NAME, RESCORE},
     risk::revert::claim,
     store::{Delivery, DeliveryOutcome, JobRequest, StoreError},
@@ -101,8 +101,20 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
         Event::Repository(event) => Ok(event.origin.installation_id.map_or_else(ignored, |id| reread(id, burst))),
         Event::MergeGroup(event) => merge_group::route(app, event, now).await,
         Event::IssueComment(event) => Ok(commands::commented(app, delivery, event).await?.unwrap_or_else(ignored)),
-        Event::Ping | Event::Push(_) | Event::Ignored(_) => Ok(ignored()),
+        Event::Push(event) => pushed(app, event).await,
+        Event::Ping | Event::Ignored(_) => Ok(ignored()),
     }
+}
+
+/// A push asks for no job, but the mirror may have to follow.
+async fn pushed(app: &App, event: &PushEvent) -> Result<Routed, Error> {
+    let repository_id = number(event.origin.repository.id);
+    let followed = match event.branch() {
+        Some(branch) => mirrors::pushed(app, repository_id, branch).await?,
+        None => false,
+    };
+    let outcome = if followed { DeliveryOutcome::Done } else { DeliveryOutcome::Ignored };
+    Ok(Routed { outcome, jobs: Vec::new() })
 }
 
 /// A check or status ended on a commit. Only heads that were scored matter: a head that was not gets its own event.

@@ -43,6 +43,7 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/", get(pages::index))
+        .route("/histories", get(pages::histories))
         .route("/assessments/{id}", get(pages::assessment))
         .route("/assets/mergecast.css", get(pages::stylesheet))
         .route("/api/v1/openapi.json", get(pages::openapi))

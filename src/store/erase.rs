@@ -40,11 +40,22 @@ impl Store {
             args.extend([Val::from(&from), Val::from(&to)]);
             (JOBS, args)
         };
-        let mut statements: Vec<Statement> =
-            [ASSESSMENTS, CHECK_RUNS, POLICIES, MERGE_GROUPS, COMMANDS, OVERRIDES, MOVES, FEEDBACK]
-                .into_iter()
-                .map(|sql| (sql, rows()))
-                .collect();
+        let mut statements: Vec<Statement> = [
+            ASSESSMENTS,
+            CHECK_RUNS,
+            POLICIES,
+            MERGE_GROUPS,
+            COMMANDS,
+            OVERRIDES,
+            MOVES,
+            FEEDBACK,
+            BRANCHES,
+            WAITS,
+            MIRROR,
+        ]
+        .into_iter()
+        .map(|sql| (sql, rows()))
+        .collect();
         statements.extend(["pr", "commit", "group", "commands", "override"].map(jobs));
         self.erase(statements, (REPOSITORY, vec![repository_id.into(), before.into()])).await
     }
@@ -92,6 +103,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     OVERRIDES,
     MOVES,
     FEEDBACK,
+    BRANCHES,
+    WAITS,
+    MIRROR,
     JOBS,
     REPOSITORY,
     INSTALLATIONS,
@@ -171,6 +185,28 @@ const FEEDBACK: &str = concat!(
     "\
 DELETE FROM feedback WHERE feedback_id IN ( \
   SELECT feedback_id FROM feedback WHERE repository_id = $1 ORDER BY feedback_id LIMIT $3) AND ",
+    left!()
+);
+
+const BRANCHES: &str = concat!(
+    "\
+DELETE FROM mirror_branches WHERE (repository_id, branch) IN ( \
+  SELECT repository_id, branch FROM mirror_branches WHERE repository_id = $1 ORDER BY branch LIMIT $3) AND ",
+    left!()
+);
+
+const WAITS: &str = concat!(
+    "\
+DELETE FROM history_waits WHERE (repository_id, pull_request) IN ( \
+  SELECT repository_id, pull_request FROM history_waits WHERE repository_id = $1 \
+  ORDER BY pull_request LIMIT $3) AND ",
+    left!()
+);
+
+const MIRROR: &str = concat!(
+    "\
+DELETE FROM mirrors WHERE repository_id IN ( \
+  SELECT repository_id FROM mirrors WHERE repository_id = $1 LIMIT $3) AND ",
     left!()
 );
 

@@ -5,7 +5,7 @@ use std::{path::Path, sync::mpsc, thread, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{Result, StoreError, StorePath, inbox, jobs, migrate, sqlite::to_store_error};
+use super::{MirrorCounts, Result, StoreError, StorePath, inbox, jobs, migrate, mirrors, sqlite::to_store_error};
 
 /// Longest wait for another process that holds the database.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -23,6 +23,19 @@ pub struct Inspection {
     pub integrity: Integrity,
     /// What was given up; `None` while the schema is not the one known here.
     pub given_up: Option<GivenUp>,
+    /// How the mirrors are; `None` while the schema is not the one known here.
+    pub mirrors: Option<MirrorsSeen>,
+}
+
+/// How the mirrors are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MirrorsSeen {
+    /// In figures.
+    pub counts: MirrorCounts,
+    /// When one was fetched last, in milliseconds since 1970.
+    pub fetched_at: Option<i64>,
+    /// One that failed: its repository, and why. Untrusted.
+    pub failure: Option<(String, String)>,
 }
 
 /// Whether the pages of a database are sound.
@@ -81,8 +94,9 @@ fn look(file: &Path, limit: Duration) -> Result<Option<Inspection>> {
         false => connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(|error| to_store_error(&error)),
     };
     let given_up = (schema == schema_known).then(|| given_up(&connection)).transpose().map_err(told)?;
+    let mirrors = (schema == schema_known).then(|| mirrors(&connection)).transpose().map_err(told)?;
     let integrity = integrity(&connection, limit).map_err(told)?;
-    Ok(Some(Inspection { schema, schema_known, writable, integrity, given_up }))
+    Ok(Some(Inspection { schema, schema_known, writable, integrity, given_up, mirrors }))
 }
 
 /// Reads every page, unless that takes longer than `limit`.
@@ -130,7 +144,26 @@ fn given_up(connection: &Connection) -> rusqlite::Result<GivenUp> {
     })
 }
 
-pub(super) const STATEMENTS: &[&str] = &[LATEST_DELIVERY, LATEST_JOB];
+fn mirrors(connection: &Connection) -> rusqlite::Result<MirrorsSeen> {
+    let counts = connection.query_row(mirrors::COUNTS, [], |row| {
+        Ok(MirrorCounts { ready: row.get(0)?, loading: row.get(1)?, failed: row.get(2)?, bytes: row.get(3)? })
+    })?;
+    let fetched_at = connection.query_row(LATEST_FETCH, [], |row| row.get(0))?;
+    let mut statement = connection.prepare(FAILED_MIRROR)?;
+    let mut rows = statement.query([])?;
+    let failure = rows.next()?.map(|row| Ok::<_, rusqlite::Error>((row.get(0)?, row.get(1)?))).transpose()?;
+    Ok(MirrorsSeen { counts, fetched_at, failure })
+}
+
+pub(super) const STATEMENTS: &[&str] = &[LATEST_DELIVERY, LATEST_JOB, LATEST_FETCH, FAILED_MIRROR];
+
+const LATEST_FETCH: &str = "\
+SELECT MAX(fetched_at) FROM mirrors";
+
+const FAILED_MIRROR: &str = "\
+SELECT r.repository, m.failure FROM mirrors m \
+JOIN installation_repositories r ON r.repository_id = m.repository_id \
+WHERE r.removed_at IS NULL AND m.failure IS NOT NULL ORDER BY m.attempts DESC, m.repository_id LIMIT 1";
 
 const LATEST_DELIVERY: &str = "\
 SELECT event, last_error FROM inbox WHERE state = 'buried' ORDER BY done_at DESC LIMIT 1";

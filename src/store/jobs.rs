@@ -296,7 +296,7 @@ SELECT $1, $2, $3, 1, 'queued', $4, $5, delivery_id, received_at FROM inbox WHER
     merge!()
 );
 
-const REQUEST_AGAIN: &str = "\
+pub(super) const REQUEST_AGAIN: &str = "\
 UPDATE jobs SET wanted = wanted + 1, state = 'queued', \
   run_at = CASE WHEN state = 'queued' AND run_at < $2 THEN run_at ELSE $2 END, \
   queued_at = CASE WHEN state = 'queued' THEN queued_at ELSE $2 END, \

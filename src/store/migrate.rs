@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0014_operations",
     "0015_commands_and_moves",
     "0016_policies_by_branch",
+    "0017_mirrors",
 ];
 
 const TABLE: &str = "

@@ -20,6 +20,7 @@ mod installations;
 mod jobs;
 mod merge_groups;
 mod migrate;
+mod mirrors;
 mod models;
 mod overrides;
 mod path;
@@ -39,10 +40,11 @@ pub use error::StoreError;
 pub use heads::OnHead;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Backlog, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
-pub use inspect::{GivenUp, Inspection, Integrity, inspect};
+pub use inspect::{GivenUp, Inspection, Integrity, MirrorsSeen, inspect};
 pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
 pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
+pub use mirrors::{DueMirror, MirrorCounts, MirrorRequest, MirrorRow, ReadBranch};
 pub use overrides::{Ended, Move};
 pub use path::StorePath;
 pub use policies::PolicyRow;
@@ -138,6 +140,7 @@ const STATEMENTS: &[&[&str]] = &[
     check_runs::STATEMENTS,
     heads::STATEMENTS,
     merge_groups::STATEMENTS,
+    mirrors::STATEMENTS,
     commands::STATEMENTS,
     overrides::STATEMENTS,
     assessments::STATEMENTS,

@@ -71,7 +71,12 @@ impl Ward {
     }
 
     async fn serve(&mut self) {
-        let env = [("MERGECAST_LISTEN", "127.0.0.1:0"), ("RUST_LOG", "info")];
+        // Repositories are on this machine; links lead elsewhere.
+        let remotes = self.directory.path().join("remotes");
+        let made = Command::new("git").args(["init", "--quiet", "--bare"]).arg(remotes.join("acme/shop.git")).status();
+        assert!(made.unwrap().success());
+        let remotes = format!("file://{}", remotes.display());
+        let env = [("MERGECAST_LISTEN", "127.0.0.1:0"), ("RUST_LOG", "info"), ("GITHUB_GIT_URL", remotes.as_str())];
         let mut serve = Program::start(mergecast(self.directory.path(), &["serve", "--log-format", "json"], &env));
         let address = serve.hear(|line| {
             let line: Value = serde_json::from_str(line).ok()?;
@@ -107,6 +112,7 @@ impl Ward {
             (r"\d{4} of 5000 requests", "N of 5000 requests"),
             (r"schema \d+", "schema N"),
             (r"latest \d+ arrived", "latest N arrived"),
+            (r"\d ready, \d loading, 0 MB at \./data/mirrors(, the last fetch [-: \d]+ UTC)?", "N mirrors"),
             (r"installations/\d+", "installations/ID"),
         ];
         let out = steady.iter().fold(out, |text, (pattern, name)| {
@@ -167,9 +173,10 @@ fn a_healthy_app_is_all_green_while_it_serves() {
         ok      work           nothing was given up
         ok      disk           N GB free at .
         ok      git            version N
+        ok      mirrors        N mirrors
         ok      integrations   Datadog, SonarQube: set, but not used in this version
 
-        17 ok, 0 warnings, 0 broken
+        18 ok, 0 warnings, 0 broken
         ");
         assert_eq!(code, 0);
         let Ended { code, out, .. } = run(ward.command(&["--json"], &keys));
@@ -414,8 +421,9 @@ fn on_a_new_machine_it_says_how_to_begin() {
     ok      database     there is none at sqlite://mergecast.db yet; serve makes it
     ok      disk         N at .
     ok      git          N
+    ok      mirrors      ./data/mirrors can be written
 
-    4 ok, 1 warning, 1 broken
+    5 ok, 1 warning, 1 broken
     ");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "doctor left something behind");
 }

@@ -23,6 +23,7 @@ mod limits;
 mod logs;
 mod manifest;
 mod merge_queue;
+mod mirrors;
 mod monitoring;
 mod otlp;
 mod overrides;

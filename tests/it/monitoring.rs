@@ -14,6 +14,7 @@ use regex::Regex;
 
 use crate::{
     commands::{say, scored},
+    mirrors::mirrored,
     post::Post,
     support::{Ctx, Setup, run_test, run_test_with},
     work::change,
@@ -80,7 +81,8 @@ async fn eventful(ctx: &Ctx) {
 
 #[test]
 fn a_run_exports_what_the_table_says_and_no_names_from_outside() {
-    run_test_with(Setup { may_bury: true, ..Setup::default() }, async |ctx| {
+    run_test_with(Setup { may_bury: true, ..Setup::default() }, async |mut ctx| {
+        let _remote = mirrored(&mut ctx).await;
         eventful(&ctx).await;
         let text = scrape(&ctx).await;
         let samples = samples(&text);

@@ -177,7 +177,8 @@ impl Ctx {
                 continue;
             }
             let waiting = self.service().is_waiting().await.expect("the store answers");
-            let due = self.store.next_due().await.expect("the store answers");
+            let fetch = self.service().next_fetch().await.expect("the store answers");
+            let due = self.store.next_due().await.expect("the store answers").into_iter().chain(fetch).min();
             if let Some(due) = due.and_then(DateTime::<Utc>::from_timestamp_millis)
                 && waiting
                 && due > self.clock.now()

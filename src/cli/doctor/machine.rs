@@ -15,7 +15,7 @@ const ROOM_LOW: u64 = 1 << 30;
 /// Below this deliveries will soon be refused.
 const ROOM_LEAST: u64 = 100 << 20;
 /// The oldest git that is known to do all that is asked of it.
-const GIT_LEAST: (u32, u32) = (2, 31);
+const GIT_LEAST: (u32, u32) = git::mirror::GIT_LEAST;
 
 /// Room where the database lies.
 pub(super) async fn disk(config: &Config) -> Vec<Finding> {
@@ -45,12 +45,12 @@ fn room(folder: &Path, free: u64) -> Finding {
     }
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     if bytes < ROOM_LOW { format!("{} MB", bytes >> 20) } else { format!("{} GB", bytes >> 30) }
 }
 
 /// The directory of a file, or the one above that will hold it.
-fn existing(file: &Path) -> PathBuf {
+pub(super) fn existing(file: &Path) -> PathBuf {
     let here = || PathBuf::from(".");
     let above = file.ancestors().skip(1).find(|folder| !folder.as_os_str().is_empty() && folder.is_dir());
     above.map_or_else(here, Path::to_owned)

@@ -8,6 +8,7 @@ mod database;
 mod hook;
 mod installed;
 mod machine;
+mod mirrors;
 mod settings;
 
 use std::{path::PathBuf, time::Duration};
@@ -75,14 +76,15 @@ async fn examine(sources: &Sources, clock: &Clock) -> Vec<Finding> {
         findings.extend(within("git", machine::git()).await);
         return findings;
     };
-    let (github, public, database, disk, git) = tokio::join!(
+    let (github, public, database, disk, git, mirrors) = tokio::join!(
         within("GitHub", github(config, clock)),
         within("public URL", machine::public_url(config.public_url.as_ref())),
         within("database", database::check(config)),
         within("disk", machine::disk(config)),
         within("git", machine::git()),
+        within("mirrors", mirrors::check(config)),
     );
-    findings.extend([github, public, database, disk, git].into_iter().flatten());
+    findings.extend([github, public, database, disk, git, mirrors].into_iter().flatten());
     findings.extend(settings::unused(sources));
     findings
 }

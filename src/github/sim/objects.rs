@@ -73,6 +73,7 @@ pub struct Edits {
     edits: Vec<Edit>,
     pub(super) message: Option<String>,
     pub(super) author: Option<String>,
+    pub(super) id: Option<String>,
 }
 
 impl Edits {
@@ -127,6 +128,13 @@ impl Edits {
     #[must_use]
     pub fn by(mut self, login: impl Into<String>) -> Self {
         self.author = Some(login.into());
+        self
+    }
+
+    /// The object id of the commit, where a real repository has the same one; the default is made of its content.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
         self
     }
 
@@ -204,6 +212,7 @@ pub(super) struct NewCommit {
     pub(super) message: String,
     pub(super) author: String,
     pub(super) at: DateTime<Utc>,
+    pub(super) id: Option<String>,
 }
 
 /// Every commit of every repository.
@@ -225,7 +234,7 @@ impl Objects {
         let tree_sha = hex::encode(&hash.finalize()[..20]);
         let parents = new.parents.concat();
         // The count keeps equal commits apart, as a clock that stands still would not.
-        let sha = oid(&[
+        let made = oid(&[
             &new.network.to_be_bytes(),
             &self.made.to_be_bytes(),
             parents.as_bytes(),
@@ -233,6 +242,7 @@ impl Objects {
             new.message.as_bytes(),
             new.author.as_bytes(),
         ]);
+        let sha = new.id.unwrap_or(made);
         let commit = Commit {
             sha: sha.clone(),
             parents: new.parents,

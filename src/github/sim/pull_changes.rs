@@ -118,7 +118,7 @@ impl State {
         let message = format!("Merge pull request #{number}\n\n{}", pull.title);
         let tree = self.merged_tree(repo, pull, &base);
         let (parents, author) = (vec![base.clone(), head], by.to_owned());
-        let sha = self.objects.commit(NewCommit { network, parents, tree, message, author, at: now });
+        let sha = self.objects.commit(NewCommit { network, parents, tree, message, author, at: now, id: None });
         self.known_mut(full_name).branches.insert(base_ref.clone(), sha.clone());
         let pull = self.pull_mut(full_name, number);
         (pull.state, pull.closed_at, pull.updated_at) = (PullState::Merged, Some(now), now);

@@ -111,7 +111,7 @@ impl State {
         let message = format!("Merge pull request #{number}\n\n{}", pull.title);
         let (network, tree) = (repo.network, self.merged_tree(repo, pull, base));
         let parents = vec![base.to_owned(), pull.head_sha.clone()];
-        self.objects.commit(NewCommit { network, parents, tree, message, author: "octocat".to_owned(), at })
+        self.objects.commit(NewCommit { network, parents, tree, message, author: "octocat".to_owned(), at, id: None })
     }
 
     /// The tree of `onto` with what a pull request changes.

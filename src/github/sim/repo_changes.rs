@@ -79,7 +79,8 @@ impl State {
         self.person(&author);
         let message = edits.message.clone().unwrap_or_else(|| edits.default_message());
         let parents = parent.into_iter().collect();
-        let sha = self.objects.commit(NewCommit { network, parents, tree, message, author, at: now });
+        let id = edits.id.clone();
+        let sha = self.objects.commit(NewCommit { network, parents, tree, message, author, at: now, id });
         let repo = self.known_mut(full_name);
         repo.pushed_at = now;
         repo.branches.insert(branch.to_owned(), sha.clone());

@@ -89,6 +89,8 @@ pub(crate) fn why(unknown: &Unknown) -> Sentence {
         Reason::Forbidden(None) => say![source, ": access refused"],
         Reason::Forbidden(Some(permission)) => say![source, ": access refused for want of ", name(permission)],
         Reason::Unavailable(what) => say![source, ": no answer (", prose(what), ")"],
+        // The only source that takes so long.
+        Reason::Loading { percent } => say!["history still loading (", count(u64::from(*percent)), " %)"],
         Reason::Partial { seen, total } => say![source, ": only ", count(*seen), " of ", count(*total), " given"],
     }
 }
@@ -101,6 +103,7 @@ pub(crate) fn way(unknown: &Unknown) -> Sentence {
         Reason::Forbidden(Some(permission)) => say!["grant the App ", name(permission)],
         Reason::Forbidden(None) => say!["grant the App read access"],
         Reason::Unavailable(_) => say!["Re-score once it answers"],
+        Reason::Loading { .. } => say!["the score is made again by itself once it is loaded"],
         Reason::Partial { .. } => say!["a smaller change"],
     }
 }

@@ -1,0 +1,32 @@
+//! The seam to the reading of histories: one function from a mirrored branch to its history.
+
+use std::{fs, ops::ControlFlow, path::Path};
+
+use super::histories::Loaded;
+use crate::git::{
+    Lines, mine,
+    mirror::{BranchName, Mirror, MirrorError},
+};
+
+/// Reads the history of a branch up to its tip, going on from what `file` holds of it, and keeps it there. `told` hears of
+/// the share that is done, 0-100.
+pub(super) fn history(
+    mirror: &Mirror,
+    branch: &BranchName,
+    file: &Path,
+    told: &dyn Fn(u8),
+    stopped: &dyn Fn() -> bool,
+) -> Result<Loaded, MirrorError> {
+    let tip = mirror.tip(branch).ok_or_else(|| MirrorError::Corrupt("a branch is gone".to_owned()))?;
+    let mut progress = |done: u64, total: u64| {
+        told(u8::try_from(done * 100 / total.max(1)).unwrap_or(100));
+        if stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    // Contents are not there to be counted.
+    let mined = mine(&mirror.repository()?, &tip, Lines::Skipped, Some(file), &mut progress)?;
+    if let Some(error) = mined.unkept {
+        tracing::warn!(%error, "a history could not be kept; after the next start it is read again");
+    }
+    let bytes = fs::metadata(file).map_or(0, |file| file.len());
+    Ok(Loaded { history: mined.history, tip, bytes })
+}
