@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mergecast::git::{Fresh, Lines, Repository, mine};
+use mergecast::{
+    git::{Fresh, Lines, Repository, mine},
+    risk::Model,
+};
 
 /// Commits of the repository that is made.
 const COMMITS: usize = 10_000;
@@ -91,7 +94,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 /// From the start, as a command would: find the repository, read it, take each change in.
 fn mined(path: &Path, lines: Lines, file: Option<&Path>) -> Result<Fresh, Failure> {
     let repository = Repository::open(path)?;
-    let mined = mine(&repository, "HEAD", lines, file, &mut |_, _| ControlFlow::Continue(()))?;
+    let mined = mine(&repository, "HEAD", lines, Model::baseline(), file, &mut |_, _| ControlFlow::Continue(()))?;
     match mined.unkept {
         Some(error) => Err(error.into()),
         None => Ok(mined.fresh),

@@ -162,6 +162,7 @@ fn landed(text: &[u8]) -> Result<Landed, String> {
         sha: object_id(&line.sha)?,
         at: line.ts,
         contact: None,
+        lines: true,
         author: Author(author),
         pull_request: line.pr,
         revision: None,
@@ -238,6 +239,7 @@ mod tests {
         };
         let first = Landed {
             contact: None,
+            lines: true,
             sha: "886c4c8608be268b61249cd8e65dd210e6430e19".to_owned(),
             at: 1_550_015_446,
             author: Author(0xdc_d9cc_5e35),

@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 
-use super::{ExitCode, output::Terminal, printable};
+use super::{ExitCode, local_history, output::Terminal, printable};
 use crate::{
     codeowners::{Codeowners, PLACES},
     config::{
@@ -104,7 +104,7 @@ fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy,
         ownership: ownership(repository, &local.base_tip, &local.change.files),
         checks: Err(not_here(Source::Checks)),
         declared: policy.declared.clone(),
-        history: Err(Unknown::not_connected(Source::History)),
+        history: local_history::about(repository, &local.base_tip, &local.change, Model::baseline(), now),
         coverage: Err(Unknown::not_connected(Source::Coverage)),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         recent_scores: Vec::new(),

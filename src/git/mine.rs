@@ -113,7 +113,7 @@ mod tests {
     fn mined(fixture: &Fixture, lines: Lines, file: &Path) -> (Fresh, u32, String) {
         let repository = Repository::open(fixture.path()).unwrap();
         let mut told = Vec::new();
-        let mined = mine(&repository, "main", lines, Some(file), &mut |done, total| {
+        let mined = mine(&repository, "main", lines, Model::baseline(), Some(file), &mut |done, total| {
             told.push((done, total));
             ControlFlow::Continue(())
         });

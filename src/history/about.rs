@@ -50,6 +50,7 @@ impl History {
             author.is_some_and(|author| self.directories.get(name).is_some_and(|d| d.authors.times(author) > 0))
         };
         facts::History {
+            lines: self.lines,
             changes: u64::from(self.changes()),
             rolled_back: self.rolled_back,
             base_rate,

@@ -77,6 +77,8 @@ pub struct Landed {
     pub merge: bool,
     /// The earlier changes that it says it undoes.
     pub undoes: Vec<Claim>,
+    /// Whether lines were counted; else they are 0 for want of knowledge.
+    pub lines: bool,
     /// Changed files, as many as were read.
     pub files: Vec<LandedFile>,
     /// How many files changed.

@@ -86,6 +86,8 @@ pub struct History {
     /// When the latest changes landed, oldest first; of the last 7 days.
     latest: VecDeque<i64>,
     rolled_back: u64,
+    /// Lines of the changes were counted.
+    lines: bool,
     standing: Standing,
 }
 
@@ -105,6 +107,7 @@ impl History {
     pub fn observe(&mut self, landed: &Landed, score: Option<u8>) -> Vec<Place> {
         let (at, place) = (landed.at, self.pasts.len());
         let author = self.people.number(landed.author, landed.bot, landed.contact.as_deref());
+        self.lines = landed.lines;
         self.standing.ripen(at, self.pasts.list());
         self.whole.change(at, BASE_HALF_LIFE);
         let counted = !landed.bot && !landed.revert && landed.files_total > 0;

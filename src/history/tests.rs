@@ -13,6 +13,7 @@ fn landed(place: i64, author: u64, title: &str, files: &[(&str, u64, u64)]) -> L
         at: T0 + place * DAY,
         author: Author(author),
         contact: Some(format!("@dev{author}")),
+        lines: true,
         title: title.to_owned(),
         files: files
             .iter()

@@ -20,15 +20,19 @@ const FAILURES_MIN: u64 = 5;
 /// about its score ended. Nothing where the history is not known or too short.
 pub(super) fn standing(facts: &Facts, model: &Model) -> (Option<Standing>, Option<Probability>) {
     let Ok(history) = &facts.history else { return (None, None) };
-    let landed = forecast::landed(without_patches(facts), facts.history.clone(), facts.at);
+    let landed = forecast::landed(as_landed(facts, history.lines), facts.history.clone(), facts.at);
     let score = forecast::forecast(&landed, model).score;
     (among(history, score), alike(history, score))
 }
 
-/// The change as every landed change is known: what its lines say is left out.
-fn without_patches(facts: &Facts) -> super::facts::Change {
+/// The change as every landed change is known: what its lines say is left out, and where theirs were not counted, how
+/// many it has.
+fn as_landed(facts: &Facts, lines: bool) -> super::facts::Change {
     let mut change = facts.change.clone();
     for file in &mut change.files {
+        if !lines {
+            (file.added, file.deleted) = (0, 0);
+        }
         file.patch = Err(super::facts::Unknown {
             source: super::facts::Source::Diff,
             reason: super::facts::Reason::NotApplicable,

@@ -356,6 +356,7 @@ fn any_history() -> impl Strategy<Value = Known<History>> {
         (rates, failures, series, lists, figures).prop_map(|(rates, failures, series, lists, figures)| {
             let (counts, numbers, rollback_days, change_days) = figures;
             History {
+                lines: counts[0] % 2 == 0,
                 changes: counts[0],
                 rolled_back: counts[1],
                 base_rate: numbers[0],
@@ -399,6 +400,7 @@ fn any_history() -> impl Strategy<Value = Known<History>> {
 /// Two files of which one has failed before, new to the author, in a repository of some age.
 fn hot_files() -> History {
     History {
+        lines: true,
         changes: 4_120,
         rolled_back: 66,
         base_rate: 0.018,

@@ -117,7 +117,7 @@ impl Worker {
     }
 
     fn push(&mut self, pair: Pair, step: &Step) -> Result<(), Stop> {
-        self.turn.push(landed(pair, step, self.name.as_deref()));
+        self.turn.push(landed(pair, step, self.asked.lines == Lines::Counted, self.name.as_deref()));
         if self.turn.len() == TURN { self.hand_over() } else { Ok(()) }
     }
 
@@ -215,7 +215,7 @@ pub(super) fn pair<R: std::io::BufRead>(records: &mut Records<R>, step: &Step) -
     }
 }
 
-fn landed(pair: Pair, step: &Step, name: Option<&str>) -> Landed {
+fn landed(pair: Pair, step: &Step, lines: bool, name: Option<&str>) -> Landed {
     let Pair { commit, merged } = pair;
     let message = titled(&commit, merged.as_ref());
     let Said { pull_request, revision, title, revert, reland, mut undoes } = message::read(&message, name);
@@ -233,6 +233,7 @@ fn landed(pair: Pair, step: &Step, name: Option<&str>) -> Landed {
     let author = Author::named(&author.name);
     Landed {
         contact,
+        lines,
         sha: commit.sha,
         at: commit.at,
         author,

@@ -110,7 +110,7 @@ pub(crate) fn way(unknown: &Unknown) -> Sentence {
 
 fn connect(source: Source) -> Sentence {
     match source {
-        Source::History => say!["a mirror of the repository on the server; this version keeps none yet"],
+        Source::History => say!["a mirror of the repository, which the server keeps under its data directory"],
         Source::Coverage => say!["coverage reports from CI, Codecov or SonarCloud; this version reads none yet"],
         Source::Datadog => say!["a Datadog API and application key; this version uses none yet"],
         Source::Reviews | Source::Checks | Source::Diff => say!["the pull request on GitHub"],

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// What the repository's history says of a change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
+    /// Lines of the landed changes were counted. They are not where only names of files are at hand, as in the mirrors that
+    /// the App keeps.
+    pub lines: bool,
     /// Changes that landed before.
     pub changes: u64,
     /// How many of those were rolled back, as far as known before this change.

@@ -2,7 +2,10 @@
 //! A large change does not get safer by being made in pieces.
 
 use super::{Evidence, Measure, Reading, Signal, Term, Unit, ln1p};
-use crate::risk::diff::View;
+use crate::risk::{
+    diff::View,
+    facts::{Reason, Source, Unknown},
+};
 
 pub(super) static SIGNAL: Signal = Signal {
     id: "series",
@@ -21,6 +24,10 @@ pub(super) static SIGNAL: Signal = Signal {
 
 fn measure(view: &View<'_>) -> Reading {
     let history = view.facts.history.as_ref().map_err(Clone::clone)?;
+    if !history.lines && history.series.changes > 0 {
+        let reason = Reason::Unavailable("lines of earlier changes are not kept".to_owned());
+        return Err(Unknown { source: Source::History, reason });
+    }
     let (series, diff) = (history.series, view.diff());
     let larger = |own: u64, others: u64| ln1p(own.saturating_add(others)) - ln1p(own);
     let terms = vec![larger(diff.added, series.added), larger(diff.deleted, series.deleted)];

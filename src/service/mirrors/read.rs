@@ -3,9 +3,12 @@
 use std::{fs, ops::ControlFlow, path::Path};
 
 use super::histories::Loaded;
-use crate::git::{
-    Lines, mine,
-    mirror::{BranchName, Mirror, MirrorError},
+use crate::{
+    git::{
+        Lines, mine,
+        mirror::{BranchName, Mirror, MirrorError},
+    },
+    risk::Model,
 };
 
 /// Reads the history of a branch up to its tip, going on from what `file` holds of it, and keeps it there. `told` hears of
@@ -23,7 +26,7 @@ pub(super) fn history(
         if stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     // Contents are not there to be counted.
-    let mined = mine(&mirror.repository()?, &tip, Lines::Skipped, Some(file), &mut progress)?;
+    let mined = mine(&mirror.repository()?, &tip, Lines::Skipped, Model::baseline(), Some(file), &mut progress)?;
     if let Some(error) = mined.unkept {
         tracing::warn!(%error, "a history could not be kept; after the next start it is read again");
     }
