@@ -160,6 +160,7 @@ fn landed(text: &[u8]) -> Result<Landed, String> {
     Ok(Landed {
         sha: object_id(&line.sha)?,
         at: line.ts,
+        contact: None,
         author: Author(author),
         pull_request: line.pr,
         revision: None,
@@ -234,6 +235,7 @@ mod tests {
             deleted,
         };
         let first = Landed {
+            contact: None,
             sha: "886c4c8608be268b61249cd8e65dd210e6430e19".to_owned(),
             at: 1_550_015_446,
             author: Author(0xdc_d9cc_5e35),

@@ -4,6 +4,7 @@
 
 mod backtest;
 mod backup;
+mod calibrate;
 mod completions;
 mod demo;
 mod doctor;
@@ -67,6 +68,8 @@ enum Command {
     Score(score::ScoreArgs),
     /// Score every change of a history, and judge the scores by what was rolled back later
     Backtest(backtest::BacktestArgs),
+    /// Fit a model to outcomes
+    Calibrate(calibrate::CalibrateArgs),
     /// Score stored facts again and say whether the same comes out
     Replay(ReplayArgs),
     /// Ask the server on this machine how it is; exits with 1 if not well
@@ -213,6 +216,7 @@ fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Score(score) => score::run(score, Clock::system().now(), &mut Terminal::stdout()),
         Command::Backtest(backtest) => backtest::run(backtest, &mut Terminal::stdout()),
+        Command::Calibrate(calibrate) => calibrate::run(calibrate),
         Command::Serve(serve) => {
             let config = args.settings(serve.flags())?;
             let reread = Args::rereading(args, serve.flags());

@@ -11,7 +11,7 @@ use crate::risk::facts::{
 };
 
 /// Who wrote a change, as a number that only says "the same again": the hash of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Author(pub u64);
 
 impl Author {
@@ -49,7 +49,7 @@ pub struct LandedFile {
 }
 
 /// A change of the main line: one commit of its first-parent history, merges compared with their first parent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Landed {
     /// Object id, lower case.
     pub sha: String,
@@ -57,6 +57,8 @@ pub struct Landed {
     pub at: i64,
     /// Who wrote it: of a merge, the author of the merged branch's tip.
     pub author: Author,
+    /// What the author may be asked by: login with `@`, or name. Kept for the latest changes only. Untrusted.
+    pub contact: Option<String>,
     /// Number of the pull request, where the message tells it.
     pub pull_request: Option<u64>,
     /// Number of the Phabricator revision, where the message tells it.

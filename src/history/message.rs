@@ -13,6 +13,8 @@ use crate::risk::revert;
 const UNQUOTED_TITLE_CHARS_MIN: usize = 12;
 /// More of a headline is no title.
 const TITLE_CHARS_MAX: usize = 1_000;
+/// More of a name is not shown.
+const NAME_CHARS_MAX: usize = 100;
 /// More changes are not undone at once; a longer list is somebody else's.
 const CLAIMS_MAX: usize = 64;
 
@@ -69,6 +71,19 @@ pub fn bare_title(title: &str) -> &str {
         title = before;
     }
     title
+}
+
+/// How the author may be asked: by the login that GitHub's no-reply address tells, else by name.
+pub fn contact(name: &str, email: &str) -> String {
+    let account = email.trim().strip_suffix("@users.noreply.github.com");
+    let login = account.map(|account| account.rsplit_once('+').map_or(account, |(_, login)| login));
+    let is_login = |login: &&str| {
+        !login.is_empty() && login.len() <= 39 && login.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    match login.filter(is_login) {
+        Some(login) => format!("@{login}"),
+        None => name.trim().chars().take(NAME_CHARS_MAX).collect(),
+    }
 }
 
 /// Whether a program wrote the change, by the names of its author.

@@ -2,8 +2,10 @@
 
 pub mod backtest;
 pub mod evaluate;
+pub mod fit;
 pub mod labels;
 pub mod rivals;
+pub mod training;
 
 mod chance;
 #[cfg(test)]

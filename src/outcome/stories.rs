@@ -11,6 +11,7 @@ pub(super) fn landed(at: i64, files: &[(&str, u64, u64)]) -> Landed {
         deleted,
     };
     Landed {
+        contact: None,
         sha: format!("{at:040x}"),
         at,
         author: Author(1),

@@ -164,7 +164,16 @@ fn paragraphs(subject: &Subject<'_>) -> Vec<Sentence> {
     vec![
         verdict::consequence(subject),
         Sentence::joined(standing.into_iter().flatten(), ". "),
-        Sentence::joined([verdict::scale(subject), verdict::rate(subject.assessment.probability)], ". "),
+        Sentence::joined(
+            [
+                Some(verdict::scale(subject)),
+                verdict::among(subject.assessment.standing),
+                Some(verdict::rate(subject.assessment.probability)),
+            ]
+            .into_iter()
+            .flatten(),
+            ". ",
+        ),
     ]
 }
 

@@ -26,6 +26,8 @@ pub struct Assessment {
     pub floors: Vec<Floor>,
     /// How often such changes failed; `None` until enough outcomes are known.
     pub probability: Option<Probability>,
+    /// Where the change stands among the latest of this repository; `None` until enough have landed.
+    pub standing: Option<Standing>,
     /// What would lower the score, most effective first, each with its exact effect.
     pub ways_down: Vec<WayDown>,
     /// What the check run concludes.
@@ -131,6 +133,17 @@ pub enum Exemption {
     ProvenRevert,
     /// In a merge group, only files of proven reverts trigger it.
     ProvenRevertInGroup,
+}
+
+/// Where a change stands among the latest that landed, by what history and diff say of each.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// Its score by history and diff alone, 0-100: reviews, checks and the like are not known of what landed before.
+    pub score: u8,
+    /// Share of the latest changes with a lower score, 0-1; of those with the same half.
+    pub riskier_than: f64,
+    /// How many latest changes those are.
+    pub of: u64,
 }
 
 /// How often changes like this one failed.

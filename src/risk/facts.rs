@@ -3,12 +3,15 @@
 //! Plain data without methods that fetch. Facts are stored beside their assessment, so that the same bytes can be
 //! scored again; a field may be added with a default, never removed or given another meaning.
 
+mod history;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
+pub use history::{CoChange, Failures, History, Knower, Outcomes, Rates, Series};
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
 pub type Known<T> = Result<T, Unknown>;
@@ -349,19 +352,6 @@ pub struct Freeze {
     pub from: DateTime<Utc>,
     /// First instant after it.
     pub until: DateTime<Utc>,
-}
-
-/// What the repository's history, strictly before this change, says of the touched files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct History {
-    /// Earlier changes to any touched file.
-    pub changes: u64,
-    /// How many of those were rolled back later, as known at `Facts::at`.
-    pub rolled_back: u64,
-    /// Touched files that existed before.
-    pub files: u64,
-    /// How many of those the author has changed before.
-    pub files_known_to_author: u64,
 }
 
 /// Coverage of the changed executable lines.

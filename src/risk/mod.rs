@@ -4,6 +4,7 @@ pub mod assessment;
 pub mod diff;
 pub mod facts;
 mod floors;
+pub mod forecast;
 pub mod merge_group;
 mod model;
 pub mod overrides;
@@ -13,11 +14,12 @@ pub mod policy;
 pub mod revert;
 mod score;
 pub mod signal;
+mod standing;
 #[cfg(test)]
 mod stories;
 mod ways_down;
 
-pub use self::model::{Model, ModelError, Weight};
+pub use self::model::{Head, Model, ModelError, Offset, Weight};
 
 use self::{
     assessment::{Assessment, Level, SourceState},
@@ -36,6 +38,7 @@ pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
     let readings = SIGNALS.iter().map(|signal| (signal.measure)(&view)).collect::<Vec<_>>();
     let scored = score::score(model, policy, &readings, floors::exemption(&view, &readings));
     let ways_down = ways_down::ways_down(&view, model, policy, &readings, scored.score);
+    let (standing, probability) = standing::standing(facts, model);
     let verdict = policy::decide(policy, facts, &readings, scored.score);
     let Scored { score, range, points, clamped, floors } = scored;
     Assessment {
@@ -46,31 +49,12 @@ pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
         contributions: score::contributions(points, readings),
         clamped,
         floors,
-        probability: None,
+        probability,
+        standing,
         ways_down,
         verdict,
         sources: sources(facts),
     }
-}
-
-/// What is forecast of a change.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Forecast {
-    /// 0-100.
-    pub score: u8,
-    /// Log-odds of being rolled back.
-    pub log_odds: f64,
-    /// Probability of being rolled back, 0-1.
-    pub probability: Option<f64>,
-    /// Probability of needing a fix, 0-1.
-    pub fix_probability: Option<f64>,
-}
-
-/// The score of a change without its explanation.
-pub fn forecast(facts: &Facts, model: &Model) -> Forecast {
-    let score = assess(facts, model, &Policy::default()).score;
-    let log_odds = model.intercept + f64::from(i32::from(score) - model.base) / 15.0 * std::f64::consts::LN_2;
-    Forecast { score, log_odds, probability: Some(1.0 / (1.0 + (-log_odds).exp())), fix_probability: None }
 }
 
 /// How each source answered, in a fixed order.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::signal::{self, Signal};
+use super::signal::{self, Reading, Signal};
 
 /// What a reading is worth. Versions are never overwritten; a changed model is a new version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,8 +20,41 @@ pub struct Model {
     pub intercept: f64,
     /// Score of a typical change, 0-100 points.
     pub base: i32,
+    /// What the repository's own share of rollbacks does to the probability. It has no points: 30 is the typical change
+    /// of *this* repository.
+    pub base_rate: Offset,
+    /// The second head: whether a change needs a fix, or is rolled back, within 30 days.
+    pub fix: Head,
     /// One for each term of every signal, in the order of `SIGNALS`.
     terms: Vec<Weight>,
+}
+
+/// A number that moves the probability and not the score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offset {
+    /// Log-odds for each unit above the mean.
+    pub weight: f64,
+    /// Mean in the population.
+    pub mean: f64,
+}
+
+impl Offset {
+    /// Log-odds that a share of changes adds, read as its natural logarithm.
+    fn log_odds(self, share: f64) -> f64 {
+        let x = share.ln();
+        if x.is_finite() { self.weight * (x - self.mean) } else { 0.0 }
+    }
+}
+
+/// The second head, over the same terms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// Log-odds that a typical change needs a fix: every term at its mean.
+    pub intercept: f64,
+    /// What the repository's own share of fixes does.
+    pub fix_rate: Offset,
 }
 
 /// What one term is worth.
@@ -32,6 +65,9 @@ pub struct Weight {
     pub id: String,
     /// Log-odds for each unit of the term above its mean.
     pub weight: f64,
+    /// The same in the second head; 0 where nothing is claimed.
+    #[serde(default)]
+    pub fix_weight: f64,
     /// Mean of the term in the population; a term at its mean adds nothing.
     pub mean: f64,
     /// Tenth percentile of the term in the population: one end of the range while it is unknown.
@@ -98,6 +134,31 @@ impl Model {
         &self.terms
     }
 
+    /// A model of the same kind with other weights, checked as if it were read.
+    ///
+    /// # Errors
+    /// The weights are not those of the signals' terms, or a number cannot be.
+    pub fn with(self, version: String, fitted_at: DateTime<Utc>, terms: Vec<Weight>) -> Result<Self, ModelError> {
+        let Self { intercept, base, base_rate, fix, .. } = self;
+        ModelFile { version, fitted_at, intercept, base, base_rate, fix, terms }.try_into()
+    }
+
+    /// Log-odds of both heads, for readings in the order of `SIGNALS` and the repository's own shares of rollbacks and
+    /// fixes, where they are known. What is unknown counts as its mean.
+    pub(super) fn log_odds(&self, readings: &[Reading], shares: Option<(f64, f64)>) -> (f64, f64) {
+        let (rollbacks, fixes) = shares.unwrap_or((f64::NAN, f64::NAN));
+        let mut rolled_back = self.intercept + self.base_rate.log_odds(rollbacks);
+        let mut fixed = self.fix.intercept + self.fix.fix_rate.log_odds(fixes);
+        for (weights, reading) in self.by_signal().zip(readings) {
+            let Ok(measure) = reading else { continue };
+            for (weight, x) in weights.iter().zip(&measure.terms).filter(|(_, x)| x.is_finite()) {
+                rolled_back += weight.weight * (x - weight.mean);
+                fixed += weight.fix_weight * (x - weight.mean);
+            }
+        }
+        (rolled_back, fixed)
+    }
+
     /// The weights by signal, in the order of `SIGNALS`.
     pub(super) fn by_signal(&self) -> impl Iterator<Item = &[Weight]> {
         let mut rest = self.terms.as_slice();
@@ -117,6 +178,10 @@ struct ModelFile {
     fitted_at: DateTime<Utc>,
     intercept: f64,
     base: i32,
+    #[serde(default)]
+    base_rate: Offset,
+    #[serde(default)]
+    fix: Head,
     terms: Vec<Weight>,
 }
 
@@ -124,12 +189,17 @@ impl TryFrom<ModelFile> for Model {
     type Error = ModelError;
 
     fn try_from(file: ModelFile) -> Result<Self, ModelError> {
-        let ModelFile { version, fitted_at, intercept, base, terms } = file;
+        let ModelFile { version, fitted_at, intercept, base, base_rate, fix, terms } = file;
         in_range("the model", "intercept", intercept)?;
+        in_range("the model", "weight of the base rate", base_rate.weight)?;
+        in_range("the model", "mean of the base rate", base_rate.mean)?;
+        in_range("the model", "intercept of the second head", fix.intercept)?;
+        in_range("the model", "weight of the fix rate", fix.fix_rate.weight)?;
+        in_range("the model", "mean of the fix rate", fix.fix_rate.mean)?;
         if !(0..=100).contains(&base) {
             return Err(ModelError::Base(base));
         }
-        Ok(Self { version, fitted_at, intercept, base, terms: in_order(terms)? })
+        Ok(Self { version, fitted_at, intercept, base, base_rate, fix, terms: in_order(terms)? })
     }
 }
 
@@ -155,6 +225,7 @@ fn in_order(terms: Vec<Weight>) -> Result<Vec<Weight>, ModelError> {
 
 fn checked(weight: &Weight) -> Result<(), ModelError> {
     in_range(&weight.id, "weight", weight.weight)?;
+    in_range(&weight.id, "fix_weight", weight.fix_weight)?;
     in_range(&weight.id, "mean", weight.mean)?;
     in_range(&weight.id, "p10", weight.p10)?;
     in_range(&weight.id, "p90", weight.p90)?;

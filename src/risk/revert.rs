@@ -79,7 +79,7 @@ pub fn pulls(text: &str) -> impl Iterator<Item = (Option<&str>, u64)> {
 }
 
 /// Whether the title takes back an even number of times, as `Revert "Revert "Add cache""` and `Reland …` do.
-fn brings_back(title: &str) -> bool {
+pub(super) fn brings_back(title: &str) -> bool {
     let (mut rest, mut times) = (title.trim_start(), 0_u32);
     while let Some(inner) = rest.strip_prefix("Revert \"") {
         (rest, times) = (inner, times + 1);

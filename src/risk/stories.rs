@@ -196,7 +196,7 @@ pub(super) fn stories() -> Vec<(&'static str, Facts)> {
         (
             "hot files, new author",
             with(pull_request("Speed up the cart", small()), &|f| {
-                f.history = Ok(History { changes: 120, rolled_back: 9, files: 2, files_known_to_author: 0 });
+                f.history = Ok(hot_files());
                 f.coverage = Ok(Coverage { executable: 40, covered: 10 });
                 f.runtime = Ok(healthy());
             }),
@@ -342,16 +342,96 @@ fn any_checks() -> impl Strategy<Value = Checks> {
 }
 
 fn any_history() -> impl Strategy<Value = Known<History>> {
-    let history = any::<[u64; 4]>().prop_flat_map(|wild| select(vec![wild, wild.map(|n| n % 100)]));
+    let rate = || prop_oneof![4 => -4.0..4.0f64, 1 => any::<f64>()];
+    let count = || prop_oneof![4 => 0..200u64, 1 => any::<u64>()];
+    let rates = (rate(), rate()).prop_map(|(mean, highest)| Rates { mean, highest });
+    let failures =
+        option::of(count().prop_map(|changes| Failures { name: "src/a.rs".into(), changes, rolled_back: 1 }));
+    let series = (count(), count(), count());
+    let knower = Knower { name: "@ada".into(), files: vec!["src/a.rs".into()] };
+    let missing = CoChange { path: "a.md".into(), with: "src/a.rs".into(), together: 5, of: 6 };
+    let lists = (vec(Just(knower), 0..2), vec(Just(missing), 0..3), vec((0..=255u8, count()), 0..4));
+    let figures = (vec(count(), 9), vec(rate(), 5), option::of(rate()), option::of(rate()));
     known(
-        history.prop_map(|[changes, rolled_back, files, files_known_to_author]| History {
-            changes,
-            rolled_back,
-            files,
-            files_known_to_author,
+        (rates, failures, series, lists, figures).prop_map(|(rates, failures, series, lists, figures)| {
+            let (counts, numbers, rollback_days, change_days) = figures;
+            History {
+                changes: counts[0],
+                rolled_back: counts[1],
+                base_rate: numbers[0],
+                fix_rate: numbers[1],
+                rollbacks_7d: counts[2],
+                files: rates,
+                directories: rates,
+                extensions: rates,
+                topics: rates,
+                worst_file: failures.clone(),
+                worst_directory: failures.clone(),
+                worst_word: failures,
+                rollbacks_recent: numbers[2],
+                rollback_days,
+                existing: counts[3],
+                familiar: counts[4],
+                unfamiliar: Vec::new(),
+                author_changes: counts[5],
+                directories_touched: counts[6],
+                directories_familiar: counts[7],
+                developers: counts[8],
+                others_14d: counts[8],
+                knowers: lists.0,
+                churn: numbers[3],
+                change_days,
+                missing: lists.1,
+                series: Series { changes: series.0, added: series.1, deleted: series.2 },
+                outcomes: lists
+                    .2
+                    .iter()
+                    .map(|(score, changes)| Outcomes { score: *score, changes: *changes, failed: 1 })
+                    .collect(),
+                recent: lists.2,
+            }
         }),
         Source::History,
     )
+}
+
+/// Two files of which one has failed before, new to the author, in a repository of some age.
+fn hot_files() -> History {
+    History {
+        changes: 4_120,
+        rolled_back: 66,
+        base_rate: 0.018,
+        fix_rate: 0.31,
+        rollbacks_7d: 2,
+        files: Rates { mean: 0.9, highest: 1.4 },
+        directories: Rates { mean: 0.6, highest: 0.6 },
+        extensions: Rates { mean: 0.05, highest: 0.05 },
+        topics: Rates { mean: 0.2, highest: 0.7 },
+        worst_file: Some(Failures { name: "src/cart.rs".into(), changes: 9, rolled_back: 2 }),
+        worst_directory: Some(Failures { name: "src".into(), changes: 120, rolled_back: 9 }),
+        worst_word: Some(Failures { name: "cart".into(), changes: 31, rolled_back: 3 }),
+        rollbacks_recent: 1.6,
+        rollback_days: Some(12.0),
+        existing: 2,
+        familiar: 0,
+        unfamiliar: vec!["src/cart.rs".into(), "tests/cart.rs".into()],
+        author_changes: 0,
+        directories_touched: 2,
+        directories_familiar: 0,
+        developers: 11,
+        others_14d: 3,
+        knowers: vec![Knower { name: "@grace".into(), files: vec!["src/cart.rs".into(), "tests/cart.rs".into()] }],
+        churn: 7.5,
+        change_days: Some(1.5),
+        missing: vec![CoChange { path: "docs/cart.md".into(), with: "src/cart.rs".into(), together: 6, of: 8 }],
+        series: Series { changes: 1, added: 40, deleted: 3 },
+        outcomes: vec![
+            Outcomes { score: 25, changes: 1_900, failed: 11 },
+            Outcomes { score: 35, changes: 1_600, failed: 30 },
+            Outcomes { score: 55, changes: 300, failed: 15 },
+        ],
+        recent: vec![(25, 260), (35, 200), (55, 40)],
+    }
 }
 
 fn any_coverage() -> impl Strategy<Value = Known<Coverage>> {

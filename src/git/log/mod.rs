@@ -23,7 +23,7 @@ use undone::Undone;
 use worker::Worker;
 
 /// How many files of a change are kept; their number and lines are counted in all.
-pub const FILES_MAX: usize = 200;
+pub(super) const FILES_MAX: usize = 200;
 /// Changes that one process reads before it is the turn of the next. Few, so that none waits long for another.
 const TURN: usize = 32;
 /// More processes would wait for the disk.

@@ -217,8 +217,11 @@ fn landed(pair: Pair, step: &Step, name: Option<&str>) -> Landed {
         let said = message::read(&merged.message, name).undoes;
         undoes.splice(0..0, said.into_iter().filter(|claim| matches!(claim, Claim::Commit(_))));
     }
-    let (author, bot) = (Author::named(&author.name), message::is_bot(&author.name, &author.email));
+    let bot = message::is_bot(&author.name, &author.email);
+    let contact = Some(message::contact(&author.name, &author.email));
+    let author = Author::named(&author.name);
     Landed {
+        contact,
         sha: commit.sha,
         at: commit.at,
         author,

@@ -22,11 +22,7 @@ use super::{
 };
 use crate::{
     history::{History, Landed, Place},
-    risk::{
-        Forecast, Model,
-        facts::{Declared, Facts, Source, Unknown},
-        forecast,
-    },
+    risk::{Model, forecast::Forecast},
 };
 
 /// A replay in progress.
@@ -75,6 +71,7 @@ impl<'m> Backtest<'m> {
     /// Scores the next change from what was taken in before it, then takes it in.
     pub fn take(&mut self, landed: &Landed) {
         let traits = self.rivals.read(landed);
+        let step = self.history.step(landed, self.model);
         if self.since.is_none_or(|since| landed.at >= since) {
             self.scored.push(Scored {
                 place: self.place,
@@ -82,36 +79,14 @@ impl<'m> Backtest<'m> {
                 at: landed.at,
                 title: landed.title.clone(),
                 lines: landed.added.saturating_add(landed.deleted),
-                forecast: forecast(&self.facts(landed), self.model),
+                forecast: step.forecast,
                 traits,
             });
         }
-        let undone = self.history.observe(landed);
-        self.labels.observe(landed, &undone);
+        self.labels.observe(landed, &step.undone);
         self.place += 1;
         let (from, to) = self.span.unwrap_or((landed.at, landed.at));
         self.span = Some((from.min(landed.at), to.max(landed.at)));
-    }
-
-    /// What was known of the change just before it landed: itself and the history. There was no server to ask for more.
-    fn facts(&self, landed: &Landed) -> Facts {
-        let change = landed.change();
-        let none = Unknown::not_connected;
-        Facts {
-            at: landed.landed_at(),
-            repository: self.repository.clone(),
-            history: Ok(self.history.about(&change, landed.author, landed.at)),
-            change,
-            review: Err(none(Source::Reviews)),
-            ownership: Err(none(Source::Codeowners)),
-            checks: Err(none(Source::Checks)),
-            declared: Declared::default(),
-            coverage: Err(none(Source::Coverage)),
-            runtime: Err(none(Source::Datadog)),
-            recent_scores: Vec::new(),
-            overridden: None,
-            lacking: None,
-        }
     }
 
     /// Ends the replay: every scored change with what became of it, of the newest `limit` changes if that is given.
@@ -127,8 +102,8 @@ impl<'m> Backtest<'m> {
             title: scored.title,
             lines: scored.lines,
             score: scored.forecast.score,
-            probability: scored.forecast.probability,
-            fix_probability: scored.forecast.fix_probability,
+            probability: Some(scored.forecast.probability),
+            fix_probability: Some(scored.forecast.fix_probability),
             traits: scored.traits,
         };
         Judged {

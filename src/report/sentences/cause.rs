@@ -93,8 +93,14 @@ fn raised_by(measure: &Measure) -> Option<String> {
         Evidence::Frozen { .. } => Some("freeze in force".to_owned()),
         Evidence::Dependency { step, .. } => Some(format!("{step} dependency update")),
         Evidence::Undoes { proven: false, .. } => Some("unproven revert".to_owned()),
-        Evidence::EarlierChanges { rolled_back, .. } => text(count(*rolled_back), " rolled back before"),
+        Evidence::RolledBack { failures, .. } => text(count(failures.rolled_back), " rolled back before"),
+        Evidence::RollbacksOfLate { rollbacks } => text(counted(*rollbacks, "rollback", "rollbacks"), " this week"),
         Evidence::Familiarity { .. } => Some("files new to the author".to_owned()),
+        Evidence::Developers { people, .. } => text(count(*people), " people change these files"),
+        Evidence::LastChanged { .. } => Some("files change often".to_owned()),
+        Evidence::CoChange(_) => Some("usual companions untouched".to_owned()),
+        Evidence::Series(_) => Some("part of a series".to_owned()),
+        Evidence::Relands => Some("a re-land".to_owned()),
         Evidence::CoveredLines { executable, covered } => {
             text(count(executable.saturating_sub(*covered)), " changed lines untested")
         }
@@ -123,6 +129,9 @@ fn lowered(contribution: &Contribution) -> String {
         Some(Evidence::Dependency { step, .. }) => format!("{step} dependency update"),
         Some(Evidence::Undoes { proven: true, .. }) => "proven revert".to_owned(),
         Some(Evidence::CoveredLines { .. }) => "changed lines tested".to_owned(),
+        Some(Evidence::NeverRolledBack { .. } | Evidence::RolledBack { .. }) => "few failures here".to_owned(),
+        Some(Evidence::Familiarity { .. }) => "files known to the author".to_owned(),
+        Some(Evidence::Developers { .. }) => "few people".to_owned(),
         _ => contribution.signal.label.to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Detail, Sentence,
     figures::{age_in_days, count, counted, decimal, instant, percent, value, weekday},
-    list, name, say,
+    history, list, name, say,
 };
 use crate::risk::{
     assessment::Contribution,
@@ -104,18 +104,16 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
             say!["the exact inverse of ", name(of), ", proven by comparing patches"]
         }
         Evidence::Undoes { of, proven: false } => say!["says it undoes ", name(of), ", but is not proven to"],
-        Evidence::EarlierChanges { changes, rolled_back } => say![
-            count(*rolled_back),
-            " of ",
-            counted(*changes, "earlier change", "earlier changes"),
-            " to these files rolled back"
-        ],
-        Evidence::Familiarity { files, known } => say![
-            count(files.saturating_sub(*known)),
-            " of ",
-            counted(*files, "touched file", "touched files"),
-            " new to the author: ask for a review by somebody who knows them"
-        ],
+        Evidence::Relands
+        | Evidence::RolledBack { .. }
+        | Evidence::NeverRolledBack { .. }
+        | Evidence::RollbacksOfLate { .. }
+        | Evidence::Familiarity { .. }
+        | Evidence::Knows { .. }
+        | Evidence::Developers { .. }
+        | Evidence::LastChanged { .. }
+        | Evidence::CoChange(_)
+        | Evidence::Series(_) => history::sentence(evidence),
         Evidence::CoveredLines { executable, covered } => say![
             count(*covered),
             " of ",
@@ -294,8 +292,16 @@ pub(super) fn kind_in_words(kind: &'static str) -> &'static str {
         "performance" => "a performance change",
         "refactor" => "a refactoring",
         "enablement" => "switches something on",
-        "trivial" => "trivial",
+        "docs" => "documentation",
+        "tests" => "tests",
         "chore" => "a chore",
+        "dependencies" => "a dependency update",
+        "trivial" => "trivial",
+        "retry" => "a try, or another one",
+        "concurrency" => "about threads, locks or waiting",
+        "removal" => "a removal",
+        "migration" => "a schema migration",
+        "configuration" => "settings or build files",
         "docs_only" => "documentation only",
         "tests_only" => "tests only",
         other => other,

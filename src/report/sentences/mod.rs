@@ -6,6 +6,7 @@ pub(crate) mod cause;
 pub(crate) mod evidence;
 pub(crate) mod figures;
 pub(crate) mod group;
+mod history;
 pub(crate) mod unknown;
 pub(crate) mod verdict;
 pub(crate) mod ways;

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     report::{Subject, is_scored},
     risk::{
-        assessment::{Because, Mode, Probability, ThresholdInForce, ThresholdOrigin},
+        assessment::{Because, Mode, Probability, Standing, ThresholdInForce, ThresholdOrigin},
         overrides::Override,
     },
 };
@@ -144,6 +144,17 @@ pub(crate) fn sum(subject: &Subject<'_>) -> i32 {
     subject.assessment.base + points + subject.assessment.clamped
 }
 
+/// Where the change stands among the latest of this repository.
+pub(crate) fn among(standing: Option<Standing>) -> Option<Sentence> {
+    let Standing { riskier_than, of, .. } = standing?;
+    Some(say![
+        "By history and diff alone it is riskier than ",
+        percent(riskier_than),
+        " of the last ",
+        counted(of, "change", "changes")
+    ])
+}
+
 /// How often such changes failed.
 pub(crate) fn rate(probability: Option<Probability>) -> Sentence {
     let Some(Probability { value, low, high, sample, failures }) = probability else {
@@ -152,15 +163,15 @@ pub(crate) fn rate(probability: Option<Probability>) -> Sentence {
     say![
         "About ",
         decimal(value * 100.0),
-        " in 100 changes like this one failed (95 % interval ",
+        " in 100 changes with about its score by history and diff were rolled back within 30 days (95 % interval ",
         percent(low),
         " to ",
         percent(high),
         "; ",
         counted(sample, "change", "changes"),
         ", ",
-        counted(failures, "failure", "failures"),
-        ")",
+        count(failures),
+        " rolled back)",
     ]
 }
 

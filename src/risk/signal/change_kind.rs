@@ -7,55 +7,104 @@ pub(super) static SIGNAL: Signal = Signal {
     id: "change_kind",
     label: "kind of change",
     unit: Unit::Flag,
-    why: "Switching something on and tuning it fail more often than repairs, documentation and chores.",
+    why: "Switching something on, tuning and second attempts fail more often than repairs, documentation and chores.",
     terms: &[
         Term { id: "change_kind.fix", transform: "1 by conventional type, else by words in the title" },
         Term { id: "change_kind.feature", transform: "1 by conventional type, else by words in the title" },
-        Term { id: "change_kind.performance", transform: "1 by conventional type, else by words in the title" },
         Term { id: "change_kind.refactor", transform: "1 by conventional type, else by words in the title" },
-        Term {
-            id: "change_kind.enablement",
-            transform: "1 without a conventional type when words in the title say that something is switched on",
-        },
+        Term { id: "change_kind.docs", transform: "1 by conventional type, else by words in the title" },
+        Term { id: "change_kind.tests", transform: "1 by conventional type, else by words in the title" },
+        Term { id: "change_kind.chore", transform: "1 by conventional type: chore, build, ci, style, release" },
+        Term { id: "change_kind.dependencies", transform: "1 by conventional type deps, else by words in the title" },
         Term {
             id: "change_kind.trivial",
-            transform: "1 without a conventional type when words in the title speak of typos, comments, names or format",
+            transform: "1 when words in the title speak of typos, comments, names or format",
         },
-        Term { id: "change_kind.chore", transform: "1 by conventional type: chore, build, ci, style, deps" },
+        Term { id: "change_kind.performance", transform: "1 by conventional type or by words in the title" },
+        Term { id: "change_kind.enablement", transform: "1 when words in the title say that something is switched on" },
+        Term {
+            id: "change_kind.retry",
+            transform: "1 when words in the title say that something is tried, or tried again",
+        },
+        Term {
+            id: "change_kind.concurrency",
+            transform: "1 when words in the title speak of threads, locks or waiting",
+        },
+        Term { id: "change_kind.removal", transform: "1 when words in the title say that something is removed" },
+        Term { id: "change_kind.migration", transform: "1 when a changed file is a schema migration, by its path" },
+        Term {
+            id: "change_kind.configuration",
+            transform: "1 when a changed file holds settings or builds, by its path",
+        },
         Term { id: "change_kind.docs_only", transform: "1 when every changed file is documentation" },
         Term { id: "change_kind.tests_only", transform: "1 when every changed file is a test" },
     ],
     measure,
 };
 
+/// How many kinds there are.
+const COUNT: usize = 17;
 /// Names of the kinds, in the order of the terms.
-const KINDS: [&str; 9] =
-    ["fix", "feature", "performance", "refactor", "enablement", "trivial", "chore", "docs_only", "tests_only"];
+const KINDS: [&str; COUNT] = [
+    "fix",
+    "feature",
+    "refactor",
+    "docs",
+    "tests",
+    "chore",
+    "dependencies",
+    "trivial",
+    "performance",
+    "enablement",
+    "retry",
+    "concurrency",
+    "removal",
+    "migration",
+    "configuration",
+    "docs_only",
+    "tests_only",
+];
 const FIX: usize = 0;
 const FEATURE: usize = 1;
-const PERFORMANCE: usize = 2;
-const REFACTOR: usize = 3;
-const ENABLEMENT: usize = 4;
-const TRIVIAL: usize = 5;
-const CHORE: usize = 6;
-const DOCS_ONLY: usize = 7;
-const TESTS_ONLY: usize = 8;
+const REFACTOR: usize = 2;
+const DOCS: usize = 3;
+const TESTS: usize = 4;
+const CHORE: usize = 5;
+const DEPENDENCIES: usize = 6;
+const TRIVIAL: usize = 7;
+const PERFORMANCE: usize = 8;
+const ENABLEMENT: usize = 9;
+const RETRY: usize = 10;
+const CONCURRENCY: usize = 11;
+const REMOVAL: usize = 12;
+const MIGRATION: usize = 13;
+const CONFIGURATION: usize = 14;
+const DOCS_ONLY: usize = 15;
+const TESTS_ONLY: usize = 16;
+
+/// What says that a change is of a kind.
+type Found = [Option<&'static str>; COUNT];
 
 fn measure(view: &View<'_>) -> Reading {
-    let mut from: [Option<&'static str>; 9] = [None; 9];
+    let mut from: Found = [None; COUNT];
     by_title(&view.facts.change.title, &mut from);
     by_paths(view, &mut from);
     let evidence =
-        (0..KINDS.len()).filter_map(|kind| from[kind].map(|from| Evidence::Kind { kind: KINDS[kind], from })).collect();
+        (0..COUNT).filter_map(|kind| from[kind].map(|from| Evidence::Kind { kind: KINDS[kind], from })).collect();
     let terms: Vec<f64> = from.iter().map(|from| flag(from.is_some())).collect();
     Ok(Measure { value: flag(from.iter().any(Option::is_some)), terms, evidence })
 }
 
-/// At most one kind, lest words be piled up in a title for their points. A conventional type outweighs all words:
-/// "docs: how to fix a build" is no fix.
-fn by_title(title: &str, from: &mut [Option<&'static str>; 9]) {
+/// Of the kinds that may take points off at most one counts, lest words be piled up in a title: the conventional type,
+/// else the one that words say most surely. Words that add points count each: nobody piles those up.
+fn by_title(title: &str, from: &mut Found) {
+    let spoken_of = spoken_of(title);
+    for kind in [PERFORMANCE, ENABLEMENT, RETRY, CONCURRENCY, REMOVAL] {
+        from[kind] = spoken_of[kind].then_some("title");
+    }
     let Some(kind) = conventional_type(title) else {
-        if let Some(kind) = strongest_word(title) {
+        const SUREST: [usize; 8] = [TRIVIAL, DOCS, TESTS, DEPENDENCIES, FIX, REFACTOR, FEATURE, CHORE];
+        if let Some(kind) = SUREST.into_iter().find(|kind| spoken_of[*kind]) {
             from[kind] = Some("title");
         }
         return;
@@ -65,7 +114,10 @@ fn by_title(title: &str, from: &mut [Option<&'static str>; 9]) {
         "feat" | "feature" => FEATURE,
         "perf" => PERFORMANCE,
         "refactor" | "refact" => REFACTOR,
-        "chore" | "build" | "ci" | "style" | "deps" | "release" => CHORE,
+        "docs" | "doc" => DOCS,
+        "test" | "tests" => TESTS,
+        "deps" => DEPENDENCIES,
+        "chore" | "build" | "ci" | "style" | "release" => CHORE,
         _ => return,
     };
     from[kind] = Some("type");
@@ -92,10 +144,9 @@ pub(super) fn conventional_type(title: &str) -> Option<String> {
     known.contains(&name.as_str()).then_some(name)
 }
 
-/// Of the kinds that words speak of, the one that says most of the odds.
-fn strongest_word(title: &str) -> Option<usize> {
-    const BY_STRENGTH: [usize; 6] = [PERFORMANCE, ENABLEMENT, TRIVIAL, FIX, FEATURE, REFACTOR];
-    let mut spoken_of = [false; KINDS.len()];
+/// The kinds that words of the title speak of.
+fn spoken_of(title: &str) -> [bool; COUNT] {
+    let mut spoken_of = [false; COUNT];
     let mut previous = String::new();
     for word in title.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
         let word = word.to_lowercase();
@@ -104,7 +155,7 @@ fn strongest_word(title: &str) -> Option<usize> {
         }
         previous = word;
     }
-    BY_STRENGTH.into_iter().find(|kind| spoken_of[*kind])
+    spoken_of
 }
 
 /// The kind that a word speaks of, with the word before it where one alone does not say enough.
@@ -115,29 +166,44 @@ fn kind_of_word(previous: &str, word: &str) -> Option<usize> {
         "add" | "adds" | "added" | "adding" | "implement" | "implements" | "implemented" | "introduce"
         | "introduces" | "feature" | "support" => FEATURE,
         "perf" | "performance" | "faster" | "speedup" | "optimize" | "optimise" | "optimizes" | "optimized"
-        | "optimization" | "optimisation" | "latency" => PERFORMANCE,
+        | "optimization" | "optimisation" | "latency" | "cache" | "caching" => PERFORMANCE,
         "up" if previous == "speed" => PERFORMANCE,
-        "refactor" | "refactors" | "refactored" | "refactoring" | "restructure" | "extract" | "simplify" => REFACTOR,
-        "enable" | "enables" | "enabled" | "enabling" | "rollout" | "activate" | "ungate" | "unflag" => ENABLEMENT,
+        "refactor" | "refactors" | "refactored" | "refactoring" | "restructure" | "extract" | "simplify" | "move"
+        | "moves" | "rename" | "renames" | "cleanup" => REFACTOR,
+        "up" if matches!(previous, "clean" | "cleans") => REFACTOR,
+        "enable" if previous == "re" => RETRY,
+        "enable" | "enables" | "enabled" | "enabling" | "rollout" | "activate" | "ungate" | "unflag" | "launch" => {
+            ENABLEMENT
+        }
         "on" if matches!(previous, "turn" | "turns" | "switch") => ENABLEMENT,
+        "to" if matches!(previous, "switch" | "switches" | "default") => ENABLEMENT,
         "out" if matches!(previous, "roll" | "rolls") => ENABLEMENT,
         "default" if previous == "by" => ENABLEMENT,
-        "typo" | "typos" | "comment" | "comments" | "cleanup" | "format" | "formatting" | "lint" | "rename"
-        | "renames" | "nit" | "nits" | "whitespace" | "spelling" | "docs" | "readme" | "unused" => TRIVIAL,
-        "up" if matches!(previous, "clean" | "cleans") => TRIVIAL,
+        "try" | "tries" | "attempt" | "temporarily" | "temporary" | "workaround" | "hack" | "again" | "retry"
+        | "reenable" | "reapply" | "reland" => RETRY,
+        "async" | "thread" | "threads" | "threading" | "concurrent" | "concurrency" | "lock" | "locks" | "locking"
+        | "parallel" | "race" | "races" | "atomic" | "mutex" => CONCURRENCY,
+        "remove" | "removes" | "removed" | "removing" | "delete" | "deletes" | "deleted" | "drop" | "drops"
+        | "deprecate" | "deprecates" => REMOVAL,
+        "bump" | "bumps" | "upgrade" | "upgrades" | "deps" | "dependency" | "dependencies" => DEPENDENCIES,
+        "typo" | "typos" | "comment" | "comments" | "format" | "formatting" | "lint" | "nit" | "nits"
+        | "whitespace" | "spelling" | "unused" => TRIVIAL,
+        "docs" | "doc" | "documentation" | "readme" | "changelog" => DOCS,
+        "test" | "tests" | "flaky" | "flake" | "flakes" => TESTS,
         _ => return None,
     })
 }
 
-fn by_paths(view: &View<'_>, from: &mut [Option<&'static str>; 9]) {
+fn by_paths(view: &View<'_>, from: &mut Found) {
+    let changed = || view.files().filter(|(file, _)| file.status != FileStatus::Unchanged);
+    let any = |kinds: &[PathKind]| changed().any(|(_, scan)| kinds.contains(&scan.kind)).then_some("paths");
+    from[MIGRATION] = any(&[PathKind::Migration]);
+    from[CONFIGURATION] = any(&[PathKind::Config, PathKind::Manifest]);
     // A file that was not given could be anything.
     if view.incomplete().is_some() {
         return;
     }
-    let only = |kind: PathKind| {
-        let mut changed = view.files().filter(|(file, _)| file.status != FileStatus::Unchanged).peekable();
-        changed.peek().is_some() && changed.all(|(_, scan)| scan.kind == kind)
-    };
+    let only = |kind: PathKind| changed().next().is_some() && changed().all(|(_, scan)| scan.kind == kind);
     from[DOCS_ONLY] = only(PathKind::Docs).then_some("paths");
     from[TESTS_ONLY] = only(PathKind::Test).then_some("paths");
 }

@@ -1,9 +1,9 @@
 //! Experience: how many of the touched files the author has changed before. Nothing else about a person is read.
 
-use super::{Evidence, Measure, Reading, Signal, Term, Unit, share};
+use super::{Evidence, Measure, Reading, Signal, Term, Unit, ln1p, share};
 use crate::risk::{
     diff::View,
-    facts::{Reason, Source, Unknown},
+    facts::{History, ReviewVerdict},
 };
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -11,40 +11,88 @@ pub(super) static SIGNAL: Signal = Signal {
     label: "familiarity",
     unit: Unit::Ratio,
     why: "Code that the author sees for the first time holds surprises; a second reader who knows it helps.",
-    terms: &[Term {
-        id: "experience.unfamiliar",
-        transform: "1 - share of the touched files that the author changed before",
-    }],
+    terms: &[
+        Term {
+            id: "experience.unfamiliar",
+            transform: "share of the touched files that neither the author nor an approving reviewer changed before; 0.5 where none existed",
+        },
+        Term { id: "experience.changes", transform: "ln(1 + the author's earlier changes to the touched files)" },
+        Term {
+            id: "experience.directories",
+            transform: "share of the touched directories in which the author has changed nothing before",
+        },
+    ],
     measure,
 };
 
+/// Share of unfamiliar files where there is no file to be familiar with.
+const NONE_EXISTED: f64 = 0.5;
+
 fn measure(view: &View<'_>) -> Reading {
     let history = view.facts.history.as_ref().map_err(Clone::clone)?;
-    if history.files == 0 {
-        // Nobody can have changed files that are new.
-        return Err(Unknown { source: Source::History, reason: Reason::NotApplicable });
-    }
-    let known = history.files_known_to_author.min(history.files);
-    let familiar = share(known, history.files);
-    Measure::single(familiar, 1.0 - familiar, vec![Evidence::Familiarity { files: history.files, known }])
+    let known = history.familiar.saturating_add(read_by_those_who_know(view, history)).min(history.existing);
+    let unfamiliar = if history.existing == 0 { NONE_EXISTED } else { 1.0 - share(known, history.existing) };
+    let directories = 1.0 - share(history.directories_familiar, history.directories_touched.max(1));
+    let mut evidence = vec![Evidence::Familiarity { files: history.existing, known }];
+    let ask = |knower: &crate::risk::facts::Knower| Evidence::Knows {
+        name: knower.name.clone(),
+        files: knower.files.len() as u64,
+    };
+    evidence.extend(history.knowers.iter().map(ask));
+    Ok(Measure {
+        value: 1.0 - unfamiliar,
+        terms: vec![unfamiliar, ln1p(history.author_changes), directories],
+        evidence,
+    })
+}
+
+/// Files that the author does not know and that somebody who does has approved on the current head.
+fn read_by_those_who_know(view: &View<'_>, history: &History) -> u64 {
+    let Ok(review) = &view.facts.review else { return 0 };
+    let head = &view.facts.change.head_sha;
+    let approved = |name: &str| {
+        let login = name.trim_start_matches('@');
+        review.opinions.iter().any(|opinion| {
+            opinion.verdict == ReviewVerdict::Approved
+                && opinion.commit.as_ref() == Some(head)
+                && opinion.reviewer.eq_ignore_ascii_case(login)
+        })
+    };
+    let read: std::collections::BTreeSet<&String> =
+        history.knowers.iter().filter(|knower| approved(&knower.name)).flat_map(|knower| &knower.files).collect();
+    read.len() as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::risk::{facts::History, stories::pull_request};
+    use crate::risk::{facts::Knower, stories::pull_request};
 
     #[test]
     fn counts_files_that_existed() {
-        let check = |files: u64, known: u64, expected: Option<f64>| {
+        let check = |existing: u64, familiar: u64, expected: f64| {
             let mut facts = pull_request("x", Vec::new());
-            facts.history = Ok(History { changes: 5, rolled_back: 0, files, files_known_to_author: known });
-            let term = (SIGNAL.measure)(&View::of(&facts)).ok().map(|measure| measure.terms[0]);
-            assert_eq!(term, expected, "{files} {known}");
+            facts.history = Ok(History { existing, familiar, ..History::default() });
+            assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms[0], expected, "{existing} {familiar}");
         };
-        check(4, 1, Some(0.75));
-        check(4, 0, Some(1.0));
-        check(4, 9, Some(0.0));
-        check(0, 0, None);
+        check(4, 1, 0.75);
+        check(4, 0, 1.0);
+        check(4, 9, 0.0);
+        check(0, 0, 0.5);
+    }
+
+    #[test]
+    fn a_file_is_known_when_an_approving_reviewer_knows_it() {
+        let mut facts = pull_request("x", Vec::new());
+        let knower = |name: &str, files: &[&str]| Knower {
+            name: name.to_owned(),
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
+        };
+        let reviewer = facts.review.as_ref().unwrap().opinions[0].reviewer.clone();
+        let knowers = vec![knower(&format!("@{reviewer}"), &["a", "b"]), knower("@nobody", &["b", "c"])];
+        facts.history = Ok(History { existing: 4, familiar: 1, knowers, ..History::default() });
+        assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms[0], 0.25);
+        facts.change.head_sha = "another".to_owned();
+        assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms[0], 0.75);
     }
 }

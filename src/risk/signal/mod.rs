@@ -3,19 +3,24 @@
 
 use super::{
     diff::View,
-    facts::{Facts, Known, Reason, Source, Unknown},
+    facts::{CoChange, Facts, Failures, Known, Reason, Series, Source, Unknown},
 };
 
+mod age;
 mod burn_rate;
 mod change_kind;
 mod change_window;
 mod checks;
 mod churn;
+mod co_change;
 mod dependency_update;
+mod developers;
 mod diffusion;
+mod directory_defects;
 mod entropy;
 mod error_budget;
 mod experience;
+mod file_type_defects;
 mod flaky_tests;
 mod open_incidents;
 mod owner_review;
@@ -23,14 +28,18 @@ mod patch_coverage;
 mod prior_defects;
 mod pull_request_age;
 mod recent_deploys;
+mod reland;
+mod repository_defects;
 mod revert;
 pub(super) mod review;
 mod schema_change;
 mod sensitive_paths;
+mod series;
 mod test_churn;
+mod topic_defects;
 
 /// All signals, in the order in which they are shown.
-pub static SIGNALS: [&Signal; 22] = [
+pub static SIGNALS: [&Signal; 31] = [
     &churn::SIGNAL,
     &diffusion::SIGNAL,
     &entropy::SIGNAL,
@@ -45,8 +54,17 @@ pub static SIGNALS: [&Signal; 22] = [
     &change_window::SIGNAL,
     &dependency_update::SIGNAL,
     &revert::SIGNAL,
+    &reland::SIGNAL,
     &prior_defects::SIGNAL,
+    &directory_defects::SIGNAL,
+    &file_type_defects::SIGNAL,
+    &topic_defects::SIGNAL,
+    &repository_defects::SIGNAL,
     &experience::SIGNAL,
+    &developers::SIGNAL,
+    &age::SIGNAL,
+    &co_change::SIGNAL,
+    &series::SIGNAL,
     &patch_coverage::SIGNAL,
     &burn_rate::SIGNAL,
     &error_budget::SIGNAL,
@@ -288,19 +306,56 @@ pub enum Evidence {
         /// Its patch is the exact inverse.
         proven: bool,
     },
-    /// How earlier changes to the touched files ended.
-    EarlierChanges {
-        /// How many there were.
-        changes: u64,
-        /// How many were rolled back.
-        rolled_back: u64,
+    /// The change brings back what was taken out, by its title.
+    Relands,
+    /// How earlier changes to the thing with most rollbacks ended.
+    RolledBack {
+        /// What kind of thing.
+        thing: Thing,
+        /// Which, and how often.
+        failures: Failures,
     },
+    /// No change to the touched files was rolled back.
+    NeverRolledBack {
+        /// Touched files that existed before.
+        files: u64,
+    },
+    /// Rollbacks in the repository in the last 7 days.
+    RollbacksOfLate {
+        /// How many.
+        rollbacks: u64,
+    },
+    /// Who has changed the touched files.
+    Developers {
+        /// How many people.
+        people: u64,
+        /// How many besides the author in the last 14 days.
+        others_14d: u64,
+    },
+    /// When the touched files were last changed.
+    LastChanged {
+        /// Days ago; `None` where none existed.
+        days: Option<f64>,
+        /// Changes to the one with most of them, older ones counting less.
+        churn: f64,
+    },
+    /// A file that usually changes along and is not touched.
+    CoChange(CoChange),
+    /// The author's changes to the same part in the last 24 hours.
+    Series(Series),
     /// How well the author knows the touched files.
     Familiarity {
         /// Touched files that existed before.
         files: u64,
-        /// Those the author has changed before.
+        /// Those that the author has changed before, or somebody who has and has approved.
         known: u64,
+    },
+    /// Somebody who has changed files that the author has not.
+    Knows {
+        /// Login with `@`, or name.
+        name: String,
+        /// How many of them.
+        files: u64,
     },
     /// Changed executable lines that tests ran.
     CoveredLines {
@@ -316,6 +371,17 @@ pub enum Evidence {
     },
     /// Open incidents, by name.
     Incidents(Vec<String>),
+}
+
+/// A thing that changes may share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// A word of the title.
+    Word,
 }
 
 /// What a schema statement does.

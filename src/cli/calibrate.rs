@@ -1,0 +1,128 @@
+//! `mergecast calibrate --fit`: a baseline model from the histories of repositories.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    thread,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use flate2::read::MultiGzDecoder;
+
+use super::ExitCode;
+use crate::{
+    history::History,
+    outcome::training::{Lesson, Training},
+    risk::Model,
+    stream,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CalibrateArgs {
+    /// Fit a baseline model on these histories (*.changes.jsonl.gz); it is written to standard output
+    #[arg(long, value_name = "STREAM", num_args = 1.., required = true)]
+    fit: Vec<PathBuf>,
+    /// Name of the new model's version
+    #[arg(long, value_name = "NAME", default_value = "baseline-2")]
+    name: String,
+    /// Model whose weights stand where histories tell nothing [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &CalibrateArgs) -> Result<ExitCode> {
+    let before = args.model.as_deref().map_or_else(|| Ok(Model::baseline().clone()), model)?;
+    let training = Training::of(lessons(&args.fit, &before)?);
+    let (changes, failed) = training.counts();
+    if failed == 0 {
+        bail!(
+            "none of the {changes} changes was rolled back, so there is nothing to learn from\nhint: are these whole histories?"
+        );
+    }
+    let (known, fixed) = training.fix_counts();
+    eprintln!(
+        "{changes} changes, {failed} rolled back within 30 days; {known} with known fixes, {fixed} fixed or rolled back"
+    );
+    let model = training.model(&before, args.name.clone()).context("the fit gave a model that cannot be")?;
+    std::io::stdout().write_all(written(&model)?.as_bytes())?;
+    Ok(ExitCode::Done)
+}
+
+fn model(file: &Path) -> Result<Model> {
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    Model::parse(&text).map_err(|error| {
+        anyhow!("{}: {error}\nhint: mergecast calibrate --fit writes models that this version reads", file.display())
+    })
+}
+
+/// Replays the histories, two at a time.
+fn lessons(files: &[PathBuf], model: &Model) -> Result<Vec<Lesson>> {
+    let mut lessons = Vec::new();
+    for pair in files.chunks(2) {
+        let done: Vec<Result<Lesson>> = thread::scope(|scope| {
+            let replays: Vec<_> = pair.iter().map(|file| scope.spawn(|| lesson(file, model))).collect();
+            replays.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(anyhow!("a replay broke off")))).collect()
+        });
+        for lesson in done {
+            lessons.push(lesson?);
+        }
+    }
+    Ok(lessons)
+}
+
+fn lesson(file: &Path, model: &Model) -> Result<Lesson> {
+    let fixes = fixes_beside(file)?;
+    let (mut history, mut lesson) = (History::default(), Lesson::default());
+    for landed in stream::open(file)? {
+        let landed = landed?;
+        let step = history.step(&landed, model);
+        lesson.take(&landed, &step, fixes.as_ref().and_then(|fixes| fixes.get(&landed.sha)).copied());
+    }
+    Ok(lesson)
+}
+
+/// Which changes were rolled back or needed a fix, by the `fail30` column of `NAME.features.csv.gz` beside the stream;
+/// nothing where there is no such file.
+fn fixes_beside(stream: &Path) -> Result<Option<HashMap<String, bool>>> {
+    let name = stream.file_name().unwrap_or_default().to_string_lossy();
+    let Some(name) = name.strip_suffix(".changes.jsonl.gz") else { return Ok(None) };
+    let file = stream.with_file_name(format!("{name}.features.csv.gz"));
+    if !file.exists() {
+        return Ok(None);
+    }
+    let said = || format!("{} cannot be read", file.display());
+    let mut text = String::new();
+    MultiGzDecoder::new(fs::File::open(&file).with_context(said)?).read_to_string(&mut text).with_context(said)?;
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+    let column = |wanted: &str| header.iter().position(|name| *name == wanted);
+    let (Some(sha), Some(fail30)) = (column("sha"), column("fail30")) else {
+        bail!("{} has no columns sha and fail30", file.display());
+    };
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        Some(((*cells.get(sha)?).to_owned(), *cells.get(fail30)? != "0"))
+    };
+    Ok(Some(lines.filter_map(row).collect()))
+}
+
+/// A model as a file that people read: one term a line.
+fn written(model: &Model) -> Result<String> {
+    let mut head = serde_json::to_value(model)?;
+    let fields = head.as_object_mut().ok_or_else(|| anyhow!("a model is an object"))?;
+    fields.remove("terms");
+    let mut text = String::from("{\n");
+    for name in ["version", "fitted_at", "intercept", "base", "base_rate", "fix"] {
+        text.push_str(&format!("  {:?}: {},\n", name, fields[name]));
+    }
+    text.push_str("  \"terms\": [\n");
+    let terms: Result<Vec<String>, _> = model.terms().iter().map(serde_json::to_string).collect();
+    let terms = terms?;
+    for (index, term) in terms.iter().enumerate() {
+        text.push_str(&format!("    {term}{}\n", if index + 1 < terms.len() { "," } else { "" }));
+    }
+    text.push_str("  ]\n}\n");
+    Ok(text)
+}

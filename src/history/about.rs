@@ -1,0 +1,169 @@
+//! What the history says of a change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Author, DAY, HALF_LIFE, History, distinct, extension_of,
+    file::FileHistory,
+    group::{Group, Thing},
+    rates, words,
+};
+use crate::risk::{
+    facts::{self, Change, Failures, Knower, Series},
+    paths,
+};
+
+/// Reverts of the last days are what the repository's present state is told by. Seconds.
+const PRESENT: i64 = 7 * DAY;
+/// Others' changes of this time may collide with the change. Seconds.
+const COLLISION: i64 = 14 * DAY;
+/// Who has changed a file within this time still knows it. Seconds.
+const REMEMBERED: i64 = 90 * DAY;
+/// Changes within this time belong together if the same author makes them to the same part. Seconds.
+const SERIES: i64 = DAY;
+/// People that are named to be asked.
+const KNOWERS_MAX: usize = 3;
+
+impl History {
+    /// What the history says of a change by `author` that would land at `at` (unix seconds).
+    pub fn about(&self, change: &Change, author: Author, at: i64) -> facts::History {
+        let base_rate = self.base_rate(at);
+        let before: BTreeSet<&str> =
+            change.files.iter().map(|file| file.previous_path.as_deref().unwrap_or(&file.path)).collect();
+        let touched: Vec<usize> =
+            before.iter().filter_map(|path| self.paths.get(path)).filter(|n| self.files[*n].existed()).collect();
+        let author = self.people.get(author);
+        let directories = distinct(before.iter().map(|path| paths::directory_of(path)));
+        let extensions = distinct(before.iter().map(|path| extension_of(path)));
+        let words = words::words_of(&change.title);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let log_rate = |thing: Option<&Thing>| thing.map_or(0.0, |thing| thing.record.log_rate(at, base_rate));
+        let of = |group: &Group, names: &mut dyn Iterator<Item = &str>| {
+            rates(&names.map(|name| log_rate(group.get(name))).collect::<Vec<_>>())
+        };
+        let files: Vec<f64> =
+            before.iter().map(|path| self.file(path).map_or(0.0, |f| f.record.log_rate(at, base_rate))).collect();
+        let known = |number: &&usize| author.is_some_and(|author| self.files[**number].authors.times(author) > 0);
+        let unfamiliar: Vec<usize> = touched.iter().filter(|number| !known(number)).copied().collect();
+        let histories = || touched.iter().map(|number| &self.files[*number]);
+        let days = |seconds: i64| (at - seconds).max(0) as f64 / DAY as f64;
+        let faded = |file: &FileHistory| file.record.faded(at, HALF_LIFE);
+        let familiar_directory = |name: &&&str| {
+            author.is_some_and(|author| self.directories.get(name).is_some_and(|d| d.authors.times(author) > 0))
+        };
+        facts::History {
+            changes: u64::from(self.changes()),
+            rolled_back: self.rolled_back,
+            base_rate,
+            fix_rate: self.fix_rate(at),
+            rollbacks_7d: self.rollbacks.iter().filter(|rollback| at - **rollback <= PRESENT).count() as u64,
+            files: rates(&files),
+            directories: of(&self.directories, &mut directories.iter().copied()),
+            extensions: of(&self.extensions, &mut extensions.iter().copied()),
+            topics: of(&self.words, &mut words.iter().copied()),
+            worst_file: self.worst_file(&touched),
+            worst_directory: worst(&self.directories, directories.iter().copied(), at, base_rate),
+            worst_word: worst(&self.words, words.iter().copied(), at, base_rate),
+            rollbacks_recent: histories().map(|file| faded(file).failures).fold(0.0, f64::max),
+            rollback_days: histories().filter_map(|file| file.failed_at).max().map(days),
+            existing: touched.len() as u64,
+            familiar: (touched.len() - unfamiliar.len()) as u64,
+            unfamiliar: self.listed(&unfamiliar),
+            author_changes: author
+                .map_or(0, |author| histories().map(|file| u64::from(file.authors.times(author))).sum()),
+            directories_touched: directories.len() as u64,
+            directories_familiar: directories.iter().filter(familiar_directory).count() as u64,
+            developers: histories().flat_map(|file| file.authors.all()).collect::<BTreeSet<u32>>().len() as u64,
+            others_14d: self
+                .since(&touched, at - COLLISION)
+                .filter(|(_, other)| Some(*other) != author)
+                .map(|(_, other)| other)
+                .collect::<BTreeSet<u32>>()
+                .len() as u64,
+            knowers: self.knowers(&unfamiliar, author, at),
+            churn: histories().map(|file| faded(file).changes).fold(0.0, f64::max),
+            change_days: histories().filter_map(|file| file.changed_at).max().map(days),
+            missing: self.missing(&touched),
+            series: self.series(&before, author, at),
+            outcomes: self.standing.outcomes(),
+            recent: self.standing.recent(),
+        }
+    }
+
+    fn file(&self, path: &str) -> Option<&FileHistory> {
+        self.paths.get(path).map(|number| &self.files[number])
+    }
+
+    /// The latest changes to files since an instant, as file and author.
+    fn since<'a>(&'a self, files: &'a [usize], since: i64) -> impl Iterator<Item = (usize, u32)> + 'a {
+        files.iter().flat_map(move |number| {
+            let latest = self.files[*number].latest.iter().map(|place| self.pasts.get(*place));
+            latest.filter(move |past| past.at >= since).map(|past| (*number, past.author))
+        })
+    }
+
+    fn worst_file(&self, touched: &[usize]) -> Option<Failures> {
+        let failed = touched.iter().filter(|number| self.files[**number].record.failures > 0);
+        // Most rollbacks first; of as many, in the fewest changes.
+        let worst = failed.max_by_key(|number| {
+            let record = self.files[**number].record;
+            (record.failures, std::cmp::Reverse(record.changes))
+        })?;
+        let record = self.files[*worst].record;
+        Some(failures(self.paths.name(*worst), record.changes, record.failures))
+    }
+
+    fn listed(&self, files: &[usize]) -> Vec<String> {
+        let mut paths: Vec<String> = files.iter().map(|number| self.paths.name(*number).to_owned()).collect();
+        paths.sort_unstable();
+        paths.truncate(facts::History::LISTED);
+        paths
+    }
+
+    /// Who knows files that the author does not: those who know most of them first, then those with the newest change.
+    fn knowers(&self, unfamiliar: &[usize], author: Option<u32>, at: i64) -> Vec<Knower> {
+        let mut known: BTreeMap<u32, BTreeSet<usize>> = BTreeMap::new();
+        for (number, other) in self.since(unfamiliar, at - REMEMBERED).filter(|(_, other)| Some(*other) != author) {
+            if self.people.contact(other).is_some() {
+                known.entry(other).or_default().insert(number);
+            }
+        }
+        let mut known: Vec<(u32, BTreeSet<usize>)> = known.into_iter().collect();
+        known.sort_by_key(|(_, files)| std::cmp::Reverse(files.len()));
+        let named = |(person, files): (u32, BTreeSet<usize>)| {
+            let files: Vec<usize> = files.into_iter().collect();
+            Some(Knower { name: self.people.contact(person)?.to_owned(), files: self.listed(&files) })
+        };
+        known.into_iter().filter_map(named).take(KNOWERS_MAX).collect()
+    }
+
+    /// What the author has landed in the last day in the same part of the system: a change does not get smaller by
+    /// being made in pieces.
+    fn series(&self, before: &BTreeSet<&str>, author: Option<u32>, at: i64) -> Series {
+        let Some(author) = author else { return Series::default() };
+        let parts: BTreeSet<&str> = before.iter().map(|path| paths::subsystem_of(path)).collect();
+        let mut series = Series::default();
+        // Clocks differ: twice the time is looked back over, so that one that is behind hides nothing.
+        let near = self.pasts.newest_first().take_while(|past| past.at >= at - 2 * SERIES);
+        for past in near.filter(|past| past.author == author && past.at >= at - SERIES && past.counted) {
+            let shared = past.files.iter().any(|n| parts.contains(paths::subsystem_of(self.paths.name(*n as usize))));
+            if shared {
+                series.changes += 1;
+                series.added += u64::from(past.lines.0);
+                series.deleted += u64::from(past.lines.1);
+            }
+        }
+        series
+    }
+}
+
+/// The thing with the highest rate of rollbacks, if any was rolled back.
+fn worst<'a>(group: &Group, names: impl Iterator<Item = &'a str>, at: i64, base: f64) -> Option<Failures> {
+    let failed = names.filter_map(|name| Some((name, group.get(name)?.record))).filter(|(_, r)| r.failures > 0);
+    let (name, record) = failed.max_by(|(_, a), (_, b)| a.log_rate(at, base).total_cmp(&b.log_rate(at, base)))?;
+    Some(failures(name, record.changes, record.failures))
+}
+
+fn failures(name: &str, changes: u32, rolled_back: u32) -> Failures {
+    Failures { name: name.to_owned(), changes: changes.into(), rolled_back: rolled_back.into() }
+}

@@ -1,0 +1,208 @@
+//! The engine as a whole: what it says is what came strictly before.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::*;
+use crate::risk::facts;
+
+const T0: i64 = 1_700_000_000;
+
+fn landed(place: i64, author: u64, title: &str, files: &[(&str, u64, u64)]) -> Landed {
+    Landed {
+        sha: format!("{:040x}", place + 0xabc_0000),
+        at: T0 + place * DAY,
+        author: Author(author),
+        contact: Some(format!("@dev{author}")),
+        title: title.to_owned(),
+        files: files
+            .iter()
+            .map(|(path, added, deleted)| LandedFile {
+                path: (*path).to_owned(),
+                previous_path: None,
+                added: *added,
+                deleted: *deleted,
+            })
+            .collect(),
+        files_total: files.len() as u64,
+        added: files.iter().map(|file| file.1).sum(),
+        deleted: files.iter().map(|file| file.2).sum(),
+        ..Landed::default()
+    }
+}
+
+fn undoing(mut revert: Landed, of: &Landed) -> Landed {
+    revert.revert = true;
+    revert.undoes = vec![Claim::Commit(of.sha.clone())];
+    revert
+}
+
+fn history(changes: &[Landed]) -> History {
+    let mut history = History::default();
+    changes.iter().for_each(|change| {
+        history.observe(change, Some(30));
+    });
+    history
+}
+
+/// What a history says of a change to these files by author 1, on day `day`.
+fn about(changes: &[Landed], day: i64, title: &str, files: &[(&str, u64, u64)]) -> facts::History {
+    let change = landed(day, 1, title, files);
+    history(changes).about(&change.change(), change.author, change.at)
+}
+
+#[test]
+fn files_carry_their_failures_and_those_who_know_them() {
+    let pay = [("src/pay.rs", 10, 2)];
+    let bad = landed(2, 2, "Round payments", &pay);
+    let changes = [
+        landed(0, 1, "Add payments", &pay),
+        landed(1, 2, "Add cart", &[("src/cart.rs", 5, 0)]),
+        bad.clone(),
+        undoing(landed(3, 3, "Revert \"Round payments\"", &pay), &bad),
+    ];
+    let said =
+        about(&changes, 4, "Round payments again", &[("src/pay.rs", 1, 1), ("src/cart.rs", 1, 0), ("new.rs", 1, 0)]);
+    assert_eq!((said.changes, said.rolled_back, said.rollbacks_7d), (4, 1, 1));
+    let worst = said.worst_file.unwrap();
+    assert_eq!((worst.name.as_str(), worst.changes, worst.rolled_back), ("src/pay.rs", 3, 1));
+    assert!(said.files.mean > 0.0 && said.files.highest > said.files.mean);
+    assert_eq!(said.worst_word.unwrap().name, "round");
+    assert_eq!((said.existing, said.familiar, said.author_changes), (2, 1, 1));
+    assert_eq!(said.unfamiliar, ["src/cart.rs"]);
+    assert_eq!((said.knowers[0].name.as_str(), said.knowers.len()), ("@dev2", 1));
+    assert_eq!((said.developers, said.others_14d), (3, 2));
+    assert_eq!((said.rollback_days, said.change_days), (Some(1.0), Some(1.0)));
+    let elsewhere = about(&changes, 4, "Write docs", &[("docs/a.md", 1, 0)]);
+    assert_eq!((elsewhere.files, elsewhere.worst_file, elsewhere.knowers), (Rates::default(), None, Vec::new()));
+}
+
+#[test]
+fn a_renamed_file_keeps_its_past_and_failures_find_it() {
+    let bad = landed(0, 2, "Add a", &[("a.rs", 9, 0)]);
+    let mut moved = landed(1, 3, "Move a", &[("lib/a.rs", 0, 0)]);
+    moved.files[0].previous_path = Some("a.rs".to_owned());
+    let changes = [bad.clone(), moved, undoing(landed(2, 3, "Revert \"Add a\"", &[("lib/a.rs", 0, 9)]), &bad)];
+    let said = about(&changes, 3, "x", &[("lib/a.rs", 1, 0)]);
+    let worst = said.worst_file.unwrap();
+    assert_eq!((worst.changes, worst.rolled_back, said.developers), (3, 1, 2));
+    assert_eq!(about(&changes, 3, "x", &[("a.rs", 1, 0)]).existing, 0);
+}
+
+#[test]
+fn companions_are_missed_until_they_are_gone() {
+    let both = [("api.rs", 4, 1), ("api.md", 2, 1)];
+    let mut changes: Vec<Landed> = (0..6).map(|day| landed(day, 2, "Change the interface", &both)).collect();
+    let missing = about(&changes, 9, "x", &[("api.rs", 1, 0)]).missing;
+    assert_eq!(missing, [facts::CoChange { path: "api.md".into(), with: "api.rs".into(), together: 6, of: 6 }]);
+    assert_eq!(about(&changes, 9, "x", &both).missing, []);
+    changes.push(landed(7, 2, "Drop the docs", &[("api.md", 0, 99)]));
+    assert_eq!(about(&changes, 9, "x", &[("api.rs", 1, 0)]).missing, []);
+}
+
+#[test]
+fn a_change_in_pieces_is_counted_whole() {
+    let piece = |hour: i64, author: u64, path: &str| {
+        let mut piece = landed(3, author, "Part", &[(path, 100, 10), ("tests/a.rs", 50, 0)]);
+        piece.at += hour * 3_600;
+        piece.sha = format!("{:040x}", hour + i64::try_from(author).unwrap() * 100);
+        piece
+    };
+    let mut changes = vec![landed(0, 1, "Long ago", &[("src/a.rs", 900, 0)])];
+    changes.extend([
+        piece(1, 1, "src/a.rs"),
+        piece(2, 1, "src/b.rs"),
+        piece(3, 1, "web/c.ts"),
+        piece(4, 2, "src/a.rs"),
+    ]);
+    let series = about(&changes, 4, "Part", &[("src/z.rs", 1, 0)]).series;
+    assert_eq!(series, facts::Series { changes: 2, added: 200, deleted: 20 });
+}
+
+#[test]
+fn changes_ripen_in_thirty_days() {
+    let bad = landed(1, 2, "b", &[("b.rs", 1, 0)]);
+    let late = landed(2, 2, "c", &[("c.rs", 1, 0)]);
+    let mut changes = vec![
+        landed(0, 2, "a", &[("a.rs", 1, 0)]),
+        bad.clone(),
+        late.clone(),
+        undoing(landed(5, 2, "Revert \"b\"", &[("b.rs", 0, 1)]), &bad),
+        undoing(landed(33, 2, "Revert \"c\"", &[("c.rs", 0, 1)]), &late),
+        landed(20, 2, "clock behind", &[("a.rs", 1, 0)]),
+    ];
+    let said = about(&changes, 40, "x", &[]);
+    assert_eq!(said.outcomes, [facts::Outcomes { score: 30, changes: 3, failed: 1 }]);
+    assert_eq!(said.recent, [(30, 4)]);
+    changes.truncate(4);
+    assert_eq!(about(&changes, 10, "x", &[]).outcomes, []);
+}
+
+fn any_changes() -> impl Strategy<Value = Vec<Landed>> {
+    let path = select(vec!["src/a.rs", "src/b.rs", "web/c.ts", "docs/d.md", "Makefile"]);
+    let files = vec((path, 0..90_u64, 0..40_u64), 0..4);
+    let change = (
+        -9..40_i64,
+        0..4_u64,
+        select(vec!["Add cache", "Fix cache", "Tune joins"]),
+        files,
+        any::<prop::sample::Index>(),
+        0..9_u8,
+    );
+    vec(change, 1..40).prop_map(|drawn| {
+        let mut changes: Vec<Landed> = Vec::new();
+        for (index, (hours, author, title, files, earlier, kind)) in (0..).zip(drawn) {
+            let mut next = landed(index, author, title, &files);
+            next.at += hours * 3_600;
+            if kind == 0 && !changes.is_empty() {
+                next = undoing(next, &changes[earlier.index(changes.len())]);
+            } else if kind == 1 && !next.files.is_empty() {
+                next.files[0].previous_path = Some("src/a.rs".to_owned());
+            }
+            changes.push(next);
+        }
+        changes
+    })
+}
+
+proptest! {
+    /// Whatever lands later, a change that landed was forecast from what came before it.
+    #[test]
+    fn the_future_changes_no_reading(changes in any_changes(), cut in any::<prop::sample::Index>()) {
+        let cut = cut.index(changes.len());
+        let steps = |changes: &[Landed]| -> Vec<Step> {
+            let mut history = History::default();
+            changes.iter().map(|change| history.step(change, Model::baseline())).collect()
+        };
+        for (whole, cut) in steps(&changes).iter().zip(steps(&changes[..=cut])) {
+            prop_assert_eq!(&whole.facts, &cut.facts);
+            prop_assert_eq!(whole.forecast, cut.forecast);
+        }
+    }
+
+    /// A history that was written down and read again goes on as if it had not been.
+    #[test]
+    fn survives_being_written_down(changes in any_changes(), cut in any::<prop::sample::Index>()) {
+        let cut = cut.index(changes.len());
+        let (mut straight, mut resumed) = (history(&changes[..cut]), history(&changes[..cut]));
+        resumed = serde_json::from_str(&serde_json::to_string(&resumed).unwrap()).unwrap();
+        for change in &changes[cut..] {
+            let (one, other) = (straight.step(change, Model::baseline()), resumed.step(change, Model::baseline()));
+            prop_assert_eq!(one.facts, other.facts);
+            prop_assert_eq!(one.undone, other.undone);
+        }
+    }
+
+    /// What is told of the past stays within what there was.
+    #[test]
+    fn figures_are_sane(changes in any_changes()) {
+        let mut history = History::default();
+        for change in &changes {
+            let said = history.step(change, Model::baseline()).facts.history.unwrap();
+            prop_assert!(said.familiar <= said.existing && said.directories_familiar <= said.directories_touched);
+            prop_assert!(said.base_rate > 0.0 && said.base_rate < 1.0 && said.fix_rate > 0.0 && said.fix_rate < 1.0);
+            prop_assert!(said.rolled_back <= said.changes && said.files.mean <= said.files.highest);
+            let numbers = [said.files.mean, said.topics.mean, said.churn, said.rollbacks_recent];
+            prop_assert!(numbers.iter().all(|number| number.is_finite()));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a repository's history says, in sentences.
+
+use super::{
+    Sentence,
+    figures::{age_in_days, count, counted},
+    name, say,
+};
+use crate::risk::{
+    facts::{CoChange, Failures, Series},
+    signal::{Evidence, Thing},
+};
+
+/// The sentence of evidence from history; empty for other evidence.
+pub(super) fn sentence(evidence: &Evidence) -> Sentence {
+    match evidence {
+        Evidence::Relands => say!["brings back what was taken out"],
+        Evidence::RolledBack { thing, failures } => rolled_back(*thing, failures),
+        Evidence::NeverRolledBack { files: 0 } => say!["no touched file existed before"],
+        Evidence::NeverRolledBack { .. } => say!["no earlier change to these files was rolled back"],
+        Evidence::RollbacksOfLate { rollbacks } => {
+            say![counted(*rollbacks, "rollback", "rollbacks"), " in this repository in the last 7 days"]
+        }
+        Evidence::Familiarity { files: 0, .. } => say!["no touched file existed before"],
+        Evidence::Familiarity { files, known } if known >= files => {
+            say!["the author has changed all of these files before"]
+        }
+        Evidence::Familiarity { files, known } => say![
+            "the author has not changed ",
+            count(files.saturating_sub(*known)),
+            " of these ",
+            counted(*files, "file", "files"),
+            " before"
+        ],
+        Evidence::Knows { name: who, files } => {
+            say![name(who), " has, ", counted(*files, "file", "files"), " in the last 90 days"]
+        }
+        Evidence::Developers { people: 0, .. } => say!["nobody has changed these files before"],
+        Evidence::Developers { people, others_14d } => say![
+            counted(*people, "person has", "people have"),
+            " changed these files, ",
+            count(*others_14d),
+            " besides the author in the last 14 days"
+        ],
+        Evidence::LastChanged { days: None, .. } => say!["no touched file existed before"],
+        Evidence::LastChanged { days: Some(days), .. } => say!["last changed ", age_in_days(*days), " ago"],
+        Evidence::CoChange(CoChange { path, with, together, of }) => say![
+            name(path),
+            " changed along in ",
+            count(*together),
+            " of the last ",
+            counted(*of, "change", "changes"),
+            " to ",
+            name(with),
+            " and is untouched here"
+        ],
+        Evidence::Series(Series { changes, added, deleted }) => say![
+            counted(*changes, "change", "changes"),
+            " by the same author to the same part in the last 24 hours, ",
+            count(added.saturating_add(*deleted)),
+            " lines, counted with this one"
+        ],
+        _ => Sentence::default(),
+    }
+}
+
+fn rolled_back(thing: Thing, failures: &Failures) -> Sentence {
+    let Failures { name: which, changes, rolled_back } = failures;
+    let changes = counted(*changes, "earlier change", "earlier changes");
+    match thing {
+        Thing::File => say![count(*rolled_back), " of ", changes, " to ", name(which), " rolled back"],
+        Thing::Directory if which.is_empty() => say![count(*rolled_back), " of ", changes, " at the top rolled back"],
+        Thing::Directory => say![count(*rolled_back), " of ", changes, " below ", name(which), " rolled back"],
+        Thing::Word => say![count(*rolled_back), " of ", changes, " about ", name(which), " rolled back"],
+    }
+}

@@ -1,0 +1,138 @@
+//! Facts about a change from what landed on its base branch strictly before it. Figures are of files, directories and
+//! words; of the author there is only how much of *these* files he or she has changed before.
+
+use serde::{Deserialize, Serialize};
+
+/// What the repository's history says of a change.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// Changes that landed before.
+    pub changes: u64,
+    /// How many of those were rolled back, as far as known before this change.
+    pub rolled_back: u64,
+    /// Share of this repository's changes that is rolled back, 0-1: old ones count less (half-life 365 days), and 50
+    /// changes' worth of 2 % stand in for what is not known yet.
+    pub base_rate: f64,
+    /// Share of this repository's changes that are fixes, 0-1, weighed alike; 20 % stand in for what is not known yet.
+    pub fix_rate: f64,
+    /// Rollbacks in the last 7 days.
+    pub rollbacks_7d: u64,
+    /// How often changes to the touched files were rolled back.
+    pub files: Rates,
+    /// How often changes below the touched directories were.
+    pub directories: Rates,
+    /// How often changes to files with these extensions were.
+    pub extensions: Rates,
+    /// How often changes whose titles share words with this one's were.
+    pub topics: Rates,
+    /// The touched file with most rollbacks.
+    pub worst_file: Option<Failures>,
+    /// The touched directory with the highest rate of rollbacks.
+    pub worst_directory: Option<Failures>,
+    /// The word of the title with the highest rate of rollbacks.
+    pub worst_word: Option<Failures>,
+    /// Rollbacks of the touched file with most of them; old ones count less (half-life 180 days).
+    pub rollbacks_recent: f64,
+    /// Days since a change to any touched file was rolled back.
+    pub rollback_days: Option<f64>,
+    /// Touched files that existed before.
+    pub existing: u64,
+    /// How many of those the author has changed before.
+    pub familiar: u64,
+    /// Those that the author has not, at most [`History::LISTED`]. Untrusted.
+    pub unfamiliar: Vec<String>,
+    /// The author's earlier changes to the touched files, each file counted.
+    pub author_changes: u64,
+    /// Touched directories.
+    pub directories_touched: u64,
+    /// How many of those hold files that the author has changed before.
+    pub directories_familiar: u64,
+    /// People who have changed any touched file before.
+    pub developers: u64,
+    /// People besides the author who have done so in the last 14 days.
+    pub others_14d: u64,
+    /// Whom one could ask who knows files that the author does not, most knowing first.
+    pub knowers: Vec<Knower>,
+    /// Earlier changes to the touched file with most of them; old ones count less (half-life 180 days).
+    pub churn: f64,
+    /// Days since any touched file was last changed.
+    pub change_days: Option<f64>,
+    /// Files that usually change along and are not touched, surest first, at most [`History::LISTED`].
+    pub missing: Vec<CoChange>,
+    /// Changes of the last 24 hours by the same author to the same part of the system.
+    pub series: Series,
+    /// How this repository's ripe changes came out, by the score that history and diff alone gave them, lowest first.
+    pub outcomes: Vec<Outcomes>,
+    /// Scores that history and diff alone gave the latest changes, as (score, changes), lowest first.
+    pub recent: Vec<(u8, u64)>,
+}
+
+impl History {
+    /// How many items the lists hold at most.
+    pub const LISTED: usize = 10;
+}
+
+/// Rates of rollback of several things that a change touches, each shrunk to the repository's own with the weight of 20
+/// changes, as ln(rate / base rate): 0 is as usual, 0.69 twice as often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Mean over the things.
+    pub mean: f64,
+    /// The highest.
+    pub highest: f64,
+}
+
+/// How often changes to one thing were rolled back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// The file, directory or word. Untrusted.
+    pub name: String,
+    /// Earlier changes.
+    pub changes: u64,
+    /// How many of those were rolled back.
+    pub rolled_back: u64,
+}
+
+/// Somebody who has changed touched files in the last 90 days.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knower {
+    /// Login with `@`, or the git author's name in a local repository. Untrusted.
+    pub name: String,
+    /// Which of the files that the author does not know, at most [`History::LISTED`]. Untrusted.
+    pub files: Vec<String>,
+}
+
+/// A file that usually changes along with a touched one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoChange {
+    /// The file that is not touched. Untrusted.
+    pub path: String,
+    /// The touched one. Untrusted.
+    pub with: String,
+    /// In how many of the latest changes to `with` it changed along.
+    pub together: u64,
+    /// How many those are.
+    pub of: u64,
+}
+
+/// Changes of the last 24 hours by the same author to the same part of the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series {
+    /// How many changes.
+    pub changes: u64,
+    /// Lines that they added outside of tests, docs and what machines write.
+    pub added: u64,
+    /// Lines that they deleted there.
+    pub deleted: u64,
+}
+
+/// How ripe changes of one score came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcomes {
+    /// The score, 0-100.
+    pub score: u8,
+    /// Changes with it.
+    pub changes: u64,
+    /// How many of those were rolled back within 30 days.
+    pub failed: u64,
+}

@@ -1,0 +1,27 @@
+//! Directory defects: how often earlier changes below the touched directories were rolled back.
+
+use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit};
+use crate::risk::diff::View;
+
+pub(super) static SIGNAL: Signal = Signal {
+    id: "directory_defects",
+    label: "failures in these directories",
+    unit: Unit::Times,
+    why: "What is hard to change in one file is mostly so in the files beside it.",
+    terms: &[Term {
+        id: "directory_defects.rate",
+        transform: "mean over the touched directories of ln(share of changes rolled back / the repository's share), each shrunk to it with the weight of 20 changes, half-life 180 days",
+    }],
+    measure,
+};
+
+fn measure(view: &View<'_>) -> Reading {
+    let history = view.facts.history.as_ref().map_err(Clone::clone)?;
+    let evidence = history
+        .worst_directory
+        .iter()
+        .cloned()
+        .map(|failures| Evidence::RolledBack { thing: Thing::Directory, failures })
+        .collect();
+    Ok(Measure { value: history.directories.mean.exp(), terms: vec![history.directories.mean], evidence })
+}

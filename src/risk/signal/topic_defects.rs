@@ -1,0 +1,30 @@
+//! Topic defects: how often earlier changes whose titles share words with this one's were rolled back.
+
+use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit};
+use crate::risk::diff::View;
+
+pub(super) static SIGNAL: Signal = Signal {
+    id: "topic_defects",
+    label: "failures of this topic",
+    unit: Unit::Times,
+    why: "Work on one subject tends to fail again until it is settled.",
+    terms: &[
+        Term {
+            id: "topic_defects.rate",
+            transform: "mean over the words of the title of ln(share of changes rolled back / the repository's share), each shrunk to it with the weight of 20 changes, half-life 180 days",
+        },
+        Term { id: "topic_defects.highest", transform: "the highest of these" },
+    ],
+    measure,
+};
+
+fn measure(view: &View<'_>) -> Reading {
+    let history = view.facts.history.as_ref().map_err(Clone::clone)?;
+    let evidence = history
+        .worst_word
+        .iter()
+        .cloned()
+        .map(|failures| Evidence::RolledBack { thing: Thing::Word, failures })
+        .collect();
+    Ok(Measure { value: history.topics.mean.exp(), terms: vec![history.topics.mean, history.topics.highest], evidence })
+}
