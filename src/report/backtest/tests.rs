@@ -87,9 +87,10 @@ fn a_report_reads_like_this() {
       Kamei's 14 metrics  0.483 [0.284, 0.675]      1.4      18 %      18 %  +0.517 [+0.325, +0.716], 100 % of draws
       All four judge the same changes, the last 30 % in time. Size is lines added and deleted. LApredict
       (ISSTA 2021) and Kamei's 14 metrics (TSE 2013) are logistic models fitted on this repository's
-      earlier changes whose outcome was known by then; Mergecast was not fitted on it. The last column
-      is the difference in ROC AUC, and how often ours is ahead. Kamei's metrics count an author's
-      changes, here and nowhere else.
+      earlier changes whose outcome was known by then. Mergecast's weights are those that its model came
+      with: if that was fitted on this very history, the comparison flatters it. The last column is the
+      difference in ROC AUC, and how often ours is ahead. Kamei's metrics count an author's changes,
+      here and nowhere else.
 
     Best catches
        60  2024-03-20 000000000000 Change number 380
