@@ -2,11 +2,10 @@
 //! fourteen metrics. Those that are fitted are fitted on the past of the repository itself, which ours is not.
 
 mod kamei;
-mod logistic;
 
+use super::fit::{Examples, Sign, fit};
 use crate::history::Landed;
 use kamei::{Kamei, METRICS};
-use logistic::Logistic;
 
 /// A simpler score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +67,51 @@ pub(super) fn scores(rival: Rival, past: &[(Traits, bool)], changes: &[Traits]) 
     }
 }
 
+/// Probabilities of failing by logistic regression on `columns`, fitted on `past`.
 fn regression<const K: usize>(
     past: &[(Traits, bool)],
     changes: &[Traits],
     columns: impl Fn(&Traits) -> [f64; K],
 ) -> Option<Vec<f64>> {
-    let (rows, failed): (Vec<_>, Vec<bool>) = past.iter().map(|(traits, failed)| (columns(traits), *failed)).unzip();
-    let model = Logistic::fit(&rows, &failed)?;
-    Some(changes.iter().map(|change| model.probability(&columns(change))).collect())
+    /// The prior of a weight for a standard deviation: normal around 0 with standard deviation 1, which only keeps
+    /// weights from running away where a few failures can be separated perfectly.
+    const PRECISION: f64 = 1.0;
+    let mut examples = Examples { width: K, ..Examples::default() };
+    past.iter().for_each(|(traits, failed)| examples.push(columns(traits), *failed));
+    if !(examples.failed.contains(&true) && examples.failed.contains(&false)) {
+        return None;
+    }
+    let spreads = examples.spreads();
+    let fitted = fit(&examples, &spreads, &[Sign::Either; K], PRECISION);
+    let probability = |change: &Traits| {
+        let row = columns(change);
+        let terms = row.iter().zip(&spreads).zip(&fitted.weights);
+        let log_odds = terms.fold(fitted.intercept, |sum, ((x, spread), weight)| sum + weight * (x - spread.mean));
+        1.0 / (1.0 + (-log_odds).exp())
+    };
+    Some(changes.iter().map(probability).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1,000 changes of no line and 1,000 of nine, of which 100 and 300 failed: the odds are known.
+    #[test]
+    fn regression_finds_the_odds_that_are_there() {
+        let traits = |lines: f32| {
+            let mut metrics = [0.0; METRICS];
+            metrics[LINES_ADDED] = lines.ln_1p();
+            Traits { lines: f64::from(lines), metrics }
+        };
+        let past: Vec<(Traits, bool)> = (0..2_000)
+            .map(|place| if place < 1_000 { (traits(0.0), place < 100) } else { (traits(9.0), place < 1_300) })
+            .collect();
+        let changes = [traits(0.0), traits(9.0)];
+        let found = scores(Rival::LaPredict, &past, &changes).unwrap();
+        assert!((found.scores[0] - 0.1).abs() < 0.002 && (found.scores[1] - 0.3).abs() < 0.002, "{found:?}");
+        assert_eq!(scores(Rival::Size, &past, &changes).unwrap().scores, [0.0, 9.0]);
+        // Of failures alone nothing can be learned.
+        assert_eq!(scores(Rival::Kamei, &past[..100], &changes), None);
+    }
 }

@@ -225,7 +225,9 @@ pub(super) fn comparison(report: &Report) -> Option<Table> {
 /// What the rivals are.
 pub(super) const RIVALS: &str = "All four judge the same changes, the last 30 % in time. Size is lines added and deleted. LApredict (ISSTA 2021) and \
      Kamei's 14 metrics (TSE 2013) are logistic models fitted on this repository's earlier changes whose outcome was known \
-     by then; Mergecast was not fitted on it. The last column is the difference in ROC AUC, and how often ours is ahead. Kamei's metrics count an author's changes, here and nowhere else.";
+     by then. Mergecast's weights are those that its model came with: if that was fitted on this very history, the \
+     comparison flatters it. The last column is the difference in ROC AUC, and how often ours is ahead. Kamei's metrics \
+     count an author's changes, here and nowhere else.";
 
 /// What the rival is called.
 pub(super) fn name(rival: Rival) -> &'static str {
