@@ -27,8 +27,9 @@ fn sha(place: u64) -> String {
 fn stream(changes: u64) -> String {
     let mut text = String::new();
     for place in 0..changes {
-        let undoes = place >= 2 && (place - 2) % 10 == 0;
-        let (path, lines) = if place % 10 == 0 || undoes { ("pay/ledger.rs", 40) } else { ("docs/guide.md", 3) };
+        let undoes = place >= 2 && (place - 2).is_multiple_of(10);
+        let (path, lines) =
+            if place.is_multiple_of(10) || undoes { ("pay/ledger.rs", 40) } else { ("docs/guide.md", 3) };
         let undone = if undoes { vec![sha(place - 2)] } else { Vec::new() };
         let change = json!({
             "sha": sha(place), "ts": START + place * DAY, "author_ts": START + place * DAY, "tz_min": 0,
@@ -78,10 +79,10 @@ fn a_stream_is_scored_and_judged() {
         assert!(
             [3, 4].iter().all(|&at| row[at].is_empty() || row[at].parse().is_ok_and(|p: f64| (0.0..=1.0).contains(&p)))
         );
-        let (young, revert, bot) = (place >= 200, place >= 2 && (place - 2) % 10 == 0, place % 25 == 7);
+        let (young, revert, bot) = (place >= 200, place >= 2 && (place - 2).is_multiple_of(10), place % 25 == 7);
         let expected = if young || revert || bot {
             ""
-        } else if place % 10 == 0 {
+        } else if place.is_multiple_of(10) {
             "1"
         } else {
             "0"

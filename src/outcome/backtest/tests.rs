@@ -10,7 +10,7 @@ const DAY: i64 = 24 * 60 * 60;
 pub(crate) fn story() -> Judged {
     let mut reader = Reader::default();
     let change = |place: u32| {
-        let failed = place % 10 == 0;
+        let failed = place.is_multiple_of(10);
         let at = 1_700_000_000 + i64::from(place) * DAY / 3;
         let mut landed = landed(at, &[("src/a.rs", u64::from(place % 7), u64::from(place % 3))]);
         landed.sha = format!("{place:040x}");

@@ -79,7 +79,7 @@ fn calibration_by_hand() {
         score: 0.0,
         probability: Some(if place < 10 { 0.1 } else { 0.3 }),
         lines: 1,
-        failed: place >= 10 && place % 2 == 0,
+        failed: place >= 10 && place.is_multiple_of(2),
     };
     let all: Vec<Example> = (0..20).map(example).collect();
     let found = evaluate(&all).calibration.unwrap();
