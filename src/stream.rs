@@ -276,7 +276,7 @@ mod tests {
         check(&bad("281", "-1"), "3: invalid value: integer `-1`, expected u64 at column 65");
         check(&bad("F4119FAC9F64", "HEAD"), "3: \"HEAD\" is no object id");
         check(&bad("886c4c86", "../../..\\n"), "3: \"../../..\\n08be268b61249cd8e65dd210e6430e19\" is no object id");
-        check(&bad("ffffffffffffffff", "Ada"), "3: the author \"Ada\" is not a hexadecimal number of 64 bits");
+        check(&bad("ffffffffffffffff", "Grace"), "3: the author \"Grace\" is not a hexadecimal number of 64 bits");
         check(b"\xff\n", "1: expected value at column 1");
         let packed = gzip(&(line(FIRST) + &line(SECOND)));
         let cut = file_with(&packed[..packed.len() - 9]);

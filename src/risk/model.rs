@@ -289,7 +289,8 @@ mod tests {
             "intercept of the model is not a number between -1000000 and 1000000",
         );
         check(|file| file["base"] = json!(101), "the base is 101, not a score between 0 and 100");
-        let infinite = include_str!("baseline.json").replacen("\"weight\": ", "\"weight\": 1e999, \"weight\": ", 1);
+        let infinite =
+            include_str!("baseline.json").replacen("\"intercept\": ", "\"intercept\": 1e999, \"intercept\": ", 1);
         assert!(matches!(Model::parse(&infinite), Err(ModelError::Malformed(_))));
         let terms = Model::baseline().terms.clone();
         for bad in [f64::NAN, f64::INFINITY] {

@@ -120,7 +120,7 @@ fn changes_files(action: &Action) -> bool {
 fn changes(action: &Action, signal: &str) -> bool {
     match action {
         Action::OwnerApproval { .. } | Action::Approval | Action::ResolveChangesRequested { .. } => {
-            matches!(signal, "review" | "owner_review")
+            matches!(signal, "review" | "owner_review" | "experience")
         }
         Action::PassChecks { .. } => signal == "checks",
         Action::WaitForFreezeEnd { .. } => signal == "change_window",
@@ -407,8 +407,8 @@ mod tests {
         let ways = assess(&facts, Model::baseline(), &off).ways_down;
         let actions: Vec<String> = ways.iter().map(|way| format!("-{} {:?}", way.points, way.action)).collect();
         insta::assert_snapshot!(actions.join("\n"), @r#"
+        -22 SplitOffMigration { files: ["migrations/0043.sql"] }
         -15 OwnerApproval { files: ["migrations/0043.sql", "src/cart.rs", "src/gift.rs"], owners: ["@acme/gift", "@dba"] }
-        -13 SplitOffMigration { files: ["migrations/0043.sql"] }
         -10 WaitForFreezeEnd { until: 2026-03-10T14:00:00Z }
         -6 Approval
         -4 AddTests

@@ -34,7 +34,11 @@ pub(crate) struct Ended {
 pub(crate) fn mergecast(directory: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mergecast"));
     command.current_dir(directory).args(arguments).env_clear();
-    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", directory).env("LANG", "C.UTF-8");
+    command
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", directory)
+        .env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
+        .env("LANG", "C.UTF-8");
     command.envs(env.iter().copied());
     command
 }

@@ -1,8 +1,12 @@
 //! `mergecast score` and the command line from outside: the real binary on real repositories.
 
-use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path, process::Command as Process};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path, process::Command as Process, sync::LazyLock};
 
 use assert_cmd::Command;
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// When everything in these repositories was committed: three days before the tests.
+static DAYS_AGO: LazyLock<DateTime<Utc>> = LazyLock::new(|| Utc::now() - TimeDelta::days(3));
 
 /// A repository with a base on `main` and a change on `topic`, which is checked out.
 fn repository() -> tempfile::TempDir {
@@ -31,12 +35,14 @@ fn commit(directory: &Path, message: &str) {
 }
 
 fn git(directory: &Path, arguments: &[&str]) {
+    // What is told of a history hangs on how long ago it was.
+    let days_ago = format!("@{} +0000", DAYS_AGO.timestamp());
     let output = Process::new("git")
         .current_dir(directory)
         .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"])
         .args(arguments)
-        .env("GIT_AUTHOR_DATE", "2026-01-05T10:00:00Z")
-        .env("GIT_COMMITTER_DATE", "2026-01-05T10:00:00Z")
+        .env("GIT_AUTHOR_DATE", &days_ago)
+        .env("GIT_COMMITTER_DATE", &days_ago)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_SYSTEM", "/dev/null")
         .output()
@@ -48,7 +54,11 @@ fn git(directory: &Path, arguments: &[&str]) {
 fn mergecast(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mergecast"));
     command.current_dir(directory).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("LANG", "C.UTF-8").env("HOME", directory).args(arguments);
+    command
+        .env("LANG", "C.UTF-8")
+        .env("HOME", directory)
+        .env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
+        .args(arguments);
     command
 }
 
@@ -72,6 +82,7 @@ fn steady(text: &str, directory: &Path) -> String {
         (r"[A-Z][a-z]+day \d\d:\d\d UTC", "WEEKDAY"),
         (r"assessment\s+[0-9a-f-]{36}", "assessment ID"),
         (r"facts\s+[0-9a-f]{12}", "facts DIGEST"),
+        (r"commit [0-9a-f]{12}", "commit SHA"),
     ];
     differing
         .iter()
@@ -90,51 +101,59 @@ fn a_score_reads_like_this() {
     ███████████████████████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
     At or above the threshold of 70 (the default until 50 changes are scored, 0 so far; then the
     riskiest 5 %). Advisory mode: nothing is blocked; enforcing would have held this change back.
-    Range 70 to 100: 10 of 22 signals were read, the others could move the score within it.
+    Range 70 to 100: 21 of 31 signals were read, the others could move the score within it.
     30 is a typical change of this repository, and every 15 points double the odds of breaking
-    production, so the sum of 50 means 2.5 times the typical odds; a floor lifts it to 70. Not enough
+    production, so the sum of 58 means 3.6 times the typical odds; a floor lifts it to 70. Not enough
     outcomes yet to state a rate.
 
     What would lower it
-       −33 to 37  Move the schema migration into a change of its own: db/migrations/0002_orders.sql
+       −35 to 35  Move the schema migration into a change of its own: db/migrations/0002_orders.sql
 
     How the score adds up
       Typical change                              30  ███████████████
-      schema change                              +11  ██████
+      kind of change                             +19  ██████████
+          a removal, by its title; a schema migration, by its paths
+      schema change                               +6  ███
           destroys data or breaks running code: DROP COLUMN orders.note (db/migrations/0002_orders.sql
           line 1)
-      size                                        +4  ██
+      size                                        +3  ██
           46 lines added, 30 deleted
-      kind of change                              +3  ██
-          neither a fix nor one of the other kinds that are undone less often
-      tests changed along                         +2  █
+      tests changed along                         +3  ██
           75 source lines changed, no test line along
       spread                                      +1  █
           2 files in 2 directories, 2 top-level directories
+      failures of this topic                      +1  █
+          1x this repository's rate of rollbacks
+      familiarity                                 +1  █
+          the author, or somebody who has approved, has changed all of these files before
       scatter                                     −1  ▒
           10 % of an even spread over the files; 99 % of the changed lines are in src/orders.rs
-      Sum                                         50
+      earlier failures here                       −1  ▒
+          no earlier change to these files was rolled back
+      age of the files                            −1  ▒
+          last changed 3 days ago
+      many hands                                  −3  ▒▒
+          1 person has changed these files, 0 besides the author in the last 14 days
+      Sum                                         58
       Floor: destructive or locking migration   ≥ 70
           a floor: the score is at least this, whatever the sum
       Score                                       70  ███████████████████████████████████
-      Read, and worth no points: sensitive areas, freeze (WEEKDAY, which by itself predicts nothing), dependency update, revert.
+      Read, and worth no points: sensitive areas, freeze (WEEKDAY, which by itself predicts nothing), dependency update, revert, re-land, failures in these directories, failures of these file types, rollbacks this week, usual companions missing, part of a series.
 
     What is not known (no points, but a range)
       review, owners' approval: only a pull request has this
       checks on the head: only a pull request has this
       age: only a pull request has this
-      earlier failures here, familiarity: git history: not connected; would tell: a mirror of the
-      repository on the server; this version keeps none yet
       patch coverage: test coverage: not connected; would tell: coverage reports from CI, Codecov or
       SonarCloud; this version reads none yet
       SLO burn rate, error budget left, open incidents, flaky tests, time since the last deployment:
       Datadog: not connected; would tell: a Datadog API and application key; this version uses none yet
 
     Sources
-      changed files, CODEOWNERS: as of DATE, read for this score
+      changed files, CODEOWNERS, git history: as of DATE, read for this score
       policy: the defaults, since no .github/mergecast.yml is in force
-      model: baseline-1 (public data and documented priors as of 2026-11-23; none of your outcomes yet)
-      commit c192a12f677b, assessment ID, facts DIGEST: the same
+      model: baseline-2 (public data and documented priors as of 2026-08-22; none of your outcomes yet)
+      commit SHA, assessment ID, facts DIGEST: the same
       facts give the same score again
     ");
 }

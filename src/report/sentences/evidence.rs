@@ -19,6 +19,9 @@ pub(crate) fn reading(contribution: &Contribution, detail: Detail) -> Sentence {
         return match contribution.signal.id {
             "change_kind" => say!["neither a fix nor one of the other kinds that are undone less often"],
             "entropy" => say!["no line that counts"],
+            "directory_defects" | "file_type_defects" | "topic_defects" => {
+                say![value(measure.value, contribution.signal.unit), " this repository's rate of rollbacks"]
+            }
             _ => say![value(measure.value, contribution.signal.unit)],
         };
     }

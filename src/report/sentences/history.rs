@@ -22,7 +22,7 @@ pub(super) fn sentence(evidence: &Evidence) -> Sentence {
         }
         Evidence::Familiarity { files: 0, .. } => say!["no touched file existed before"],
         Evidence::Familiarity { files, known } if known >= files => {
-            say!["the author has changed all of these files before"]
+            say!["the author, or somebody who has approved, has changed all of these files before"]
         }
         Evidence::Familiarity { files, known } => say![
             "the author has not changed ",

@@ -1,6 +1,6 @@
 //! Directory defects: how often earlier changes below the touched directories were rolled back.
 
-use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit};
+use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit, times};
 use crate::risk::diff::View;
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -23,5 +23,5 @@ fn measure(view: &View<'_>) -> Reading {
         .cloned()
         .map(|failures| Evidence::RolledBack { thing: Thing::Directory, failures })
         .collect();
-    Ok(Measure { value: history.directories.mean.exp(), terms: vec![history.directories.mean], evidence })
+    Ok(Measure { value: times(history.directories.mean), terms: vec![history.directories.mean], evidence })
 }

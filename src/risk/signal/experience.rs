@@ -38,7 +38,9 @@ fn measure(view: &View<'_>) -> Reading {
         name: knower.name.clone(),
         files: knower.files.len() as u64,
     };
-    evidence.extend(history.knowers.iter().map(ask));
+    if known < history.existing {
+        evidence.extend(history.knowers.iter().map(ask));
+    }
     Ok(Measure {
         value: 1.0 - unfamiliar,
         terms: vec![unfamiliar, ln1p(history.author_changes), directories],

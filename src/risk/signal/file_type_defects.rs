@@ -1,6 +1,6 @@
 //! File type defects: how often earlier changes to files with these extensions were rolled back.
 
-use super::{Measure, Reading, Signal, Term, Unit};
+use super::{Measure, Reading, Signal, Term, Unit, times};
 use crate::risk::diff::View;
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -18,5 +18,5 @@ pub(super) static SIGNAL: Signal = Signal {
 fn measure(view: &View<'_>) -> Reading {
     let history = view.facts.history.as_ref().map_err(Clone::clone)?;
     let evidence = Vec::new();
-    Ok(Measure { value: history.extensions.mean.exp(), terms: vec![history.extensions.mean], evidence })
+    Ok(Measure { value: times(history.extensions.mean), terms: vec![history.extensions.mean], evidence })
 }

@@ -153,6 +153,11 @@ fn ln1p(count: u64) -> f64 {
     (count as f64).ln_1p()
 }
 
+/// A ratio of rates from its logarithm, within what can be shown.
+fn times(log_rate: f64) -> f64 {
+    log_rate.clamp(-10.0, 10.0).exp()
+}
+
 /// `part` of `whole`, 0 of nothing.
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part.min(whole) as f64 / whole as f64 }

@@ -1,6 +1,6 @@
 //! Prior defects: how often earlier changes to the touched files were rolled back, and how lately.
 
-use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit};
+use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit, times};
 use crate::risk::diff::View;
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -36,7 +36,7 @@ fn measure(view: &View<'_>) -> Reading {
         Some(worst) => vec![Evidence::RolledBack { thing: Thing::File, failures: worst.clone() }],
         None => vec![Evidence::NeverRolledBack { files: history.existing }],
     };
-    Ok(Measure { value: history.files.mean.exp(), terms, evidence })
+    Ok(Measure { value: times(history.files.mean), terms, evidence })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Topic defects: how often earlier changes whose titles share words with this one's were rolled back.
 
-use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit};
+use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit, times};
 use crate::risk::diff::View;
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -26,5 +26,9 @@ fn measure(view: &View<'_>) -> Reading {
         .cloned()
         .map(|failures| Evidence::RolledBack { thing: Thing::Word, failures })
         .collect();
-    Ok(Measure { value: history.topics.mean.exp(), terms: vec![history.topics.mean, history.topics.highest], evidence })
+    Ok(Measure {
+        value: times(history.topics.mean),
+        terms: vec![history.topics.mean, history.topics.highest],
+        evidence,
+    })
 }
