@@ -94,7 +94,7 @@ fn raised_by(measure: &Measure) -> Option<String> {
         Evidence::Dependency { step, .. } => Some(format!("{step} dependency update")),
         Evidence::Undoes { proven: false, .. } => Some("unproven revert".to_owned()),
         Evidence::RolledBack { failures, .. } => text(count(failures.rolled_back), " rolled back before"),
-        Evidence::RollbacksOfLate { rollbacks } => text(counted(*rollbacks, "rollback", "rollbacks"), " this week"),
+        Evidence::RollbacksOfLate { rollbacks, .. } => text(counted(*rollbacks, "rollback", "rollbacks"), " this week"),
         Evidence::Familiarity { .. } => Some("files new to the author".to_owned()),
         Evidence::Developers { people, .. } => text(count(*people), " people change these files"),
         Evidence::LastChanged { .. } => Some("files change often".to_owned()),

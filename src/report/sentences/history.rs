@@ -2,7 +2,7 @@
 
 use super::{
     Sentence,
-    figures::{age_in_days, count, counted},
+    figures::{age_in_days, count, counted, decimal},
     name, say,
 };
 use crate::risk::{
@@ -17,9 +17,12 @@ pub(super) fn sentence(evidence: &Evidence) -> Sentence {
         Evidence::RolledBack { thing, failures } => rolled_back(*thing, failures),
         Evidence::NeverRolledBack { files: 0 } => say!["no touched file existed before"],
         Evidence::NeverRolledBack { .. } => say!["no earlier change to these files was rolled back"],
-        Evidence::RollbacksOfLate { rollbacks } => {
-            say![counted(*rollbacks, "rollback", "rollbacks"), " in this repository in the last 7 days"]
-        }
+        Evidence::RollbacksOfLate { rollbacks, usual } => say![
+            counted(*rollbacks, "rollback", "rollbacks"),
+            " in this repository in the last 7 days; ",
+            decimal(*usual),
+            " would be usual for as many changes"
+        ],
         Evidence::Familiarity { files: 0, .. } => say!["no touched file existed before"],
         Evidence::Familiarity { files, known } if known >= files => {
             say!["the author, or somebody who has approved, has changed all of these files before"]

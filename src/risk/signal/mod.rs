@@ -329,6 +329,8 @@ pub enum Evidence {
     RollbacksOfLate {
         /// How many.
         rollbacks: u64,
+        /// How many are usual for as many changes as landed in that time.
+        usual: f64,
     },
     /// Who has changed the touched files.
     Developers {

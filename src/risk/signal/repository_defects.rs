@@ -20,5 +20,9 @@ fn measure(view: &View<'_>) -> Reading {
     let rollbacks = history.rollbacks_7d;
     // The usual rate is no news: 30 is the typical change of this repository.
     let usual = history.base_rate.clamp(0.0, 1.0) * history.changes_7d as f64;
-    Measure::single(rollbacks as f64, ln1p(rollbacks) - usual.ln_1p(), vec![Evidence::RollbacksOfLate { rollbacks }])
+    Measure::single(
+        rollbacks as f64,
+        ln1p(rollbacks) - usual.ln_1p(),
+        vec![Evidence::RollbacksOfLate { rollbacks, usual }],
+    )
 }
