@@ -16,10 +16,10 @@ const FLAG_LIMIT: f64 = std::f64::consts::LN_2;
 /// Digits after the point that a weight is written with.
 const DIGITS: f64 = 10_000.0;
 
-/// Which way each fitted term may move the odds, by what is known of it (shared evidence: PREDICTION in the literature on
-/// just-in-time defect prediction; Kamei 2013, McIntosh and Kamei 2018, Meta 2024). A term that is not here is not fitted:
-/// histories do not tell it.
-const FITTED: [(&str, Sign); 37] = [
+/// Which way each fitted term may move the odds, by what the literature on just-in-time defect prediction knows of it
+/// (Kamei 2013, McIntosh and Kamei 2018, Meta 2024); where that is disputed, the data decide. What is not here is not
+/// fitted, since histories do not tell it.
+const FITTED: [(&str, Sign); 42] = [
     ("churn.added", Sign::Raises),
     ("churn.deleted", Sign::Raises),
     ("diffusion.files", Sign::Raises),
@@ -57,10 +57,6 @@ const FITTED: [(&str, Sign); 37] = [
     ("experience.unfamiliar", Sign::Raises),
     ("experience.changes", Sign::Lowers),
     ("experience.directories", Sign::Raises),
-];
-
-/// The same, continued: terms whose direction the literature disputes.
-const DISPUTED: [(&str, Sign); 5] = [
     ("developers.before", Sign::Raises),
     ("developers.now", Sign::Raises),
     ("age.days", Sign::Either),
@@ -223,7 +219,7 @@ fn terms_of_model() -> usize {
 }
 
 fn fitted_sign(id: &str) -> Option<Sign> {
-    FITTED.iter().chain(&DISPUTED).find(|(term, _)| *term == id).map(|(_, sign)| *sign)
+    FITTED.iter().find(|(term, _)| *term == id).map(|(_, sign)| *sign)
 }
 
 /// The sign of a column: a term of the model, or one of the repository's two shares, of which each head reads its own.

@@ -40,6 +40,7 @@ mod retention;
 mod reverts;
 mod reviews;
 mod rotation;
+mod same_readings;
 mod schema;
 mod seen;
 mod setup;

@@ -66,7 +66,12 @@ pub(in super::super) async fn history(
         return Ok(unavailable("GitHub does not name the author of the head commit"));
     };
     Ok(match settled(app, mirrors, wanted).await? {
-        Ok(loaded) => Ok(loaded.history.about(change, Author::named(author), at.timestamp())),
+        Ok(loaded) => {
+            let mut history = loaded.history.about(change, Author::named(author), at.timestamp());
+            // Whoever has no login here cannot be asked here.
+            history.knowers.retain(|knower| knower.name.starts_with('@'));
+            Ok(history)
+        }
         Err(reason) => unknown(reason),
     })
 }
