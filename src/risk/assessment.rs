@@ -184,6 +184,18 @@ pub enum Action {
     },
     /// Somebody with write access approves the current head.
     Approval,
+    /// Somebody who knows files that the author does not approves the current head.
+    KnowerApproval {
+        /// Login with `@`.
+        name: String,
+        /// The files.
+        files: Vec<String>,
+    },
+    /// Files that usually change along are changed too.
+    ChangeCompanions {
+        /// The files.
+        files: Vec<String>,
+    },
     /// Those who asked for changes are satisfied.
     ResolveChangesRequested {
         /// Logins of the reviewers who asked.

@@ -56,9 +56,11 @@ fn candidates(facts: &Facts, readings: &[Reading]) -> Vec<Action> {
     [
         owner_approval(facts, readings),
         approval(facts),
+        knower_approval(facts),
         resolve_changes_requested(facts),
         pass_checks(facts),
         add_tests(facts, readings),
+        change_companions(facts),
         split_off_migration(facts, readings),
         wait_for_freeze_end(facts),
         is_set(readings, "burn_rate.above_2x").then_some(Action::WaitForBurn),
@@ -74,6 +76,12 @@ fn apply(action: &Action, facts: &Facts) -> Facts {
     match action {
         Action::OwnerApproval { owners, .. } => owners.iter().for_each(|owner| approve_as(&mut after, owner)),
         Action::Approval => approve(&mut after, "", Vec::new()),
+        Action::KnowerApproval { name, .. } => approve_as(&mut after, name),
+        Action::ChangeCompanions { .. } => {
+            if let Ok(history) = &mut after.history {
+                history.missing.clear();
+            }
+        }
         Action::ResolveChangesRequested { .. } => satisfy_reviewers(&mut after),
         Action::PassChecks { .. } => pass_all_checks(&mut after),
         Action::AddTests => after.change.files.extend(imagined_test(facts)),
@@ -119,9 +127,11 @@ fn changes_files(action: &Action) -> bool {
 /// Whether an action can change what a signal reads.
 fn changes(action: &Action, signal: &str) -> bool {
     match action {
-        Action::OwnerApproval { .. } | Action::Approval | Action::ResolveChangesRequested { .. } => {
-            matches!(signal, "review" | "owner_review" | "experience")
-        }
+        Action::OwnerApproval { .. }
+        | Action::Approval
+        | Action::KnowerApproval { .. }
+        | Action::ResolveChangesRequested { .. } => matches!(signal, "review" | "owner_review" | "experience"),
+        Action::ChangeCompanions { .. } => signal == "co_change",
         Action::PassChecks { .. } => signal == "checks",
         Action::WaitForFreezeEnd { .. } => signal == "change_window",
         Action::WaitForBurn => signal == "burn_rate",
@@ -184,6 +194,26 @@ fn can_approve(facts: &Facts, owner: &str) -> bool {
 
 fn approval(facts: &Facts) -> Option<Action> {
     facts.review.as_ref().is_ok_and(|review| !wants_changes(review, &facts.change)).then_some(Action::Approval)
+}
+
+/// Of those who know files that the author does not, the one who knows most of them and has not approved yet.
+fn knower_approval(facts: &Facts) -> Option<Action> {
+    let review = facts.review.as_ref().ok().filter(|review| !wants_changes(review, &facts.change))?;
+    let approved = |login: &str| {
+        review.opinions.iter().any(|opinion| {
+            opinion.reviewer.eq_ignore_ascii_case(login)
+                && opinion.verdict == ReviewVerdict::Approved
+                && opinion.commit.as_ref() == Some(&facts.change.head_sha)
+        })
+    };
+    let mut knowers = facts.history.as_ref().ok()?.knowers.iter();
+    let knower = knowers.find(|knower| knower.name.strip_prefix('@').is_some_and(|login| !approved(login)))?;
+    Some(Action::KnowerApproval { name: knower.name.clone(), files: knower.files.clone() })
+}
+
+fn change_companions(facts: &Facts) -> Option<Action> {
+    let files: Vec<String> = facts.history.as_ref().ok()?.missing.iter().map(|one| one.path.clone()).collect();
+    (!files.is_empty()).then_some(Action::ChangeCompanions { files })
 }
 
 fn resolve_changes_requested(facts: &Facts) -> Option<Action> {
@@ -380,6 +410,21 @@ mod tests {
             approve(&mut approved, "somebody else", Vec::new());
             prop_assert!(assessed(&approved).score <= assessed(&facts).score);
         }
+    }
+
+    #[test]
+    fn somebody_who_knows_the_files_is_worth_asking() {
+        let (_, mut facts) = stories().into_iter().find(|story| story.0 == "hot files, new author").unwrap();
+        facts.history.as_mut().unwrap().knowers[0].name = "@lin".to_owned();
+        let asked = |facts: &Facts| {
+            assessed(facts).ways_down.into_iter().find_map(|way| match way.action {
+                Action::KnowerApproval { name, files } => Some((name, files.len(), way.points)),
+                _ => None,
+            })
+        };
+        assert_eq!(asked(&facts), Some(("@lin".to_owned(), 2, 4)));
+        approve_as(&mut facts, "@lin");
+        assert_eq!(asked(&facts), None);
     }
 
     #[test]

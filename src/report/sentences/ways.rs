@@ -1,6 +1,6 @@
 //! What would lower the score, in words.
 
-use super::{Sentence, figures::instant, list, say};
+use super::{Sentence, figures::instant, list, name, say};
 use crate::risk::assessment::Action;
 
 /// What to do.
@@ -11,6 +11,12 @@ pub(crate) fn action(action: &Action, items: usize) -> Sentence {
             .then(" for ")
             .with(list(files.iter(), items, "files")),
         Action::Approval => say!["Have somebody with write access approve the newest commit"],
+        Action::KnowerApproval { name: who, files } => {
+            say!["Have ", name(who), " approve the newest commit, who knows "].with(list(files.iter(), items, "files"))
+        }
+        Action::ChangeCompanions { files } => {
+            say!["Change along what usually changes along: "].with(list(files.iter(), items, "files"))
+        }
         Action::ResolveChangesRequested { reviewers } => {
             say!["Settle the changes requested by "].with(list(reviewers.iter(), items, "reviewers"))
         }
