@@ -6,7 +6,7 @@ use super::{
     Author, DAY, HALF_LIFE, History, PRESENT, distinct, extension_of,
     file::FileHistory,
     group::{Group, Thing},
-    rates, words,
+    on_calendar, rates, words,
 };
 use crate::risk::{
     facts::{self, Change, Failures, Knower, Series},
@@ -25,6 +25,7 @@ const KNOWERS_MAX: usize = 3;
 impl History {
     /// What the history says of a change by `author` that would land at `at` (unix seconds).
     pub fn about(&self, change: &Change, author: Author, at: i64) -> facts::History {
+        let at = on_calendar(at);
         let base_rate = self.base_rate(at);
         let before: BTreeSet<&str> =
             change.files.iter().map(|file| file.previous_path.as_deref().unwrap_or(&file.path)).collect();
@@ -120,7 +121,7 @@ impl History {
         paths
     }
 
-    /// Who knows files that the author does not: those who know most of them first, then those with the newest change.
+    /// Who knows files that the author does not: those who know most of them first.
     fn knowers(&self, unfamiliar: &[usize], author: Option<u32>, at: i64) -> Vec<Knower> {
         let mut known: BTreeMap<u32, BTreeSet<usize>> = BTreeMap::new();
         for (number, other) in self.since(unfamiliar, at - REMEMBERED).filter(|(_, other)| Some(*other) != author) {

@@ -17,9 +17,14 @@ pub struct Author(pub u64);
 impl Author {
     /// The author of this name, by `.mailmap` where there is one. Case and white space around it do not matter.
     pub fn named(name: &str) -> Self {
-        let digest = Sha256::digest(name.trim().to_lowercase());
-        Self(digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        Self(number_of(name))
     }
+}
+
+/// A text as a number. Case and white space around it do not matter.
+pub(super) fn number_of(text: &str) -> u64 {
+    let digest = Sha256::digest(text.trim().to_lowercase());
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// How a change names an earlier one that it undoes.
@@ -36,7 +41,7 @@ pub enum Claim {
 }
 
 /// One changed file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LandedFile {
     /// Path after the change (before it, for a deleted file). Untrusted.
     pub path: String,

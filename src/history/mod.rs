@@ -50,6 +50,8 @@ const USUAL_FIXES: f64 = 0.2;
 const USUAL_STRENGTH: f64 = 50.0;
 /// The repository's present state is told by this time. Seconds.
 const PRESENT: i64 = 7 * DAY;
+/// The calendar's end, in the year 9999: a clock beyond it, or before 1970, is as good as at the end. Unix seconds.
+const TIME_MAX: i64 = 253_402_300_799;
 /// A rollback within this time makes a change a failed one; after it, a change is ripe. Seconds.
 pub const RIPE_AFTER: i64 = 30 * DAY;
 
@@ -105,7 +107,7 @@ impl History {
     /// Takes in the next change of the main line, with the score that [`about`](Self::about) led to, where there is one.
     /// Gives the places of the earlier changes that it undoes.
     pub fn observe(&mut self, landed: &Landed, score: Option<u8>) -> Vec<Place> {
-        let (at, place) = (landed.at, self.pasts.len());
+        let (at, place) = (on_calendar(landed.at), self.pasts.len());
         let author = self.people.number(landed.author, landed.bot, landed.contact.as_deref());
         self.lines = landed.lines;
         self.standing.ripen(at, self.pasts.list());
@@ -154,12 +156,13 @@ impl History {
     }
 
     fn change_files(&mut self, landed: &Landed, author: u32, place: Place) -> Vec<u32> {
+        let at = on_calendar(landed.at);
         let mut numbers = Vec::with_capacity(landed.files.len());
         for file in &landed.files {
             let number = self.number_of(file);
             let known = &mut self.files[number];
-            known.record.change(landed.at, HALF_LIFE);
-            known.changed_at = Some(known.changed_at.unwrap_or(landed.at).max(landed.at));
+            known.record.change(at, HALF_LIFE);
+            known.changed_at = Some(known.changed_at.unwrap_or(at).max(at));
             known.authors.add(author);
             known.add_latest(place);
             known.removed = file.removed;
@@ -167,10 +170,10 @@ impl History {
         }
         let paths: Vec<&str> = landed.files.iter().map(|file| file.path.as_str()).collect();
         for directory in distinct(paths.iter().map(|path| paths::directory_of(path))) {
-            self.directories.change(directory, landed.at, Some(author));
+            self.directories.change(directory, at, Some(author));
         }
         for extension in distinct(paths.iter().map(|path| extension_of(path))) {
-            self.extensions.change(extension, landed.at, None);
+            self.extensions.change(extension, at, None);
         }
         numbers
     }
@@ -197,7 +200,8 @@ impl History {
         if landed.revert {
             return Box::default();
         }
-        words::words_of(&landed.title).iter().map(|word| narrow(self.words.change(word, landed.at, None))).collect()
+        let at = on_calendar(landed.at);
+        words::words_of(&landed.title).iter().map(|word| narrow(self.words.change(word, at, None))).collect()
     }
 
     /// What was a change is a failure since `at`.
@@ -222,6 +226,11 @@ impl History {
         extensions.into_iter().for_each(|extension| self.extensions.failure(extension, at));
         words.iter().for_each(|word| self.words.failure_of(*word as usize, at));
     }
+}
+
+/// An instant that can be reckoned with. Anybody can write any time into a commit.
+fn on_calendar(at: i64) -> i64 {
+    at.clamp(0, TIME_MAX)
 }
 
 /// Drops what lies before an instant. Clocks differ, so that one may hide behind a newer one for a while.

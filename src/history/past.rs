@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Landed, Place};
+use super::{Claim, Landed, Place, landed::number_of, message};
 
 /// Digits of an object id that are told apart: 64 bits.
 const DIGITS: usize = 16;
@@ -67,8 +67,8 @@ impl Pasts {
         if let Some((id, _)) = id(&landed.sha) {
             self.by_sha.insert(id, place);
         }
-        // A number is given once, so what bears it again (a backport, a re-land) is about the first. What takes back or
-        // brings back names another's title.
+        // Where a number comes again (an imported history has its own), the latest is meant: most reverts come within days.
+        // What takes back or brings back bears the number of what it is about.
         if !landed.revert && !landed.reland {
             if let Some(number) = landed.pull_request {
                 self.by_pull_request.insert(number, place);
@@ -125,14 +125,9 @@ fn id(sha: &str) -> Option<(u64, u32)> {
     Some((u64::from_str_radix(digits, 16).ok()? << (short * 4), short))
 }
 
-/// A title as a number, without what GitHub appends and without case.
+/// A title as a number, bare as claims name it.
 fn title(text: &str) -> u64 {
-    let text = text.trim();
-    let bare = match text.rsplit_once(" (#") {
-        Some((bare, number)) if number.ends_with(')') && number.len() > 1 => bare,
-        _ => text,
-    };
-    super::Author::named(bare).0
+    number_of(message::bare_title(text))
 }
 
 #[cfg(test)]
@@ -164,6 +159,7 @@ mod tests {
         pasts.push(&landed("a1", "Add cache (#4)", 4), past());
         pasts.push(&landed("a1b2", "Fix cache (#5)", 5), past());
         pasts.push(&Landed { revert: true, ..landed("c3", "Revert \"Fix cache\" (#5)", 5) }, past());
+        pasts.push(&landed("d4", "fix(cart): Round up (#9)", 9), past());
         let check = |claim: Claim, expected: &[Place]| assert_eq!(pasts.named(&[claim]), expected);
         check(Claim::Commit("a1a1a1a".into()), &[0]);
         check(Claim::Commit("a1b2a1b2a1b2a1b2a1b2".into()), &[1]);
@@ -175,6 +171,7 @@ mod tests {
         check(Claim::PullRequest(6), &[]);
         check(Claim::Title("add cache".into()), &[0]);
         check(Claim::Revision(4), &[]);
+        check(Claim::Title("Round up".into()), &[3]);
         assert_eq!(pasts.named(&[Claim::PullRequest(5), Claim::Title("Fix cache (#5)".into())]), [1]);
     }
 }

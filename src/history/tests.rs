@@ -139,6 +139,18 @@ fn changes_ripen_in_thirty_days() {
     assert_eq!(about(&changes, 10, "x", &[]).outcomes, []);
 }
 
+#[test]
+fn a_clock_that_is_far_off_stops_nothing() {
+    let mut changes: Vec<Landed> = (0..4).map(|day| landed(day, 2, "Add a", &[("a.rs", 1, 0)])).collect();
+    (changes[0].at, changes[1].at, changes[2].at) = (i64::MIN, i64::MAX, i64::MAX - 1);
+    let undone = changes[1].clone();
+    changes.push(undoing(landed(5, 2, "Revert \"Add a\"", &[("a.rs", 0, 1)]), &undone));
+    for at in [i64::MIN, 0, i64::MAX] {
+        let said = history(&changes).about(&changes[3].change(), Author(1), at);
+        assert!(said.base_rate.is_finite() && said.files.mean.is_finite() && said.rolled_back == 1, "{said:?}");
+    }
+}
+
 fn any_changes() -> impl Strategy<Value = Vec<Landed>> {
     let path = select(vec!["src/a.rs", "src/b.rs", "web/c.ts", "docs/d.md", "Makefile"]);
     let files = vec((path, 0..90_u64, 0..40_u64), 0..4);
