@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::ValueEnum;
 
-use super::{ExitCode, output::Terminal, progress::Progress, score::explained};
+use super::{ExitCode, model_file, output::Terminal, progress::Progress, score::explained};
 use crate::{
     git::{Error, Lines, Repository, Wanted},
     outcome::backtest::{Backtest, Judged},
@@ -59,7 +59,7 @@ pub(super) fn run(args: &BacktestArgs, terminal: &mut Terminal) -> anyhow::Resul
     for file in [&args.csv, &args.html].into_iter().flatten() {
         File::options().append(true).create(true).open(file).with_context(|| cannot_write(file))?;
     }
-    let model = args.model.as_deref().map(model).transpose()?;
+    let model = args.model.as_deref().map(model_file::read).transpose()?;
     let judged = judged(args, model.as_ref().unwrap_or(Model::baseline()))?;
     let report = judged.report();
     if let Some(file) = &args.csv {
@@ -75,13 +75,6 @@ pub(super) fn run(args: &BacktestArgs, terminal: &mut Terminal) -> anyhow::Resul
     terminal.out().write_all(text.as_bytes())?;
     terminal.out().flush()?;
     Ok(ExitCode::Done)
-}
-
-fn model(file: &Path) -> anyhow::Result<Model> {
-    let json = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    Model::parse(&json).map_err(|error| {
-        anyhow!("{}: {error}\nhint: mergecast calibrate --fit writes models that this version reads", file.display())
-    })
 }
 
 /// Replays the history that the arguments name.

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use flate2::read::MultiGzDecoder;
 
-use super::ExitCode;
+use super::{ExitCode, model_file};
 use crate::{
     history::History,
     outcome::training::{Lesson, Training},
@@ -33,7 +33,7 @@ pub(super) struct CalibrateArgs {
 }
 
 pub(super) fn run(args: &CalibrateArgs) -> Result<ExitCode> {
-    let before = args.model.as_deref().map_or_else(|| Ok(Model::baseline().clone()), model)?;
+    let before = args.model.as_deref().map_or_else(|| Ok(Model::baseline().clone()), model_file::read)?;
     let training = Training::of(lessons(&args.fit, &before)?);
     let (changes, failed) = training.counts();
     if failed == 0 {
@@ -48,13 +48,6 @@ pub(super) fn run(args: &CalibrateArgs) -> Result<ExitCode> {
     let model = training.model(&before, args.name.clone()).context("the fit gave a model that cannot be")?;
     std::io::stdout().write_all(written(&model)?.as_bytes())?;
     Ok(ExitCode::Done)
-}
-
-fn model(file: &Path) -> Result<Model> {
-    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    Model::parse(&text).map_err(|error| {
-        anyhow!("{}: {error}\nhint: mergecast calibrate --fit writes models that this version reads", file.display())
-    })
 }
 
 /// Replays the histories, two at a time.

@@ -12,6 +12,7 @@ mod health;
 mod local_history;
 mod log;
 mod man;
+mod model_file;
 #[cfg(feature = "otel")]
 mod otlp;
 mod output;
