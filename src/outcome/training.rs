@@ -115,8 +115,8 @@ impl Training {
         for lesson in lessons {
             let end = lesson.changes.last().map_or(0, |last| last.at);
             until = until.max(end);
-            for change in lesson.changes.into_iter().filter(|c| c.counted && c.at <= end - RIPE_AFTER) {
-                let failed = change.undone_at.is_some_and(|undone| undone - change.at <= RIPE_AFTER);
+            for change in lesson.changes.into_iter().filter(|c| c.counted && c.at <= end.saturating_sub(RIPE_AFTER)) {
+                let failed = change.undone_at.is_some_and(|undone| undone.saturating_sub(change.at) <= RIPE_AFTER);
                 if let Some(fixed) = change.fixed {
                     fixes.push(change.terms.iter().copied(), fixed || failed);
                 }
@@ -259,4 +259,57 @@ fn thousands(number: usize) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Author, Claim, History, LandedFile};
+
+    #[test]
+    fn what_is_fitted_are_terms_of_the_model() {
+        let known = |id: &str| Model::baseline().terms().iter().any(|weight| weight.id == id);
+        let named = FITTED.iter().map(|(id, _)| *id).chain(TIED.iter().flat_map(|(tied, to)| [*tied, *to]));
+        assert_eq!(named.filter(|id| !known(id)).collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+
+    /// A year in which every fourth change switches something on, and every second of those is rolled back a day later.
+    fn lesson() -> Lesson {
+        let (mut history, mut lesson) = (History::default(), Lesson::default());
+        for day in 0..400_i64 {
+            let on = day % 4 == 0;
+            let mut landed = Landed {
+                sha: format!("{:040x}", day + 1),
+                at: 1_700_000_000 + day * 86_400,
+                author: Author(7),
+                title: if on { "Enable it" } else { "Count it" }.to_owned(),
+                files: vec![LandedFile { path: "src/a.rs".into(), added: 3, ..LandedFile::default() }],
+                files_total: 1,
+                ..Landed::default()
+            };
+            if day % 8 == 1 {
+                landed.revert = true;
+                landed.undoes = vec![Claim::Commit(format!("{day:040x}"))];
+            }
+            let step = history.step(&landed, Model::baseline());
+            lesson.take(&landed, &step, Some(day % 3 == 0));
+        }
+        lesson
+    }
+
+    #[test]
+    fn a_model_learns_what_fails_and_keeps_the_rest() {
+        let training = Training::of(vec![lesson(), lesson()]);
+        // Of 400 days the last 30 are unripe, and each eighth is a revert.
+        assert_eq!((training.counts(), training.fix_counts().0), ((2 * 323, 2 * 47), 2 * 323));
+        let model = |training: &Training| training.model(Model::baseline(), "taught".to_owned()).unwrap();
+        let taught = model(&training);
+        assert_eq!(taught, model(&Training::of(vec![lesson(), lesson()])), "the same input gives the same model");
+        let weight = |model: &Model, id: &str| model.terms().iter().find(|weight| weight.id == id).unwrap().clone();
+        assert!(weight(&taught, "change_kind.enablement").weight > 0.1);
+        assert_eq!(weight(&taught, "series.added").weight, weight(&taught, "churn.added").weight);
+        assert_eq!(weight(&taught, "review.unapproved"), weight(Model::baseline(), "review.unapproved"));
+        let limit = FLAG_LIMIT + 1e-4;
+        assert!(taught.terms().iter().filter(|w| w.id.starts_with("change_kind.")).all(|w| w.weight.abs() <= limit));
+    }
 }
