@@ -1,11 +1,13 @@
 //! What a replayed history says of its scores.
 
+use std::{panic, thread};
+
 use super::{
     Change, Judged,
     named::{Named, best_and_worst},
 };
 use crate::outcome::{
-    evaluate::{Difference, Estimate, Evaluation, Example, difference, evaluate, gain},
+    evaluate::{Difference, Estimate, Evaluation, Example, difference, evaluate, gain, rank},
     labels::{Because, Label, Reverts, is_ripe},
     rivals::{self, Rival, Traits},
 };
@@ -154,17 +156,24 @@ impl Judged {
         judged.sort_by_key(|change| change.at);
         let (past, test) = judged.split_at(test_start(judged.len()));
         let (catches, misses) = best_and_worst(&judged);
+        let distribution = distribution(test);
+        // Two shares of about the same work: the bootstraps take as long as a part of the reading.
+        let (compared, (all, test, windows)) = thread::scope(|scope| {
+            let compared = scope.spawn(|| compare(past, test));
+            let ours = (Part::of(&judged), Part::of(test), windows(&judged));
+            (compared.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), ours)
+        });
         Report {
             repository: self.repository.clone(),
             model: self.model.clone(),
             history: self.history,
             counts,
             reverts: self.reverts,
-            all: Part::of(&judged),
-            test: Part::of(test),
-            compared: compare(past, test),
-            distribution: distribution(test),
-            windows: windows(&judged),
+            all,
+            test,
+            compared,
+            distribution,
+            windows,
             catches,
             misses,
         }
@@ -191,9 +200,8 @@ impl Span {
 
 impl Part {
     fn of(changes: &[&Change]) -> Self {
-        let examples = examples(changes);
-        let scores: Vec<f64> = examples.iter().map(|example| example.score).collect();
-        Self { span: Span::over(changes), evaluation: evaluate(&examples), gain: gain(&scores, &outcomes(changes)) }
+        let evaluation = evaluate(&examples(changes));
+        Self { span: Span::over(changes), evaluation, gain: gain(&scores(changes), &outcomes(changes)) }
     }
 }
 
@@ -205,6 +213,10 @@ fn examples(changes: &[&Change]) -> Vec<Example> {
         failed: change.label == Label::Failed,
     };
     changes.iter().map(example).collect()
+}
+
+fn scores(changes: &[&Change]) -> Vec<f64> {
+    changes.iter().map(|change| f64::from(change.score)).collect()
 }
 
 fn outcomes(changes: &[&Change]) -> Vec<bool> {
@@ -219,7 +231,7 @@ fn compare(past: &[&Change], test: &[&Change]) -> Vec<Compared> {
     let known: Vec<(Traits, bool)> = known.map(|change| (change.traits, change.label == Label::Failed)).collect();
     let traits: Vec<Traits> = test.iter().map(|change| change.traits).collect();
     let failed = outcomes(test);
-    let ours: Vec<f64> = test.iter().map(|change| f64::from(change.score)).collect();
+    let ours = scores(test);
     let compared = |rival| {
         let Some(theirs) = rivals::scores(rival, &known, &traits) else {
             return Compared { rival, evaluation: None, difference: None, gain: None };
@@ -259,12 +271,13 @@ fn windows(changes: &[&Change]) -> Vec<Window> {
     let bound = |place: usize| changes.len() * place / count;
     let window = |place: usize| {
         let part = &changes[bound(place)..bound(place + 1)];
-        let evaluation = evaluate(&examples(part));
+        let (scores, outcomes) = (scores(part), outcomes(part));
+        let ranking = rank(&scores, &outcomes);
         Window {
             span: Span::over(part),
-            failed: evaluation.failed,
-            roc_auc: evaluation.ranking.map(|ranking| ranking.roc_auc),
-            recall: evaluation.ranking.map(|ranking| ranking.top[3].recall),
+            failed: outcomes.iter().filter(|failed| **failed).count() as u64,
+            roc_auc: ranking.map(|ranking| ranking.roc_auc),
+            recall: ranking.map(|ranking| ranking.top[3].recall),
         }
     };
     (0..count).map(window).collect()

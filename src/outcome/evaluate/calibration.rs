@@ -82,8 +82,9 @@ pub(super) fn calibration(examples: &[Example]) -> Option<Calibration> {
     }
     let ties = Ties::descending(&probabilities, &failed);
     let all = ties.all();
-    let draws = bootstrap(failed.len(), |drawn| Losses::of(&ties.drawn(drawn)));
-    let losses = Losses::of(&all);
+    let losses = LossOf::each(&all);
+    let draws = bootstrap(failed.len(), |drawn| Losses::of(&ties.drawn_or_not(drawn), &losses));
+    let losses = Losses::of(&all, &losses);
     let of = |read: fn(&Losses) -> f64| estimate(read(&losses), draws.iter().map(read));
     let (changes, failures) = total(&all);
     let reliability = bins(&all);
@@ -107,14 +108,27 @@ struct Losses {
     base: f64,
 }
 
+/// −ln of a probability and of its complement.
+struct LossOf {
+    failed: f64,
+    clean: f64,
+}
+
+impl LossOf {
+    /// Computed once, for all draws.
+    fn each(ties: &[Tie]) -> Vec<Self> {
+        ties.iter().map(|tie| Self { failed: -tie.value.ln(), clean: -(-tie.value).ln_1p() }).collect()
+    }
+}
+
 impl Losses {
-    fn of(ties: &[Tie]) -> Self {
+    fn of(ties: &[Tie], losses: &[LossOf]) -> Self {
         let (changes, failed) = total(ties);
         let (mut brier, mut log_loss) = (0.0, 0.0);
-        for Tie { value: p, changes, failed } in ties {
+        for (Tie { value: p, changes, failed }, loss) in ties.iter().zip(losses) {
             let clean = changes - failed;
             brier += failed * (1.0 - p).powi(2) + clean * p.powi(2);
-            log_loss -= failed * p.ln() + clean * (-p).ln_1p();
+            log_loss += failed * loss.failed + clean * loss.clean;
         }
         Self { brier: brier / changes, log_loss: log_loss / changes, base: failed / changes }
     }

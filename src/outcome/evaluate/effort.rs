@@ -31,7 +31,7 @@ pub(super) struct Walk {
     /// Lines and outcome of each change.
     changes: Vec<(f64, bool)>,
     order: Ties,
-    best: Vec<usize>,
+    best: Vec<u32>,
 }
 
 /// Changes that are read together.
@@ -47,33 +47,33 @@ impl Walk {
         let changes: Vec<(f64, bool)> = examples.iter().map(|one| (one.lines as f64, one.failed)).collect();
         let failed: Vec<bool> = examples.iter().map(|one| one.failed).collect();
         let density: Vec<f64> = examples.iter().map(|one| one.score.max(0.0) / (one.lines as f64 + 1.0)).collect();
-        let mut best: Vec<usize> = (0..changes.len()).collect();
-        best.sort_by_key(|&place| (!examples[place].failed, examples[place].lines));
+        let mut best: Vec<u32> = (0..).take(changes.len()).collect();
+        best.sort_by_key(|&place| (!examples[place as usize].failed, examples[place as usize].lines));
         let some = examples.iter().any(|one| one.lines > 0);
         some.then(|| Self { changes, order: Ties::descending(&density, &failed), best })
     }
 
     /// Measures with each change counted as often as it was drawn, or once.
     pub(super) fn measure(&self, drawn: Option<&[u32]>) -> Effort<f64> {
-        let weight = |place: usize| drawn.map_or(1.0, |drawn| f64::from(drawn[place]));
-        let step = |places: &mut dyn Iterator<Item = usize>| {
-            places.fold(Step { changes: 0.0, lines: 0.0, failed: 0.0 }, |sum, place| {
-                let (lines, failed) = self.changes[place];
-                let weight = weight(place);
-                Step {
-                    changes: sum.changes + weight,
-                    lines: sum.lines + weight * lines,
-                    failed: sum.failed + if failed { weight } else { 0.0 },
-                }
-            })
-        };
         let walk: Vec<Step> =
-            self.order.groups().map(|places| step(&mut places.iter().map(|(place, _)| *place))).collect();
-        let single = |place: &usize| step(&mut std::iter::once(*place));
+            self.order.groups().map(|places| self.step(places.iter().map(|(place, _)| *place), drawn)).collect();
+        let single = |place: &u32| self.step(std::iter::once(*place), drawn);
         let best = area(self.best.iter().map(single));
         let worst = area(self.best.iter().rev().map(single));
         let recall = recall(&walk);
         Effort { recall, popt: 1.0 - (best - area(walk.into_iter())) / (best - worst) }
+    }
+
+    fn step(&self, places: impl Iterator<Item = u32>, drawn: Option<&[u32]>) -> Step {
+        places.fold(Step { changes: 0.0, lines: 0.0, failed: 0.0 }, |sum, place| {
+            let (lines, failed) = self.changes[place as usize];
+            let weight = drawn.map_or(1.0, |drawn| f64::from(drawn[place as usize]));
+            Step {
+                changes: sum.changes + weight,
+                lines: sum.lines + weight * lines,
+                failed: sum.failed + if failed { weight } else { 0.0 },
+            }
+        })
     }
 }
 

@@ -82,7 +82,7 @@ pub fn evaluate(examples: &[Example]) -> Evaluation {
     Evaluation {
         changes: examples.len() as u64,
         failed: failed as u64,
-        ranking: judged.then(|| ranked(&scores, &outcomes)),
+        ranking: rank(&scores, &outcomes),
         effort: Walk::of(examples).filter(|_| judged).map(|walk| {
             let draws = chance::bootstrap(examples.len(), |drawn| walk.measure(Some(drawn)));
             Effort::estimated(walk.measure(None), &draws)
@@ -91,10 +91,18 @@ pub fn evaluate(examples: &[Example]) -> Evaluation {
     }
 }
 
-fn ranked(scores: &[f64], failed: &[bool]) -> Ranking<Estimate> {
+/// How well scores rank changes. None unless some failed and some did not.
+///
+/// # Panics
+/// If there is not one score for each outcome.
+pub fn rank(scores: &[f64], failed: &[bool]) -> Option<Ranking<Estimate>> {
+    assert_eq!(scores.len(), failed.len(), "one score for each outcome");
+    if !(failed.contains(&true) && failed.contains(&false)) {
+        return None;
+    }
     let ties = Ties::descending(scores, failed);
     let draws = chance::bootstrap(scores.len(), |drawn| Ranking::of(&ties.drawn(drawn)));
-    Ranking::estimated(Ranking::of(&ties.all()), &draws)
+    Some(Ranking::estimated(Ranking::of(&ties.all()), &draws))
 }
 
 /// Compares how two scores rank the same changes, on the same draws of them. None unless some failed and some did not.

@@ -21,19 +21,20 @@ pub(super) struct Ties {
     /// The number, and where its changes end in `places`.
     values: Vec<(f64, usize)>,
     /// For each change in this order: its place in the input, and whether it failed.
-    places: Vec<(usize, bool)>,
+    places: Vec<(u32, bool)>,
 }
 
 impl Ties {
     /// Sorts changes by `values`, of which none is NaN.
     pub(super) fn descending(values: &[f64], failed: &[bool]) -> Self {
-        let mut places: Vec<(usize, bool)> = failed.iter().copied().enumerate().collect();
-        places.sort_by(|a, b| values[b.0].partial_cmp(&values[a.0]).unwrap_or(Ordering::Equal));
+        let value = |place: u32| values[place as usize];
+        let mut places: Vec<(u32, bool)> = (0..).zip(failed.iter().copied()).collect();
+        places.sort_by(|a, b| value(b.0).partial_cmp(&value(a.0)).unwrap_or(Ordering::Equal));
         let mut ends: Vec<(f64, usize)> = Vec::new();
         for (index, (place, _)) in places.iter().enumerate() {
             match ends.last_mut() {
-                Some((value, end)) if *value == values[*place] => *end = index + 1,
-                _ => ends.push((values[*place], index + 1)),
+                Some((last, end)) if *last == value(*place) => *end = index + 1,
+                _ => ends.push((value(*place), index + 1)),
             }
         }
         Self { values: ends, places }
@@ -41,22 +42,27 @@ impl Ties {
 
     /// Each change once.
     pub(super) fn all(&self) -> Vec<Tie> {
-        self.counted(|_| 1.0)
+        self.counted(|_| 1.0).collect()
     }
 
-    /// Each change as often as it was drawn.
+    /// Each change as often as it was drawn; ties of which none was drawn are left out.
     pub(super) fn drawn(&self, drawn: &[u32]) -> Vec<Tie> {
-        self.counted(|place| f64::from(drawn[place]))
+        self.counted(|place| f64::from(drawn[place as usize])).filter(|tie| tie.changes > 0.0).collect()
+    }
+
+    /// The same with those that were not drawn: as many ties as there are in all.
+    pub(super) fn drawn_or_not(&self, drawn: &[u32]) -> Vec<Tie> {
+        self.counted(|place| f64::from(drawn[place as usize])).collect()
     }
 
     /// The places in the input, tie by tie.
-    pub(super) fn groups(&self) -> impl Iterator<Item = &[(usize, bool)]> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = &[(u32, bool)]> {
         let mut from = 0;
         self.values.iter().map(move |(_, end)| &self.places[std::mem::replace(&mut from, *end)..*end])
     }
 
-    fn counted(&self, weight: impl Fn(usize) -> f64) -> Vec<Tie> {
-        let tie = |((value, _), places): (&(f64, usize), &[(usize, bool)])| {
+    fn counted(&self, weight: impl Fn(u32) -> f64) -> impl Iterator<Item = Tie> {
+        let tie = move |((value, _), places): (&(f64, usize), &[(u32, bool)])| {
             let (mut changes, mut failed) = (0.0, 0.0);
             for (place, has_failed) in places {
                 let weight = weight(*place);
@@ -65,7 +71,7 @@ impl Ties {
             }
             Tie { value: *value, changes, failed }
         };
-        self.values.iter().zip(self.groups()).map(tie).filter(|tie| tie.changes > 0.0).collect()
+        self.values.iter().zip(self.groups()).map(tie)
     }
 }
 
