@@ -79,7 +79,7 @@ fn file(number: u64) -> FileChange {
         status: FileStatus::Modified,
         added,
         deleted,
-        patch: Ok(Patch(format!("@@ -1,{deleted} +1,{added} @@\n{lines}"))),
+        patch: Ok(Patch(format!("@@ -1,{deleted} +1,{added} @@\n{lines}").into())),
         binary: false,
         submodule: false,
     }

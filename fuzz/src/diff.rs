@@ -26,7 +26,7 @@ const BUTTONS_MAX: usize = 3;
 pub(crate) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (path, patch) = text.split_once('\n').unwrap_or((&text, ""));
-    let patch = Patch(patch.to_owned());
+    let patch = Patch(patch.into());
     pieces(&patch);
     inverse(&patch);
     let file = modified(path, &patch);
@@ -93,7 +93,7 @@ fn turned(patch: &Patch) -> Patch {
         let lines: String = lines.into_iter().map(|line| format!("{line}\n")).collect();
         format!("@@ -1,{old} +1,{new} @@\n{lines}")
     };
-    Patch(hunks.into_iter().map(hunk).collect())
+    Patch(hunks.into_iter().map(hunk).collect::<String>().into())
 }
 
 fn modified(path: &str, patch: &Patch) -> FileChange {

@@ -178,7 +178,7 @@ fn patches(git: &Git, from: &str, to: &str, entries: &[Entry]) -> Result<Vec<Kno
         } else {
             kept_bytes += block.hunks.len();
             let text = String::from_utf8_lossy(&block.hunks);
-            Ok(Patch(text.trim_end_matches('\n').to_owned()))
+            Ok(Patch(text.trim_end_matches('\n').into()))
         });
     }
     // Past the last file that is kept, the rest is not waited for.

@@ -87,8 +87,8 @@ fn a_branch_is_compared_with_where_it_left_the_default_branch() {
     assert_eq!(change.commits[0].committed_at.to_rfc3339(), "2026-01-05T10:00:00+00:00");
     assert_eq!((change.author.login.as_str(), change.author.kind), ("Ada", AuthorKind::Human));
     assert_eq!((change.commits_total, change.files_total, found.notes.len()), (2, 2, 0));
-    assert_eq!(change.files[0].patch.as_ref().unwrap().0, "@@ -0,0 +1 @@\n+text\n\\ No newline at end of file");
-    assert_eq!(change.files[1].patch.as_ref().unwrap().0, "@@ -1,2 +1,3 @@\n one\n-two\n+2\n+three");
+    assert_eq!(&*change.files[0].patch.as_ref().unwrap().0, "@@ -0,0 +1 @@\n+text\n\\ No newline at end of file");
+    assert_eq!(&*change.files[1].patch.as_ref().unwrap().0, "@@ -1,2 +1,3 @@\n one\n-two\n+2\n+three");
     assert_eq!((change.files[1].added, change.files[1].deleted), (2, 1));
 
     // On the default branch itself there is nothing to merge.
@@ -184,7 +184,7 @@ fn hostile_names_stay_what_they_are() {
     ];
     assert_eq!(paths, expected);
     for file in &change.files {
-        assert_eq!(file.patch.as_ref().unwrap().0, "@@ -0,0 +1,2 @@\n+diff --git a/x b/x\n+@@ -1 +1 @@");
+        assert_eq!(&*file.patch.as_ref().unwrap().0, "@@ -0,0 +1,2 @@\n+diff --git a/x b/x\n+@@ -1 +1 @@");
     }
     assert!(!fixture.path().join("x").exists());
 }

@@ -199,7 +199,7 @@ impl Entry {
         };
         let unknown = reason.map(|reason| Unknown { source: Source::Diff, reason });
         FileChange {
-            patch: unknown.map_or_else(|| Ok(Patch(self.patch.unwrap_or_default())), Err),
+            patch: unknown.map_or_else(|| Ok(Patch(self.patch.unwrap_or_default().into())), Err),
             path: self.filename,
             previous_path: self.previous_filename,
             status,
@@ -275,7 +275,7 @@ mod tests {
     fn what_github_leaves_out_is_unknown_and_not_nothing() {
         let check = |value: Value, patch: Known<&str>, binary, submodule| {
             let file = entry(value.clone());
-            let told = file.patch.as_ref().map(|p| p.0.as_str()).map_err(|u| u.clone());
+            let told = file.patch.as_ref().map(|p| &*p.0).map_err(|u| u.clone());
             assert_eq!((told, file.binary, file.submodule), (patch, binary, submodule), "{value}");
         };
         let unknown = |reason| Err(Unknown { source: Source::Diff, reason });

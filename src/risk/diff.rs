@@ -22,13 +22,19 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// Looks at facts.
     pub fn of(facts: &'a Facts) -> Self {
-        Self { facts, diff: Cow::Owned(Diff::of(facts)) }
+        Self { facts, diff: Cow::Owned(Diff::of(facts, std::iter::empty())) }
     }
 
     /// Looks at other facts about the same files: `facts` differs from this view's at most outside of
     /// `change.files`, `change.author` and `declared`, so that the files need not be read again.
     pub fn with<'b>(&'b self, facts: &'b Facts) -> View<'b> {
         View { facts, diff: Cow::Borrowed(&self.diff) }
+    }
+
+    /// Looks at other facts of which some files are left out and others come at the end. The kept ones are the same and
+    /// in the same order, so that only the new ones have to be read.
+    pub fn with_files_of<'b>(&self, facts: &'b Facts) -> View<'b> {
+        View { facts, diff: Cow::Owned(Diff::of(facts, self.files())) }
     }
 
     /// What of the change counts.
@@ -112,12 +118,18 @@ impl Scan {
 }
 
 impl Diff {
-    fn of(facts: &Facts) -> Self {
+    /// `known` are files that were scanned before, in the same order.
+    fn of<'a>(facts: &Facts, known: impl Iterator<Item = (&'a FileChange, &'a Scan)>) -> Self {
         let ignored = globs(facts.declared.ignore.iter().map(String::as_str));
         // A bot that moves versions is judged by how far they move, not by how many lines that takes.
         let bot = facts.change.author.kind == AuthorKind::Bot;
         let mut diff = Self::default();
+        let mut known = known.fuse();
         for file in &facts.change.files {
+            if let Some((_, scan)) = known.find(|(same, _)| same.path == file.path) {
+                diff.add(*scan);
+                continue;
+            }
             let kind = paths::kind_of(&file.path);
             let left_out = matches!(kind, PathKind::Generated | PathKind::Vendored | PathKind::Lock)
                 || file.binary
@@ -126,15 +138,19 @@ impl Diff {
                 || bot && kind == PathKind::Manifest
                 || !ignored.is_empty() && ignored.is_match(&file.path);
             let scan = if left_out { left_out_scan(file, kind) } else { effective(file, kind) };
-            diff.discounted = diff.discounted.saturating_add(scan.discounted);
-            if !matches!(kind, PathKind::Test | PathKind::Docs) {
-                let tests_deleted = scan.tests.saturating_sub(scan.tests_added);
-                diff.added = diff.added.saturating_add(scan.added.saturating_sub(scan.tests_added));
-                diff.deleted = diff.deleted.saturating_add(scan.deleted.saturating_sub(tests_deleted));
-            }
-            diff.scans.push(scan);
+            diff.add(scan);
         }
         diff
+    }
+
+    fn add(&mut self, scan: Scan) {
+        self.discounted = self.discounted.saturating_add(scan.discounted);
+        if !matches!(scan.kind, PathKind::Test | PathKind::Docs) {
+            let tests_deleted = scan.tests.saturating_sub(scan.tests_added);
+            self.added = self.added.saturating_add(scan.added.saturating_sub(scan.tests_added));
+            self.deleted = self.deleted.saturating_add(scan.deleted.saturating_sub(tests_deleted));
+        }
+        self.scans.push(scan);
     }
 
     /// Effective lines of the whole change, tests and docs included.

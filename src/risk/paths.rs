@@ -171,8 +171,8 @@ fn each_word(path: &str, mut each: impl FnMut(&str)) {
 struct Place<'a> {
     /// Lower-case path.
     path: &'a str,
-    /// Lower-case directories.
-    directory: &'a str,
+    /// Lower-case names of the directories, from the root; none of a file at the root.
+    directories: Vec<&'a str>,
     /// Lower-case file name.
     name: &'a str,
     /// Lower-case extension, empty when there is none.
@@ -183,29 +183,35 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn of(path: &'a str, lower: &'a str) -> Self {
-        let (directory, name) = lower.rsplit_once('/').unwrap_or(("", lower));
+        let mut directories: Vec<&str> = lower.split('/').collect();
+        let name = directories.pop().unwrap_or_default();
         // Lower-casing ASCII keeps every byte offset.
         let written = &path[path.len() - name.len()..];
         let stem_as_written = written.rsplit_once('.').map_or(written, |(stem, _)| stem);
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-        Self { path: lower, directory, name, extension, stem_as_written }
+        Self { path: lower, directories, name, extension, stem_as_written }
     }
 
     fn below(&self, named: impl Fn(&str) -> bool) -> bool {
-        self.directory.split('/').any(named)
+        self.directories.iter().any(|part| named(part))
     }
 
     fn top(&self) -> &'a str {
-        self.directory.split('/').next().unwrap_or_default()
+        self.directories.first().copied().unwrap_or_default()
+    }
+
+    /// The directory that holds the file.
+    fn folder(&self) -> &'a str {
+        self.directories.last().copied().unwrap_or_default()
     }
 
     /// Whether a directory is so `named` and no directory of program code encloses it: `vendor/x`, `web/vendor/x`,
     /// not `src/vendor/x`, where it is a word of the business.
     fn outside_code_below(&self, named: impl Fn(&str) -> bool) -> bool {
-        self.directory
-            .split('/')
-            .take_while(|part| !matches!(*part, "src" | "app" | "lib" | "internal" | "pkg" | "cmd"))
-            .any(named)
+        self.directories
+            .iter()
+            .take_while(|part| !matches!(**part, "src" | "app" | "lib" | "internal" | "pkg" | "cmd"))
+            .any(|part| named(part))
     }
 }
 
@@ -282,21 +288,25 @@ fn is_requirements(at: &Place<'_>) -> bool {
         && (at.name.starts_with("requirements")
             || at.name.starts_with("constraints")
             || at.name.ends_with("requirements.txt")
-            || at.directory.rsplit('/').next() == Some("requirements"))
+            || at.folder() == "requirements")
 }
 
 fn is_migration(at: &Place<'_>) -> bool {
-    let written_by_tools =
-        is_downloaded(at) || is_lock(at) || is_named_as_generated(at) || is_ci(at) || is_manifest(at);
-    if !names::MIGRATION_EXTENSIONS.contains(at.extension) || is_below_tests(at) || written_by_tools {
-        return false;
-    }
-    let folder = at.directory.rsplit('/').next().unwrap_or_default();
+    // What is true of few paths is asked first.
+    names::MIGRATION_EXTENSIONS.contains(at.extension)
+        && is_placed_as_migration(at)
+        && !is_below_tests(at)
+        && !(is_downloaded(at) || is_lock(at) || is_named_as_generated(at) || is_ci(at) || is_manifest(at))
+}
+
+fn is_placed_as_migration(at: &Place<'_>) -> bool {
+    let folder = at.folder();
     at.below(|part| matches!(part, "migrations" | "db_migrations" | "flyway"))
-        || at.path.contains("db/migrate/")
-        || at.path.contains("db/migration/")
-        || at.path.contains("alembic/versions/")
-        || at.path.contains("db/changelog/")
+        || at.below(|part| matches!(part, "migrate" | "migration" | "versions" | "changelog"))
+            && (at.path.contains("db/migrate/")
+                || at.path.contains("db/migration/")
+                || at.path.contains("alembic/versions/")
+                || at.path.contains("db/changelog/"))
         || at.name.ends_with(".up.sql")
         || at.name.ends_with(".down.sql")
         || at.extension == "sql" && (is_flyway(at.name) || matches!(folder, "migration" | "migrate" | "deploy"))

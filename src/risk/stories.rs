@@ -98,7 +98,7 @@ fn changed(path: &str, added: u64, deleted: u64, patch: String) -> FileChange {
         status: FileStatus::Modified,
         added,
         deleted,
-        patch: Ok(Patch(patch)),
+        patch: Ok(Patch(patch.into())),
         binary: false,
         submodule: false,
     }

@@ -31,13 +31,13 @@ pub(super) fn ways_down(
     readings: &[Reading],
     score: u8,
 ) -> Vec<WayDown> {
-    let light = without_patches(view.facts);
     let migrations = floors::exemption(view, readings);
-    let mut ways: Vec<WayDown> = candidates(view.facts, readings)
+    // One copy for all actions that leave the files alone: to copy those takes longer than to score.
+    let mut scratch = view.facts.clone();
+    let mut ways: Vec<WayDown> = candidates(view, readings)
         .into_iter()
         .filter_map(|action| {
-            let facts = if changes_files(&action) { view.facts } else { &light };
-            let readings = read_again(&action, view, facts, readings)?;
+            let readings = read_again(&action, view, &mut scratch, readings)?;
             let target_score = score::score(model, policy, &readings, migrations).score;
             let points = score.checked_sub(target_score).filter(|points| *points > 0)?;
             Some(WayDown { action, points, target_score })
@@ -49,7 +49,8 @@ pub(super) fn ways_down(
 }
 
 /// What could be tried, in the order in which a team would.
-fn candidates(facts: &Facts, readings: &[Reading]) -> Vec<Action> {
+fn candidates(view: &View<'_>, readings: &[Reading]) -> Vec<Action> {
+    let facts = view.facts;
     if facts.change.state != ChangeState::Open {
         return Vec::new();
     }
@@ -59,9 +60,9 @@ fn candidates(facts: &Facts, readings: &[Reading]) -> Vec<Action> {
         knower_approval(facts),
         resolve_changes_requested(facts),
         pass_checks(facts),
-        add_tests(facts, readings),
+        add_tests(view, readings),
         change_companions(facts),
-        split_off_migration(facts, readings),
+        split_off_migration(view, readings),
         wait_for_freeze_end(facts),
         is_set(readings, "burn_rate.above_2x").then_some(Action::WaitForBurn),
     ]
@@ -70,51 +71,62 @@ fn candidates(facts: &Facts, readings: &[Reading]) -> Vec<Action> {
     .collect()
 }
 
-/// The facts as they would be after `action`, all else equal.
-fn apply(action: &Action, facts: &Facts) -> Facts {
-    let mut after = facts.clone();
+/// Makes the facts of `view` what they would be after `action`, all else equal.
+fn apply(action: &Action, facts: &mut Facts, view: &View<'_>) {
+    let files = facts.change.files.len() as u64;
     match action {
-        Action::OwnerApproval { owners, .. } => owners.iter().for_each(|owner| approve_as(&mut after, owner)),
-        Action::Approval => approve(&mut after, "", Vec::new()),
-        Action::KnowerApproval { name, .. } => approve_as(&mut after, name),
+        Action::OwnerApproval { owners, .. } => owners.iter().for_each(|owner| approve_as(facts, owner)),
+        Action::Approval => approve(facts, "", Vec::new()),
+        Action::KnowerApproval { name, .. } => approve_as(facts, name),
         Action::ChangeCompanions { .. } => {
-            if let Ok(history) = &mut after.history {
+            if let Ok(history) = &mut facts.history {
                 history.missing.clear();
             }
         }
-        Action::ResolveChangesRequested { .. } => satisfy_reviewers(&mut after),
-        Action::PassChecks { .. } => pass_all_checks(&mut after),
-        Action::AddTests => after.change.files.extend(imagined_test(facts)),
-        Action::SplitOffMigration { files } => leave_out(&mut after, files),
-        Action::WaitForFreezeEnd { until } => after.declared.freezes.retain(|freeze| freeze.from >= *until),
+        Action::ResolveChangesRequested { .. } => satisfy_reviewers(facts),
+        Action::PassChecks { .. } => pass_all_checks(facts),
+        Action::AddTests => facts.change.files.extend(imagined_test(view)),
+        Action::SplitOffMigration { files } => leave_out(facts, files),
+        Action::WaitForFreezeEnd { until } => facts.declared.freezes.retain(|freeze| freeze.from >= *until),
         Action::WaitForBurn => {
-            if let Ok(runtime) = &mut after.runtime {
+            if let Ok(runtime) = &mut facts.runtime {
                 // The pace that spends the budget exactly in its period.
                 runtime.burn_rate = Ok(1.0);
             }
         }
     }
-    let more = after.change.files.len().saturating_sub(facts.change.files.len()) as u64;
-    let fewer = facts.change.files.len().saturating_sub(after.change.files.len()) as u64;
-    after.change.files_total = after.change.files_total.saturating_add(more).saturating_sub(fewer);
-    after
+    let now = facts.change.files.len() as u64;
+    let total = facts.change.files_total;
+    facts.change.files_total =
+        total.saturating_add(now.saturating_sub(files)).saturating_sub(files.saturating_sub(now));
 }
 
-/// The facts for actions that leave the files alone: to copy every patch for each of them would take longer than to
-/// score, and no signal that they change reads one.
-fn without_patches(facts: &Facts) -> Facts {
-    let mut light = facts.clone();
-    light.change.files.iter_mut().for_each(|file| file.patch = Ok(Patch::default()));
-    light
+/// Takes back what [`apply`] does with facts other than files.
+fn restore(facts: &mut Facts, original: &Facts) {
+    facts.review.clone_from(&original.review);
+    facts.checks.clone_from(&original.checks);
+    facts.history.clone_from(&original.history);
+    facts.runtime.clone_from(&original.runtime);
+    facts.declared.freezes.clone_from(&original.declared.freezes);
 }
 
 /// The readings after `action`; those that it cannot change are not measured again. Nothing when the action would make
-/// unknown what is known: to know less is no way down.
-fn read_again(action: &Action, view: &View<'_>, facts: &Facts, readings: &[Reading]) -> Option<Vec<Reading>> {
-    let after = apply(action, facts);
-    let after = if changes_files(action) { View::of(&after) } else { view.with(&after) };
+/// unknown what is known: to know less is no way down. `scratch` is a copy of the view's facts and is one again afterwards.
+fn read_again(action: &Action, view: &View<'_>, scratch: &mut Facts, readings: &[Reading]) -> Option<Vec<Reading>> {
+    if changes_files(action) {
+        let mut after = view.facts.clone();
+        apply(action, &mut after, view);
+        return measured(action, &view.with_files_of(&after), readings);
+    }
+    apply(action, scratch, view);
+    let after = measured(action, &view.with(scratch), readings);
+    restore(scratch, view.facts);
+    after
+}
+
+fn measured(action: &Action, after: &View<'_>, readings: &[Reading]) -> Option<Vec<Reading>> {
     let again = |(signal, before): (&&Signal, &Reading)| {
-        let reading = if changes(action, signal.id) { (signal.measure)(&after) } else { before.clone() };
+        let reading = if changes(action, signal.id) { (signal.measure)(after) } else { before.clone() };
         (before.is_err() || reading.is_ok()).then_some(reading)
     };
     SIGNALS.iter().zip(readings).map(again).collect()
@@ -230,15 +242,16 @@ fn pass_checks(facts: &Facts) -> Option<Action> {
 }
 
 /// Not for what undoes an earlier change: with a test added it would no longer be its exact inverse.
-fn add_tests(facts: &Facts, readings: &[Reading]) -> Option<Action> {
-    let undoes = matches!(facts.change.revert, Ok(Some(_)));
-    let possible = !undoes && is_set(readings, "test_churn.untested") && imagined_test(facts).is_some();
+fn add_tests(view: &View<'_>, readings: &[Reading]) -> Option<Action> {
+    let undoes = matches!(view.facts.change.revert, Ok(Some(_)));
+    let possible = !undoes && is_set(readings, "test_churn.untested") && imagined_test(view).is_some();
     possible.then_some(Action::AddTests)
 }
 
 /// Only when something is left of the change without its migration.
-fn split_off_migration(facts: &Facts, readings: &[Reading]) -> Option<Action> {
-    let undoes = matches!(facts.change.revert, Ok(Some(_)));
+fn split_off_migration(view: &View<'_>, readings: &[Reading]) -> Option<Action> {
+    let change = &view.facts.change;
+    let undoes = matches!(change.revert, Ok(Some(_)));
     if undoes || !is_set(readings, "schema_change.any") {
         return None;
     }
@@ -248,12 +261,12 @@ fn split_off_migration(facts: &Facts, readings: &[Reading]) -> Option<Action> {
             _ => None,
         })
         .collect();
-    let paths = facts.change.files.iter().map(|file| file.path.as_str());
-    let files: Vec<String> = paths
-        .filter(|path| statements.contains(path) || kind_of(path) == PathKind::Migration)
-        .map(str::to_owned)
+    let files: Vec<String> = view
+        .files()
+        .filter(|(file, scan)| scan.kind == PathKind::Migration || statements.contains(file.path.as_str()))
+        .map(|(file, _)| file.path.clone())
         .collect();
-    (!files.is_empty() && files.len() < facts.change.files.len()).then_some(Action::SplitOffMigration { files })
+    (!files.is_empty() && files.len() < change.files.len()).then_some(Action::SplitOffMigration { files })
 }
 
 fn wait_for_freeze_end(facts: &Facts) -> Option<Action> {
@@ -332,12 +345,12 @@ fn leave_out(facts: &mut Facts, files: &[String]) {
 }
 
 /// A new test file beside the source file that grows most, so that the change spreads no further than it has to.
-fn imagined_test(facts: &Facts) -> Option<FileChange> {
-    let files = &facts.change.files;
-    let sources = files.iter().filter(|file| kind_of(&file.path) == PathKind::Source);
-    let largest = sources.clone().max_by_key(|file| (file.added, Reverse(&file.path)))?;
+fn imagined_test(view: &View<'_>) -> Option<FileChange> {
+    let files = &view.facts.change.files;
+    let sources = || view.files().filter(|(_, scan)| scan.kind == PathKind::Source).map(|(file, _)| file);
+    let largest = sources().max_by_key(|file| (file.added, Reverse(&file.path)))?;
     let path = test_path(&largest.path).filter(|path| files.iter().all(|file| file.path != *path))?;
-    let added = sources.fold(0u64, |sum, file| sum.saturating_add(file.added));
+    let added = sources().fold(0u64, |sum, file| sum.saturating_add(file.added));
     let lines = (added / 2).clamp(TEST_LINES.0, TEST_LINES.1);
     let body: String = (1..=lines).map(|line| format!("+check({line});\n")).collect();
     Some(FileChange {
@@ -346,7 +359,7 @@ fn imagined_test(facts: &Facts) -> Option<FileChange> {
         status: FileStatus::Added,
         added: lines,
         deleted: 0,
-        patch: Ok(Patch(format!("@@ -0,0 +1,{lines} @@\n{body}"))),
+        patch: Ok(Patch(format!("@@ -0,0 +1,{lines} @@\n{body}").into())),
         binary: false,
         submodule: false,
     })
@@ -377,6 +390,12 @@ mod tests {
         assess(facts, Model::baseline(), &Policy::default())
     }
 
+    fn after(action: &Action, facts: &Facts) -> Facts {
+        let mut after = facts.clone();
+        apply(action, &mut after, &View::of(facts));
+        after
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -384,7 +403,7 @@ mod tests {
         fn keeps_its_word(facts in any_facts()) {
             let before = assessed(&facts);
             for way in &before.ways_down {
-                let after = assessed(&apply(&way.action, &facts));
+                let after = assessed(&after(&way.action, &facts));
                 prop_assert_eq!(after.score, way.target_score, "{:?}", way.action);
                 prop_assert_eq!(before.score - way.target_score, way.points);
                 prop_assert!(way.points > 0);
@@ -394,13 +413,14 @@ mod tests {
 
         #[test]
         fn nothing_is_left_out_of_the_new_readings(facts in any_facts()) {
-            let readings = read_all(&facts);
-            for action in candidates(&facts, &readings) {
-                let whole = read_all(&apply(&action, &facts));
-                let before = if changes_files(&action) { facts.clone() } else { without_patches(&facts) };
-                if let Some(again) = read_again(&action, &View::of(&facts), &before, &readings) {
+            let (view, readings) = (View::of(&facts), read_all(&facts));
+            let mut scratch = facts.clone();
+            for action in candidates(&view, &readings) {
+                let whole = read_all(&after(&action, &facts));
+                if let Some(again) = read_again(&action, &view, &mut scratch, &readings) {
                     prop_assert_eq!(again, whole, "{:?}", action);
                 }
+                prop_assert_eq!(&scratch, &facts);
             }
         }
 
@@ -496,7 +516,7 @@ mod tests {
         let mut then = facts.clone();
         then.at = until;
         let (now, then, applied) =
-            (assessed(&facts), assessed(&then), assessed(&apply(&Action::WaitForFreezeEnd { until }, &facts)));
+            (assessed(&facts), assessed(&then), assessed(&after(&Action::WaitForFreezeEnd { until }, &facts)));
         let window = |assessment: &Assessment| {
             let row = assessment.contributions.iter().find(|row| row.signal.id == "change_window").unwrap();
             row.reading.as_ref().unwrap().value
@@ -508,7 +528,7 @@ mod tests {
     fn the_imagined_test_reads_as_a_test() {
         let check = |source: &str| {
             let facts = pull_request("Gift cards", vec![file(source, 90, 0)]);
-            let test = imagined_test(&facts).unwrap();
+            let test = imagined_test(&View::of(&facts)).unwrap();
             assert_eq!((kind_of(&test.path), test.added), (PathKind::Test, 45), "{}", test.path);
         };
         for source in ["src/gift.rs", "gift.py", "web/gift.ts", "a/b/Gift.java", "cmd/gift.go", "lib/gift.rb"] {

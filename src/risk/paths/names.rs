@@ -1,11 +1,13 @@
 //! The names that tell kinds of files and sensitive areas apart. Lower case; one table for each question.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::sync::LazyLock;
 
-/// Words looked up as a whole.
-pub(super) type Words = LazyLock<HashSet<&'static str>>;
+use rustc_hash::FxHashSet;
 
-fn words(text: &'static str) -> HashSet<&'static str> {
+/// Words looked up as a whole. They are ours, so that nobody can make them collide.
+pub(super) type Words = LazyLock<FxHashSet<&'static str>>;
+
+fn words(text: &'static str) -> FxHashSet<&'static str> {
     text.split_ascii_whitespace().collect()
 }
 

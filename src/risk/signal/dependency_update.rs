@@ -151,7 +151,7 @@ mod tests {
 
     fn manifest(path: &str, from: &str, to: &str) -> FileChange {
         let patch = format!("@@ -1,2 +1,2 @@\n [dependencies]\n-serde = \"{from}\"\n+serde = \"{to}\"");
-        FileChange { patch: Ok(Patch(patch)), ..file(path, 1, 1) }
+        FileChange { patch: Ok(Patch(patch.into())), ..file(path, 1, 1) }
     }
 
     fn update(author: AuthorKind, title: &str, files: Vec<FileChange>) -> Facts {

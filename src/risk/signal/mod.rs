@@ -484,7 +484,7 @@ mod tests {
                 status,
                 added,
                 deleted,
-                patch: if given { Ok(Patch(patch)) } else { Err(Unknown::not_connected(Source::Diff)) },
+                patch: if given { Ok(Patch(patch.into())) } else { Err(Unknown::not_connected(Source::Diff)) },
                 binary,
                 submodule,
             },

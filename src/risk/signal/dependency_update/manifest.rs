@@ -295,7 +295,7 @@ mod tests {
 
     fn check(path: &str, body: &str, expected: &str) {
         let count = |sign: char| body.lines().filter(|line| line.starts_with([sign, ' '])).count();
-        let patch = Patch(format!("@@ -1,{} +1,{} @@\n{body}", count('-'), count('+')));
+        let patch = Patch(format!("@@ -1,{} +1,{} @@\n{body}", count('-'), count('+')).into());
         let show = |moved: &Move| {
             let (from, to) = (moved.from.as_deref().unwrap_or("-"), moved.to.as_deref().unwrap_or("-"));
             let step = moved.step.map_or("?", version::Step::word);
