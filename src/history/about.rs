@@ -1,6 +1,6 @@
 //! What the history says of a change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
     Author, DAY, HALF_LIFE, History, PRESENT, distinct, extension_of,
@@ -56,8 +56,8 @@ impl History {
             rolled_back: self.rolled_back,
             base_rate,
             fix_rate: self.fix_rate(at),
-            changes_7d: self.latest.iter().filter(|landed| at - **landed <= PRESENT).count() as u64,
-            rollbacks_7d: self.rollbacks.iter().filter(|rollback| at - **rollback <= PRESENT).count() as u64,
+            changes_7d: count_since(&self.latest, at - PRESENT),
+            rollbacks_7d: count_since(&self.rollbacks, at - PRESENT),
             files: rates(&files),
             directories: of(&self.directories, &mut directories.iter().copied()),
             extensions: of(&self.extensions, &mut extensions.iter().copied()),
@@ -74,13 +74,10 @@ impl History {
                 .map_or(0, |author| histories().map(|file| u64::from(file.authors.times(author))).sum()),
             directories_touched: directories.len() as u64,
             directories_familiar: directories.iter().filter(familiar_directory).count() as u64,
-            developers: histories().flat_map(|file| file.authors.all()).collect::<BTreeSet<u32>>().len() as u64,
-            others_14d: self
-                .since(&touched, at - COLLISION)
-                .filter(|(_, other)| Some(*other) != author)
-                .map(|(_, other)| other)
-                .collect::<BTreeSet<u32>>()
-                .len() as u64,
+            developers: distinct_people(histories().flat_map(|file| file.authors.all())),
+            others_14d: distinct_people(
+                self.since(&touched, at - COLLISION).map(|(_, other)| other).filter(|other| Some(*other) != author),
+            ),
             knowers: self.knowers(&unfamiliar, author, at),
             churn: histories().map(|file| faded(file).changes).fold(0.0, f64::max),
             change_days: histories().filter_map(|file| file.changed_at).max().map(days),
@@ -156,6 +153,20 @@ impl History {
         }
         series
     }
+}
+
+/// How many instants are not before another.
+fn count_since(instants: &VecDeque<i64>, since: i64) -> u64 {
+    let (first, second) = instants.as_slices();
+    let count = |part: &[i64]| part.iter().filter(|instant| **instant >= since).count() as u64;
+    count(first) + count(second)
+}
+
+fn distinct_people(people: impl Iterator<Item = u32>) -> u64 {
+    let mut people: Vec<u32> = people.collect();
+    people.sort_unstable();
+    people.dedup();
+    people.len() as u64
 }
 
 /// The thing with the highest rate of rollbacks, if any was rolled back.

@@ -15,6 +15,8 @@ const LATEST: usize = 500;
 pub(super) struct Standing {
     /// Of the latest changes, oldest first.
     latest: VecDeque<u8>,
+    /// How many of them have each score.
+    counts: Vec<u16>,
     /// Of ripe changes: changes and failures by score.
     ripe: Vec<(u32, u32)>,
     /// How many changes have been looked at for ripeness.
@@ -38,10 +40,17 @@ impl Standing {
 
     /// A change with this score has landed.
     pub(super) fn landed(&mut self, score: Option<u8>) {
-        if self.latest.len() == LATEST && score.is_some() {
-            self.latest.pop_front();
+        let Some(score) = score else { return };
+        if self.latest.len() == LATEST
+            && let Some(oldest) = self.latest.pop_front()
+        {
+            self.counts[usize::from(oldest)] -= 1;
         }
-        self.latest.extend(score);
+        self.latest.push_back(score);
+        if self.counts.len() <= usize::from(score) {
+            self.counts.resize(usize::from(score) + 1, 0);
+        }
+        self.counts[usize::from(score)] += 1;
     }
 
     pub(super) fn outcomes(&self) -> Vec<Outcomes> {
@@ -52,10 +61,9 @@ impl Standing {
     }
 
     pub(super) fn recent(&self) -> Vec<(u8, u64)> {
-        let mut counts = [0_u64; 101];
-        for score in &self.latest {
-            counts[usize::from(*score).min(100)] += 1;
-        }
-        (0_u8..).zip(counts).filter(|(_, changes)| *changes > 0).collect()
+        (0_u8..)
+            .zip(self.counts.iter().map(|changes| u64::from(*changes)))
+            .filter(|(_, changes)| *changes > 0)
+            .collect()
     }
 }

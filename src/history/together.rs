@@ -27,9 +27,9 @@ impl History {
             if latest.len() < LATEST_MIN {
                 continue;
             }
-            let latest: Vec<Place> = latest.iter().rev().take(LATEST).copied().collect();
-            let of = latest.len() as u64;
-            for (other, together) in self.along(&latest) {
+            let of = latest.len().min(LATEST) as u64;
+            for times in self.along(latest.iter().rev().take(LATEST).copied()).chunk_by(|a, b| a == b) {
+                let (other, together) = (times[0], times.len() as u64);
                 let usual = together >= TOGETHER_MIN && together as f64 >= SHARE * of as f64;
                 if usual && !among.contains(&other) {
                     let found = missing.entry(other).or_insert((together, of, number));
@@ -56,13 +56,11 @@ impl History {
         found
     }
 
-    /// In how many of these changes each file changed.
-    fn along(&self, places: &[Place]) -> BTreeMap<u32, u64> {
-        let mut times = BTreeMap::new();
-        let small = places.iter().map(|place| &self.pasts.get(*place).files).filter(|files| files.len() <= FILES_MAX);
-        for file in small.flat_map(|files| files.iter()) {
-            *times.entry(*file).or_default() += 1;
-        }
-        times
+    /// Files that changed in these changes, each as often as it did, in order.
+    fn along(&self, places: impl Iterator<Item = Place>) -> Vec<u32> {
+        let small = places.map(|place| &self.pasts.get(place).files).filter(|files| files.len() <= FILES_MAX);
+        let mut files: Vec<u32> = small.flat_map(|files| files.iter().copied()).collect();
+        files.sort_unstable();
+        files
     }
 }

@@ -1,14 +1,13 @@
 //! What of a change counts: each file's kind and its effective lines, found once and read by all signals.
 //! Left out are generated, vendored, lock, binary and ignored files, submodules, and lines that differ in white space only.
 
-use std::borrow::Cow;
-
-use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use std::{borrow::Cow, rc::Rc};
 
 use super::{
     facts::{AuthorKind, Facts, FileChange, FileStatus, Reason, Source, Unknown},
     patch::{LineKind, Patch, Piece},
-    paths::{self, PathKind},
+    paths::{self, Areas, PathKind},
+    patterns::Patterns,
     signal::Evidence,
 };
 
@@ -17,24 +16,32 @@ pub struct View<'a> {
     /// The facts.
     pub facts: &'a Facts,
     diff: Cow<'a, Diff>,
+    patterns: Rc<Patterns>,
 }
 
 impl<'a> View<'a> {
     /// Looks at facts.
     pub fn of(facts: &'a Facts) -> Self {
-        Self { facts, diff: Cow::Owned(Diff::of(facts, std::iter::empty())) }
+        let patterns = Rc::new(Patterns::of(&facts.declared));
+        Self { facts, diff: Cow::Owned(Diff::of(facts, &patterns, std::iter::empty())), patterns }
     }
 
     /// Looks at other facts about the same files: `facts` differs from this view's at most outside of
     /// `change.files`, `change.author` and `declared`, so that the files need not be read again.
     pub fn with<'b>(&'b self, facts: &'b Facts) -> View<'b> {
-        View { facts, diff: Cow::Borrowed(&self.diff) }
+        View { facts, diff: Cow::Borrowed(&self.diff), patterns: Rc::clone(&self.patterns) }
     }
 
     /// Looks at other facts of which some files are left out and others come at the end. The kept ones are the same and
     /// in the same order, so that only the new ones have to be read.
     pub fn with_files_of<'b>(&self, facts: &'b Facts) -> View<'b> {
-        View { facts, diff: Cow::Owned(Diff::of(facts, self.files())) }
+        let diff = Cow::Owned(Diff::of(facts, &self.patterns, self.files()));
+        View { facts, diff, patterns: Rc::clone(&self.patterns) }
+    }
+
+    /// The policy's pattern that gives a file most extra points, and the points.
+    pub(super) fn heaviest(&self, scan: &Scan) -> Option<(&str, f64)> {
+        scan.heaviest.map(|index| self.patterns.sensitive(index))
     }
 
     /// What of the change counts.
@@ -96,6 +103,10 @@ pub struct Diff {
 pub struct Scan {
     /// What the file is for.
     pub kind: PathKind,
+    /// The sensitive areas that it is or was in.
+    pub areas: Areas,
+    /// Number of the policy's pattern that gives it most extra points.
+    heaviest: Option<usize>,
     /// Whether the file counts for size and spread.
     pub counts: bool,
     /// Effective added lines, those of `tests` included.
@@ -111,6 +122,20 @@ pub struct Scan {
 }
 
 impl Scan {
+    fn of(kind: PathKind) -> Self {
+        Self {
+            kind,
+            areas: Areas::default(),
+            heaviest: None,
+            counts: false,
+            added: 0,
+            deleted: 0,
+            tests: 0,
+            tests_added: 0,
+            discounted: 0,
+        }
+    }
+
     /// Effective lines, added and deleted.
     pub fn lines(&self) -> u64 {
         self.added.saturating_add(self.deleted)
@@ -119,8 +144,7 @@ impl Scan {
 
 impl Diff {
     /// `known` are files that were scanned before, in the same order.
-    fn of<'a>(facts: &Facts, known: impl Iterator<Item = (&'a FileChange, &'a Scan)>) -> Self {
-        let ignored = globs(facts.declared.ignore.iter().map(String::as_str));
+    fn of<'a>(facts: &Facts, patterns: &Patterns, known: impl Iterator<Item = (&'a FileChange, &'a Scan)>) -> Self {
         // A bot that moves versions is judged by how far they move, not by how many lines that takes.
         let bot = facts.change.author.kind == AuthorKind::Bot;
         let mut diff = Self::default();
@@ -136,8 +160,14 @@ impl Diff {
                 || file.submodule
                 || file.status == FileStatus::Unchanged
                 || bot && kind == PathKind::Manifest
-                || !ignored.is_empty() && ignored.is_match(&file.path);
-            let scan = if left_out { left_out_scan(file, kind) } else { effective(file, kind) };
+                || patterns.is_ignored(&file.path);
+            let mut scan = if left_out { left_out_scan(file, kind) } else { effective(file, kind) };
+            scan.areas = paths::areas_of(&file.path, kind);
+            // What is moved out of a sensitive place was sensitive.
+            if let Some(previous) = &file.previous_path {
+                scan.areas.extend(paths::areas_of(previous, paths::kind_of(previous)));
+            }
+            scan.heaviest = patterns.heaviest([Some(file.path.as_str()), file.previous_path.as_deref()]);
             diff.add(scan);
         }
         diff
@@ -159,28 +189,9 @@ impl Diff {
     }
 }
 
-/// Compiles path globs, in which `*` stays within one directory and `**` does not. A glob that is none matches
-/// nothing: reading the policy has already said so.
-pub(crate) fn globs<'a>(patterns: impl Iterator<Item = &'a str>) -> GlobSet {
-    let mut set = GlobSetBuilder::new();
-    for glob in patterns.filter_map(glob) {
-        set.add(glob);
-    }
-    set.build().unwrap_or_else(|_| GlobSet::empty())
-}
-
-/// Whether a pattern can be compiled.
-pub(crate) fn is_glob(pattern: &str) -> bool {
-    glob(pattern).is_some()
-}
-
-fn glob(pattern: &str) -> Option<Glob> {
-    GlobBuilder::new(pattern).literal_separator(true).build().ok()
-}
-
 fn left_out_scan(file: &FileChange, kind: PathKind) -> Scan {
     let discounted = file.added.saturating_add(file.deleted);
-    Scan { kind, counts: false, added: 0, deleted: 0, tests: 0, tests_added: 0, discounted }
+    Scan { discounted, ..Scan::of(kind) }
 }
 
 fn effective(file: &FileChange, kind: PathKind) -> Scan {
@@ -191,13 +202,13 @@ fn effective(file: &FileChange, kind: PathKind) -> Scan {
     let (tests_added, tests_deleted) = (found.tests_added.min(added), found.tests_deleted.min(deleted));
     let white_space_only = added == 0 && deleted == 0 && (file.added > 0 || file.deleted > 0);
     Scan {
-        kind,
         counts: !white_space_only,
         added,
         deleted,
         tests: tests_added.saturating_add(tests_deleted),
         tests_added,
         discounted: file.added.saturating_sub(added).saturating_add(file.deleted.saturating_sub(deleted)),
+        ..Scan::of(kind)
     }
 }
 
@@ -218,14 +229,14 @@ fn look(patch: &Patch, path: &str) -> Look {
     let layout = Layout::of(path);
     let has_inline_tests = paths::has_extension(path, "rs");
     let mut look = Look::default();
-    let (mut deleted, mut added) = (Vec::new(), Vec::new());
+    let (mut deleted, mut added) = (Vec::with_capacity(64), Vec::with_capacity(64));
     let mut in_tests = false;
     for piece in patch.pieces() {
         let (text, kind) = match piece {
             Piece::Line(line) => (line.text, line.kind),
             Piece::Hunk(heading) => (heading, LineKind::Context),
         };
-        let edge = has_inline_tests && kind != LineKind::Deleted && text.ends_with(['{', '}']);
+        let edge = has_inline_tests && kind != LineKind::Deleted && matches!(text.as_bytes().last(), Some(b'{' | b'}'));
         let next = if edge { in_tests_behind(text, in_tests) } else { in_tests };
         if kind == LineKind::Context || next != in_tests {
             look.block(&mut deleted, &mut added, layout, in_tests);
@@ -300,7 +311,7 @@ fn white_space_pairs(deleted: &[&str], added: &[&str], layout: Layout) -> u64 {
     if deleted.is_empty() || added.is_empty() {
         return 0;
     }
-    let sums: Vec<u32> = deleted.iter().map(|line| visible_sum(line)).collect();
+    let sums: Vec<u8> = deleted.iter().map(|line| visible_sum(line)).collect();
     let (mut next, mut pairs) = (0, 0);
     for line in added {
         let sum = visible_sum(line);
@@ -313,10 +324,10 @@ fn white_space_pairs(deleted: &[&str], added: &[&str], layout: Layout) -> u64 {
     pairs
 }
 
-/// A number that lines which differ in white space only have in common. Nearly all other lines differ in it, and it
-/// is far quicker to compare.
-fn visible_sum(line: &str) -> u32 {
-    line.bytes().fold(0, |sum, byte| sum.wrapping_add(if byte > b' ' { u32::from(byte) } else { 0 }))
+/// A number that lines which differ in white space only have in common. Most other lines differ in it, and it is far
+/// quicker to compare; of eight bits, it is added up many bytes at a time.
+fn visible_sum(line: &str) -> u8 {
+    line.bytes().fold(0, |sum, byte| sum.wrapping_add(if byte > b' ' { byte } else { 0 }))
 }
 
 /// White space inside of quotes is content, and so is indentation where the language says so.

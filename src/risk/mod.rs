@@ -10,6 +10,7 @@ mod model;
 pub mod overrides;
 pub mod patch;
 pub mod paths;
+pub(crate) mod patterns;
 pub mod policy;
 pub mod revert;
 mod score;

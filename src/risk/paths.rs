@@ -63,6 +63,31 @@ impl Area {
     }
 }
 
+/// A set of areas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Areas(u8);
+
+impl Areas {
+    /// Whether an area is among them.
+    pub fn contains(self, area: Area) -> bool {
+        self.0 & 1 << area as u8 != 0
+    }
+
+    /// The areas, in the order of [`Area::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Area> {
+        Area::ALL.into_iter().filter(move |area| self.contains(*area))
+    }
+
+    /// Takes in the areas of another set.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
+    fn with(self, area: Area, is_in: bool) -> Self {
+        Self(self.0 | u8::from(is_in) << area as u8)
+    }
+}
+
 /// What kind of file `path` names. The first kind that claims it wins: migrations, then others' code before ours,
 /// machine-written before hand-written, tests before what they test.
 pub fn kind_of(path: &str) -> PathKind {
@@ -115,12 +140,13 @@ pub fn subsystem_of(path: &str) -> &str {
 }
 
 /// Sensitive areas of a file, by its kind and by the words in its path. Tests, docs and what machines write are in none.
-pub fn areas_of(path: &str, kind: PathKind) -> Vec<Area> {
+pub fn areas_of(path: &str, kind: PathKind) -> Areas {
+    let none = Areas::default();
     match kind {
-        PathKind::Ci => return vec![Area::Ci],
-        PathKind::Manifest => return vec![Area::Dependencies],
+        PathKind::Ci => return none.with(Area::Ci, true),
+        PathKind::Manifest => return none.with(Area::Dependencies, true),
         PathKind::Source | PathKind::Migration | PathKind::Config | PathKind::Infrastructure => {}
-        _ => return Vec::new(),
+        _ => return none,
     }
     let (mut auth, mut payments, mut git) = (false, false, false);
     each_word(path, |word| {
@@ -128,18 +154,10 @@ pub fn areas_of(path: &str, kind: PathKind) -> Vec<Area> {
         payments |= names::PAYMENT.contains(word);
         git |= word == "git" || word == "vcs";
     });
-    let mut areas = Vec::new();
-    if kind == PathKind::Infrastructure {
-        areas.push(Area::Infrastructure);
-    }
-    if auth {
-        areas.push(Area::Auth);
-    }
-    // Version control has credentials of another kind of worth, and its checkout sells nothing.
-    if payments && !git {
-        areas.push(Area::Payments);
-    }
-    areas
+    none.with(Area::Infrastructure, kind == PathKind::Infrastructure)
+        .with(Area::Auth, auth)
+        // Version control has credentials of another kind of worth, and its checkout sells nothing.
+        .with(Area::Payments, payments && !git)
 }
 
 /// Calls `each` with the lower-case words of a path: runs of letters and digits, parted where camel case starts a new one.
@@ -405,7 +423,9 @@ mod tests {
 
     #[test]
     fn areas() {
-        let check = |path: &str, expected: &[Area]| assert_eq!(areas_of(path, kind_of(path)), expected, "{path}");
+        let check = |path: &str, expected: &[Area]| {
+            assert_eq!(areas_of(path, kind_of(path)).iter().collect::<Vec<_>>(), expected, "{path}")
+        };
         check("src/auth/login.rs", &[Area::Auth]);
         check("src/OAuthClient.java", &[Area::Auth]);
         check("src/JWTVerifier.java", &[Area::Auth]);

@@ -1,12 +1,10 @@
 //! Sensitive paths: changed files in areas where mistakes cost more, and below the policy's own patterns.
 
-use globset::GlobSet;
-
 use super::{Evidence, Measure, Reading, Signal, Term, Unit, flag};
 use crate::risk::{
-    diff::{self, View},
+    diff::View,
     facts::FileStatus,
-    paths::{self, Area},
+    paths::{Area, Areas},
 };
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -31,69 +29,29 @@ pub(super) static SIGNAL: Signal = Signal {
     measure,
 };
 
-/// More than the scale of the score has no meaning.
-const MOST_EXTRA_POINTS: f64 = 100.0;
 const LOG_ODDS_PER_POINT: f64 = std::f64::consts::LN_2 / 15.0;
 
 fn measure(view: &View<'_>) -> Reading {
-    let patterns = Patterns::of(view);
-    let mut found = [false; Area::ALL.len()];
+    let mut found = Areas::default();
     let (mut files, mut extra) = (0_u64, 0.0_f64);
     let mut evidence = Vec::new();
     for (file, scan) in view.files().filter(|(file, _)| file.status != FileStatus::Unchanged) {
-        let mut areas = paths::areas_of(&file.path, scan.kind);
-        // What is moved out of a sensitive place was sensitive.
-        if let Some(previous) = &file.previous_path {
-            areas.extend(paths::areas_of(previous, paths::kind_of(previous)));
-            areas.sort();
-            areas.dedup();
-        }
-        for area in &areas {
-            found[*area as usize] = true;
-            evidence.push(Evidence::Sensitive { path: file.path.clone(), area: area.word().to_owned() });
-        }
-        let matched = patterns.heaviest([Some(file.path.as_str()), file.previous_path.as_deref()]);
-        if let Some((pattern, points)) = matched {
-            extra = extra.max(points);
-            evidence.push(Evidence::Sensitive { path: file.path.clone(), area: pattern.to_owned() });
-        }
-        files += u64::from(!areas.is_empty() || matched.is_some());
+        found.extend(scan.areas);
+        let matched = view.heaviest(scan);
+        extra = extra.max(matched.map_or(0.0, |(_, points)| points));
+        let areas = scan.areas.iter().map(|area| area.word().to_owned());
+        let places = areas.chain(matched.map(|(pattern, _)| pattern.to_owned()));
+        let before = evidence.len();
+        evidence.extend(places.map(|area| Evidence::Sensitive { path: file.path.clone(), area }));
+        files += u64::from(evidence.len() > before);
     }
     if let Some(unknown) = view.incomplete().filter(|_| files == 0) {
         return Err(unknown);
     }
     evidence.extend(view.partly());
-    let mut terms: Vec<f64> = found.into_iter().map(flag).collect();
+    let mut terms: Vec<f64> = Area::ALL.iter().map(|area| flag(found.contains(*area))).collect();
     terms.push(extra * LOG_ODDS_PER_POINT);
     Ok(Measure { value: files as f64, terms, evidence })
-}
-
-/// The policy's patterns with their extra points.
-struct Patterns<'a> {
-    set: GlobSet,
-    points: Vec<(&'a str, f64)>,
-}
-
-impl<'a> Patterns<'a> {
-    fn of(view: &View<'a>) -> Self {
-        let points: Vec<(&str, f64)> = view
-            .facts
-            .declared
-            .sensitive_paths
-            .iter()
-            .filter(|(pattern, points)| points.is_finite() && diff::is_glob(pattern))
-            .map(|(pattern, points)| (pattern.as_str(), points.clamp(0.0, MOST_EXTRA_POINTS)))
-            .collect();
-        Self { set: diff::globs(points.iter().map(|(pattern, _)| *pattern)), points }
-    }
-
-    fn heaviest(&self, paths: [Option<&str>; 2]) -> Option<(&'a str, f64)> {
-        if self.points.is_empty() {
-            return None;
-        }
-        let matches = paths.into_iter().flatten().flat_map(|path| self.set.matches(path));
-        matches.map(|index| self.points[index]).max_by(|a, b| a.1.total_cmp(&b.1))
-    }
 }
 
 #[cfg(test)]
