@@ -9,6 +9,7 @@ mod base_files;
 mod check_run;
 mod client;
 mod comments;
+mod commit_authors;
 mod comparison;
 mod deliveries;
 mod error;

@@ -348,7 +348,7 @@ fn any_history() -> impl Strategy<Value = Known<History>> {
     let failures =
         option::of(count().prop_map(|changes| Failures { name: "src/a.rs".into(), changes, rolled_back: 1 }));
     let series = (count(), count(), count());
-    let knower = Knower { name: "@ada".into(), files: vec!["src/a.rs".into()] };
+    let knower = Knower { name: "@ada".into(), commit: None, files: vec!["src/a.rs".into()] };
     let missing = CoChange { path: "a.md".into(), with: "src/a.rs".into(), together: 5, of: 6 };
     let lists = (vec(Just(knower), 0..2), vec(Just(missing), 0..3), vec((0..=255u8, count()), 0..4));
     let figures = (vec(count(), 9), vec(rate(), 5), option::of(rate()), option::of(rate()));
@@ -424,7 +424,11 @@ fn hot_files() -> History {
         directories_familiar: 0,
         developers: 11,
         others_14d: 3,
-        knowers: vec![Knower { name: "@grace".into(), files: vec!["src/cart.rs".into(), "tests/cart.rs".into()] }],
+        knowers: vec![Knower {
+            name: "@grace".into(),
+            commit: None,
+            files: vec!["src/cart.rs".into(), "tests/cart.rs".into()],
+        }],
         churn: 7.5,
         change_days: Some(1.5),
         missing: vec![CoChange { path: "docs/cart.md".into(), with: "src/cart.rs".into(), together: 6, of: 8 }],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{App, assess::Outcome, mirrors, number, reverts};
+use super::{App, assess::Outcome, mirrors, number, people, reverts};
 use crate::{
     codeowners::Codeowners,
     config::repository::{RepositoryPolicy, parse_policy},
@@ -20,7 +20,8 @@ use crate::{
     store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
 };
 
-/// All facts about a pull request, and the policy in force for it.
+/// All facts about a pull request, and the policy in force for it. `cold`: its check run was made just now, which cost a
+/// request.
 pub(super) async fn facts(
     app: &App,
     installation: &Installation,
@@ -28,13 +29,19 @@ pub(super) async fn facts(
     pull: &PullRequest,
     last: Option<&AssessmentRow>,
     overridden: Option<Override>,
+    cold: bool,
 ) -> Result<(Facts, Policy), Outcome> {
     let policy = policy(app, number(pull.repository_id), &pull.repository, &pull.base_ref, &pull.policy).await?;
     let (files, revert) = files(app, installation, repo, pull, last).await?;
     let (id, pull_number) = (number(pull.repository_id), number(pull.number));
     let at = app.clock.now();
     let change = change(pull, files, revert);
-    let history = history(app, pull, &change, at).await?;
+    let mut history = history(app, pull, &change, at).await?;
+    if let Ok(history) = &mut history {
+        let left = people::left(installation, pull, cold);
+        let asking = people::Asking { app, installation, repo, repository_id: id, left };
+        history.knowers = asking.who(std::mem::take(&mut history.knowers), &pull.author.login).await;
+    }
     let facts = Facts {
         at,
         repository: pull.repository.to_string(),

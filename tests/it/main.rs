@@ -16,6 +16,7 @@ mod documents;
 mod doors;
 mod fuzz;
 mod heal;
+mod history;
 mod hostile;
 mod installations;
 mod kill;

@@ -1,7 +1,7 @@
 //! Mirrors of repositories and the histories read off them: made, followed, repaired, erased, and never in anybody's way.
 
 mod http;
-mod remote;
+pub(crate) mod remote;
 
 use std::{
     fs,

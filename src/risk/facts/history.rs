@@ -56,7 +56,7 @@ pub struct History {
     pub developers: u64,
     /// People besides the author who have done so in the last 14 days.
     pub others_14d: u64,
-    /// Whom one could ask who knows files that the author does not, most knowing first.
+    /// Whom one could ask who knows files that the author does not, most knowing first. On GitHub: people who may write.
     pub knowers: Vec<Knower>,
     /// Earlier changes to the touched file with most of them; old ones count less (half-life 180 days).
     pub churn: f64,
@@ -103,6 +103,9 @@ pub struct Failures {
 pub struct Knower {
     /// Login with `@`, or the git author's name in a local repository. Untrusted.
     pub name: String,
+    /// A commit that they wrote, for as long as it is not known who they are on GitHub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Which of the files that the author does not know, at most [`History::LISTED`]. Untrusted.
     pub files: Vec<String>,
 }

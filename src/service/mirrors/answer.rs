@@ -46,7 +46,8 @@ enum Standing {
     Failed(String, Option<Arc<Loaded>>),
 }
 
-/// What the history of the base branch, as far as it is mirrored at `at`, says of a change.
+/// What the history of the base branch, as far as it is mirrored at `at`, says of a change. Whom to ask bears the names
+/// that git has.
 pub(in super::super) async fn history(
     app: &App,
     wanted: &Wanted<'_>,
@@ -66,12 +67,7 @@ pub(in super::super) async fn history(
         return Ok(unavailable("GitHub does not name the author of the head commit"));
     };
     Ok(match settled(app, mirrors, wanted).await? {
-        Ok(loaded) => {
-            let mut history = loaded.history.about(change, Author::named(author), at.timestamp());
-            // Whoever has no login here cannot be asked here.
-            history.knowers.retain(|knower| knower.name.starts_with('@'));
-            Ok(history)
-        }
+        Ok(loaded) => Ok(loaded.history.about(change, Author::named(author), at.timestamp())),
         Err(reason) => unknown(reason),
     })
 }

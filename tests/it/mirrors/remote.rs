@@ -28,12 +28,12 @@ impl Remote {
         remote
     }
 
-    pub(super) fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         git(&self.path, arguments)
     }
 
     /// A commit by `author` that writes `path`, on top of a branch.
-    pub(super) fn commit(&self, branch: &str, author: &str, path: &str) -> String {
+    pub(crate) fn commit(&self, branch: &str, author: &str, path: &str) -> String {
         let count = self.count.fetch_add(1, Ordering::SeqCst);
         let parent = format!("refs/heads/{branch}");
         let on_top = git_try(&self.path, &["rev-parse", "--verify", "--quiet", &parent]);
@@ -59,7 +59,7 @@ impl Remote {
     }
 
     /// The same, pushed to the simulated GitHub as well, which sends its webhook.
-    pub(super) fn push(&self, shop: &SimRepository, author: &str, path: &str) -> String {
+    pub(crate) fn push(&self, shop: &SimRepository, author: &str, path: &str) -> String {
         let sha = self.commit("main", author, path);
         shop.push_base(Edits::new().write(path, format!("text of {sha}\n")).message("Change it").by(author).id(&sha));
         sha
