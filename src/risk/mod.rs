@@ -13,6 +13,7 @@ pub mod paths;
 pub mod policy;
 pub mod revert;
 mod score;
+pub mod series;
 pub mod signal;
 mod standing;
 #[cfg(test)]

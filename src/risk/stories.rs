@@ -53,6 +53,7 @@ pub(super) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
         coverage: nothing(Source::Coverage),
         runtime: nothing(Source::Datadog),
         recent_scores: Vec::new(),
+        series: Vec::new(),
         lacking: None,
         overridden: None,
     }

@@ -14,7 +14,7 @@ use super::{
     merge_group::{self, MERGE_GROUP},
     metrics, number,
     overrides::{self, OVERRIDE},
-    reverts,
+    reverts, series,
     stored::{digest, document, facts_text},
     twins,
 };
@@ -178,6 +178,7 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
         return Err(Outcome::Retry("GitHub's answer is older than the event".to_owned()));
     }
     seen(app, wanted, &pull).await?;
+    series::ended(app, wanted.repository_id, wanted.number, pull.state).await?;
     let asked = commands::waiting(app, wanted.repository_id, number(wanted.number)).await?;
     if !asked.is_empty() && pull.state == ChangeState::Open {
         // What the check run says may not change, but it must be written.

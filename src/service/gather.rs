@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{App, assess::Outcome, mirrors, number, people, reverts};
+use super::{App, assess::Outcome, mirrors, number, people, reverts, series};
 use crate::{
     codeowners::Codeowners,
     config::repository::{RepositoryPolicy, parse_policy},
@@ -42,7 +42,7 @@ pub(super) async fn facts(
         let asking = people::Asking { app, installation, repo, repository_id: id, left };
         history.knowers = asking.who(std::mem::take(&mut history.knowers), &pull.author.login).await;
     }
-    let facts = Facts {
+    let mut facts = Facts {
         at,
         repository: pull.repository.to_string(),
         review: pull.review.clone(),
@@ -55,8 +55,10 @@ pub(super) async fn facts(
         change,
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
         overridden,
+        series: Vec::new(),
         lacking: lacking(app, installation, &pull.permissions).await?,
     };
+    facts.series = series::parts(app, id, &facts).await?;
     Ok((facts, policy.policy))
 }
 

@@ -21,6 +21,7 @@ mod retention;
 mod reverts;
 mod rotation;
 mod route;
+mod series;
 mod server;
 mod stored;
 mod sweep;

@@ -1,4 +1,6 @@
-//! What a repository's history says of open pull requests: whom to ask.
+//! What a repository's history says of open pull requests: whom to ask, and who else works on the same.
+
+use std::time::Duration;
 
 use mergecast::github::sim::{Edits, Permission, PullHandle, PullSpec};
 use serde_json::Value;
@@ -76,6 +78,84 @@ fn those_who_know_the_files_and_may_write_are_named_by_their_logins() {
         let paths: Vec<String> = ctx.sim.exchanges_since(mark).into_iter().map(|each| each.path).collect();
         assert!(!paths.iter().any(|path| path.ends_with("/permission")), "{paths:?}");
         assert!(run.summary.unwrap().contains("mia"));
+        ctx
+    });
+}
+
+/// A pull request by `author` that adds `lines` lines to a file, and tests in proportion.
+fn adding(ctx: &Ctx, author: &str, path: &str, lines: usize) -> PullHandle {
+    let text = |lines: usize| (0..lines).map(|line| format!("step({line});\n")).collect::<String>();
+    let edits = Edits::new().write(path, text(lines)).write(format!("{path}.test.ts"), text(lines / 3));
+    ctx.repository().open(PullSpec::new("Rework the till", author, edits))
+}
+
+async fn score(ctx: &Ctx, pull: &PullHandle) -> i64 {
+    ctx.check_run(pull).await;
+    ctx.assessment(pull).await["score"].as_i64().unwrap()
+}
+
+/// What the assessment says of the series that a pull request is part of.
+async fn series(ctx: &Ctx, pull: &PullHandle) -> String {
+    evidence(&ctx.assessment(pull).await, "series").join("; ")
+}
+
+#[test]
+fn a_change_in_three_open_pull_requests_scores_like_the_whole() {
+    run_test(async |ctx| {
+        ctx.repository().base_file("src/till.rs", "");
+        let whole = adding(&ctx, "ada", "src/till.rs", 900);
+        let of_whole = score(&ctx, &whole).await;
+        whole.close();
+        ctx.settle().await;
+        let first = adding(&ctx, "ada", "src/till.rs", 300);
+        let alone = score(&ctx, &first).await;
+        assert!(alone < of_whole, "{alone} {of_whole}: else the rest proves nothing");
+        // Neither somebody else's, nor what is made elsewhere, nor a program's.
+        let others = [("lin", "src/till.rs"), ("ada", "docs/till.rs"), ("renovate[bot]", "src/till.rs")];
+        let others = others.map(|(author, path)| adding(&ctx, author, path, 300));
+        ctx.settle().await;
+        assert_eq!(score(&ctx, &first).await, alone);
+        let pieces = [first, adding(&ctx, "ada", "src/till.rs", 300), adding(&ctx, "ada", "src/till.rs", 300)];
+        for piece in &pieces {
+            assert_eq!(score(&ctx, piece).await, of_whole, "{}", series(&ctx, piece).await);
+        }
+        let told = series(&ctx, &pieces[0]).await;
+        let (second, third) = (pieces[1].number(), pieces[2].number());
+        let expected = format!("together with #{second}, #{third} by the same author");
+        assert!(told.starts_with(&expected) && told.contains("600 lines"), "{told}");
+        for other in &others {
+            assert_eq!(series(&ctx, other).await, "");
+        }
+        // What is given up counts no more, what is merged does.
+        pieces[1].close();
+        pieces[2].merge();
+        ctx.settle().await;
+        assert!(pieces[0].press("rescore"));
+        ctx.settle().await;
+        let told = series(&ctx, &pieces[0]).await;
+        assert!(told.starts_with(&format!("together with #{third} by")) && told.contains("300 lines"), "{told}");
+        ctx
+    });
+}
+
+#[test]
+fn a_series_is_told_by_the_services_that_are_declared_and_within_a_day() {
+    run_test(async |ctx| {
+        let shop = ctx.repository();
+        let policy = "services:\n  pay: { paths: [\"apps/pay/**\", \"db/pay/**\"] }\n";
+        shop.base_file(".github/mergecast.yml", policy);
+        let first = adding(&ctx, "ada", "apps/pay/src/charge.rs", 300);
+        let alone = score(&ctx, &first).await;
+        ctx.clock.advance(Duration::from_secs(23 * 3_600));
+        let second = adding(&ctx, "ada", "db/pay/charges.sql", 300);
+        ctx.settle().await;
+        assert!(score(&ctx, &first).await > alone);
+        assert!(series(&ctx, &second).await.contains(&format!("#{}", first.number())));
+        ctx.clock.advance(Duration::from_secs(2 * 3_600));
+        let third = adding(&ctx, "ada", "apps/pay/src/refund.rs", 300);
+        ctx.settle().await;
+        let told = series(&ctx, &third).await;
+        assert!(told.starts_with(&format!("together with #{} by", second.number())), "{told}");
         ctx
     });
 }

@@ -134,6 +134,19 @@ pub struct Series {
     pub deleted: u64,
 }
 
+/// A pull request that is part of the same series as the change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesPart {
+    /// Number.
+    pub number: u64,
+    /// Effective lines that it adds outside of tests and docs.
+    pub added: u64,
+    /// Effective lines that it deletes there.
+    pub deleted: u64,
+    /// It is on the base branch by now.
+    pub merged: bool,
+}
+
 /// How ripe changes of one score came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {

@@ -93,6 +93,7 @@ impl Made<'_> {
             // The overrides of its pull requests stand beside them.
             overridden: None,
             // What the installation lacks is said where people read it: on the pull requests.
+            series: Vec::new(),
             lacking: None,
         })
     }
