@@ -67,6 +67,7 @@ impl History {
             worst_word: worst(&self.words, words.iter().copied(), at, base_rate),
             rollbacks_recent: histories().map(|file| faded(file).failures).fold(0.0, f64::max),
             rollback_days: histories().filter_map(|file| file.failed_at).max().map(days),
+            authorless: false,
             existing: touched.len() as u64,
             familiar: (touched.len() - unfamiliar.len()) as u64,
             unfamiliar: self.listed(&unfamiliar),

@@ -72,9 +72,10 @@ async fn history(
     let wanted = mirrors::Wanted {
         repository_id: number(pull.repository_id),
         pull_request: number(pull.number),
+        name: pull.repository.name(),
         branch: &pull.base_ref,
         base_sha: &pull.base_sha,
-        author: pull.head_author.as_deref(),
+        author: pull.head_author.as_ref().map_or(mirrors::Whose::Untold, mirrors::Whose::One),
         landed: pull.state == ChangeState::Merged,
     };
     mirrors::history(app, &wanted, change, at).await

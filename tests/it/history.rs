@@ -6,7 +6,10 @@ use mergecast::github::sim::{Edits, Permission, PullHandle, PullSpec};
 use serde_json::Value;
 
 use crate::{
-    mirrors::{mirrored, remote::Remote},
+    mirrors::{
+        mirrored,
+        remote::{Remote, git},
+    },
     support::{Ctx, run_test},
 };
 
@@ -156,6 +159,102 @@ fn a_series_is_told_by_the_services_that_are_declared_and_within_a_day() {
         ctx.settle().await;
         let told = series(&ctx, &third).await;
         assert!(told.starts_with(&format!("together with #{} by", second.number())), "{told}");
+        ctx
+    });
+}
+
+/// Lands a text at a path, there and on the simulated GitHub.
+fn land(ctx: &Ctx, remote: &Remote, author: &str, message: &str, path: &str, text: &str) {
+    let sha = remote.land("main", author, message, path, text);
+    ctx.repository().push_base(Edits::new().write(path, text).message(message).id(&sha));
+}
+
+#[test]
+fn people_are_who_the_mailmap_says_and_a_new_one_holds_for_what_was_before() {
+    run_test(async |mut ctx| {
+        let remote = mirrored(&mut ctx).await;
+        remote.push(&ctx.repository(), "ada.old", "src/cart.rs");
+        let known = async |title: &str| {
+            let pull = open(&ctx, title);
+            ctx.check_run(&pull).await;
+            let told = evidence(&ctx.assessment(&pull).await, "experience").remove(0);
+            pull.close();
+            ctx.settle().await;
+            told.starts_with("the author, or somebody who has approved, has changed all")
+        };
+        assert!(!known("As git has it").await);
+        land(&ctx, &remote, "lin", "Name people", ".mailmap", "ada <ada.old@example.com>\n");
+        assert!(known("By the mailmap").await);
+        // Who opens it may have committed by another name, too.
+        land(
+            &ctx,
+            &remote,
+            "lin",
+            "Name people",
+            ".mailmap",
+            "Ada L <ada.old@example.com>\nAda L <> <ada@users.noreply.example.com>\n",
+        );
+        assert!(known("By another name").await);
+        let kinds = remote_kinds(&ctx);
+        assert_eq!(kinds.matches("blob").count(), 2, "the mailmaps and no other content: {kinds}");
+        land(&ctx, &remote, "lin", "Name nobody", ".mailmap", "# nobody\n");
+        assert!(!known("Without the mailmap").await);
+        ctx
+    });
+}
+
+/// Kinds of the objects that the mirror holds.
+fn remote_kinds(ctx: &Ctx) -> String {
+    let mirror = ctx.directory.path().join(format!("data/mirrors/{}.git", ctx.repository().id()));
+    git(&mirror, &["cat-file", "--batch-all-objects", "--batch-check=%(objecttype)"])
+}
+
+#[test]
+fn a_rollback_is_linked_by_the_name_of_this_repository_alone() {
+    run_test(async |mut ctx| {
+        let remote = mirrored(&mut ctx).await;
+        land(&ctx, &remote, "lin", "Speed up the cart (#31)", "src/cart.rs", "fast\n");
+        land(&ctx, &remote, "lin", "Speed up the sum (#32)", "src/sum.rs", "fast\n");
+        land(&ctx, &remote, "lin", "Slow down\n\nReverts acme/shop#31", "src/cart.rs", "slow\n");
+        land(&ctx, &remote, "lin", "Follow others\n\nReverts acme/till#32", "src/sum.rs", "slow\n");
+        ctx.settle().await;
+        let failures = async |path: &str| {
+            let pull = ctx.repository().open(PullSpec::new("Go on", "ada", Edits::new().write(path, "1\n")));
+            ctx.check_run(&pull).await;
+            evidence(&ctx.assessment(&pull).await, "prior_defects").join("; ")
+        };
+        assert_eq!(failures("src/cart.rs").await, "1 of 3 earlier changes to src/cart.rs rolled back");
+        assert_eq!(failures("src/sum.rs").await, "no earlier change to these files was rolled back");
+        ctx
+    });
+}
+
+#[test]
+fn a_merge_group_of_several_has_the_history_of_all_its_files_and_no_author() {
+    run_test(async |mut ctx| {
+        let remote = mirrored(&mut ctx).await;
+        let shop = ctx.repository();
+        land(&ctx, &remote, "lin", "Speed up the cart (#31)", "src/cart.rs", "fast\n");
+        land(&ctx, &remote, "lin", "Slow down\n\nReverts acme/shop#31", "src/cart.rs", "slow\n");
+        shop.merge_queue(&["build"]);
+        let pull =
+            |path: &str, author: &str| shop.open(PullSpec::new("Go on", author, Edits::new().write(path, "1\n")));
+        let pulls = [pull("docs/cart.md", "ada"), pull("src/cart.rs", "eve")];
+        ctx.settle().await;
+        let groups = pulls.map(|pull| pull.enqueue());
+        ctx.settle().await;
+        let path = format!("/api/v1/assessments/acme/shop/by-sha/{}", groups[1]);
+        let answer = ctx.http.get(ctx.url(&path)).send().await.unwrap();
+        let assessment: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        assert_eq!(assessment["merge_group"]["members"].as_array().unwrap().len(), 2);
+        assert_eq!(evidence(&assessment, "prior_defects"), ["1 of 3 earlier changes to src/cart.rs rolled back"]);
+        let mut contributions = assessment["contributions"].as_array().unwrap().iter();
+        let experience = contributions.find(|each| each["signal"] == "experience").unwrap();
+        assert_eq!(experience["status"], "unknown", "{experience}");
+        for group in shop.groups() {
+            shop.check_on(&group.head_sha, "build", "success");
+        }
+        ctx.settle().await;
         ctx
     });
 }

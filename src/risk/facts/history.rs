@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Reason, Source, Unknown};
+
 /// What the repository's history says of a change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
@@ -40,6 +42,9 @@ pub struct History {
     pub rollbacks_recent: f64,
     /// Days since a change to any touched file was rolled back.
     pub rollback_days: Option<f64>,
+    /// The change is that of several people, or of nobody who is known: whatever is told of its author here is of nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub authorless: bool,
     /// Touched files that existed before.
     pub existing: u64,
     /// How many of those the author has changed before.
@@ -75,6 +80,11 @@ pub struct History {
 impl History {
     /// How many items the lists hold at most.
     pub const LISTED: usize = 10;
+
+    /// Why nothing is known of how the author stands to the files, if that is so.
+    pub fn without_author(&self) -> Option<Unknown> {
+        self.authorless.then_some(Unknown { source: Source::History, reason: Reason::NotApplicable })
+    }
 }
 
 /// Rates of rollback of several things that a change touches, each shrunk to the repository's own with the weight of 20

@@ -32,6 +32,9 @@ const NONE_EXISTED: f64 = 0.5;
 
 fn measure(view: &View<'_>) -> Reading {
     let history = view.facts.history.as_ref().map_err(Clone::clone)?;
+    if let Some(unknown) = history.without_author() {
+        return Err(unknown);
+    }
     let known = history.familiar.saturating_add(read_by_those_who_know(view, history)).min(history.existing);
     let unfamiliar = if history.existing == 0 { NONE_EXISTED } else { 1.0 - share(known, history.existing) };
     let directories = 1.0 - share(history.directories_familiar, history.directories_touched.max(1));

@@ -34,17 +34,23 @@ impl Remote {
 
     /// A commit by `author` that writes `path`, on top of a branch.
     pub(crate) fn commit(&self, branch: &str, author: &str, path: &str) -> String {
+        let text = format!("text {}\n", self.count.load(Ordering::SeqCst)).repeat(50);
+        self.land(branch, author, &format!("Change {path}"), path, &text)
+    }
+
+    /// The same with a message and a text of its own.
+    pub(crate) fn land(&self, branch: &str, author: &str, message: &str, path: &str, text: &str) -> String {
         let count = self.count.fetch_add(1, Ordering::SeqCst);
         let parent = format!("refs/heads/{branch}");
         let on_top = git_try(&self.path, &["rev-parse", "--verify", "--quiet", &parent]);
         let from = on_top.map_or_else(String::new, |parent| format!("from {parent}\n"));
         // Before the instant at which every test begins.
         let time = 1_770_000_000 + count * 60;
-        let text = format!("text {count}\n").repeat(50);
         let stream = format!(
             "commit {parent}\nauthor {author} <{author}@example.com> {time} +0000\n\
-             committer {author} <{author}@example.com> {time} +0000\ndata <<.\nChange {path}\n.\n{from}\
+             committer {author} <{author}@example.com> {time} +0000\ndata {}\n{message}\n{from}\
              M 100644 inline {path}\ndata {}\n{text}\n",
+            message.len(),
             text.len()
         );
         let mut import = Command::new("git")
@@ -74,7 +80,7 @@ impl Remote {
     }
 }
 
-pub(super) fn git(directory: &Path, arguments: &[&str]) -> String {
+pub(crate) fn git(directory: &Path, arguments: &[&str]) -> String {
     git_try(directory, arguments).unwrap_or_else(|| panic!("git {arguments:?}"))
 }
 
