@@ -7,6 +7,7 @@ mod backlog;
 mod backtest;
 mod backups;
 mod binary;
+mod calibrate;
 mod changes;
 mod cli;
 mod commands;
