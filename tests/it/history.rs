@@ -192,7 +192,7 @@ fn people_are_who_the_mailmap_says_and_a_new_one_holds_for_what_was_before() {
             "lin",
             "Name people",
             ".mailmap",
-            "Ada L <ada.old@example.com>\nAda L <> <ada@users.noreply.example.com>\n",
+            "Ada L <ada.old@example.com>\nAda L <ada@users.noreply.example.com>\n",
         );
         assert!(known("By another name").await);
         let kinds = remote_kinds(&ctx);
