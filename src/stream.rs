@@ -162,6 +162,7 @@ fn landed(text: &[u8]) -> Result<Landed, String> {
         sha: object_id(&line.sha)?,
         at: line.ts,
         contact: None,
+        written: None,
         lines: true,
         author: Author(author),
         pull_request: line.pr,
@@ -239,6 +240,7 @@ mod tests {
         };
         let first = Landed {
             contact: None,
+            written: None,
             lines: true,
             sha: "886c4c8608be268b61249cd8e65dd210e6430e19".to_owned(),
             at: 1_550_015_446,

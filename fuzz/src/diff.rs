@@ -146,6 +146,7 @@ fn facts(file: FileChange) -> Facts {
         runtime: unknown(Source::Datadog),
         recent_scores: Vec::new(),
         overridden: None,
+        series: Vec::new(),
         lacking: None,
     }
 }

@@ -79,8 +79,11 @@ fn secrets(app: GitHubApp) -> Secrets {
     Secrets { credentials, webhook: app.webhook_secrets }
 }
 
-/// How repositories are mirrored; `None`, with a warning, where that cannot be.
+/// How repositories are mirrored; `None` where that is not wanted, and, with a warning, where it cannot be.
 fn mirrors(config: &Config) -> Option<MirrorSettings> {
+    if !config.mirrors {
+        return None;
+    }
     if is_of_another_github(config) {
         tracing::warn!("no history is read: GITHUB_API_URL is not GitHub.com's, and GITHUB_GIT_URL is; set it as well");
         return None;

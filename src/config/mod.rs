@@ -31,6 +31,8 @@ pub struct Config {
     pub database: String,
     /// Directory for mirrors of repositories.
     pub data_dir: PathBuf,
+    /// Repositories are mirrored, and scores read their histories.
+    pub mirrors: bool,
     /// Where people reach this server, without a trailing slash; links to its pages start with it.
     pub public_url: Option<Url>,
     /// How many workers assess changes at the same time, 1-64.
@@ -163,6 +165,7 @@ impl Config {
             listen: lookup.required("MERGECAST_LISTEN", value::address)?,
             database: lookup.required("MERGECAST_DATABASE", value::database)?,
             data_dir: lookup.required("MERGECAST_DATA_DIR", |text| Ok(PathBuf::from(text)))?,
+            mirrors: lookup.required("MERGECAST_MIRRORS", value::switch)?,
             public_url: lookup.optional("MERGECAST_PUBLIC_URL", value::web_url)?,
             workers: lookup.required("MERGECAST_WORKERS", value::workers)?,
             metrics_listen: lookup.optional("MERGECAST_METRICS_LISTEN", value::address)?,

@@ -20,6 +20,12 @@ pub const SETTINGS: &[Setting] = &[
     plain("MERGECAST_LISTEN", "listen", Some("127.0.0.1:8080"), "address and port of the HTTP server"),
     plain("MERGECAST_DATABASE", "database", Some("sqlite://mergecast.db"), "database URL"),
     plain("MERGECAST_DATA_DIR", "data_dir", Some("./data"), "directory for mirrors of repositories"),
+    plain(
+        "MERGECAST_MIRRORS",
+        "mirrors",
+        Some("on"),
+        "`on`, or `off`: no mirrors of repositories, and scores without history",
+    ),
     plain("MERGECAST_PUBLIC_URL", "public_url", None, "where people reach this server; links start with it"),
     plain("MERGECAST_WORKERS", "workers", Some("4"), "changes assessed at the same time, 1-64"),
     plain(

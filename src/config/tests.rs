@@ -54,7 +54,7 @@ fn flag_wins_over_environment_over_file_over_default() {
 fn every_setting_can_stand_in_the_file() {
     let config = load_file(
         &format!(
-            "public_url = 'https://risk.example'\ndata_dir = '/d'\n[github]\napp_id = 12\nclient_id = 'Iv1'\n\
+            "public_url = 'https://risk.example'\ndata_dir = '/d'\nmirrors = 'off'\n[github]\napp_id = 12\nclient_id = 'Iv1'\n\
              client_secret = 'a'\nprivate_key = '{KEY}'\nwebhook_secret = 'b,c'\nwebhook_secret_previous = 'd'\n\
              api_url = 'https://ghe.example/api/v3/'\ngit_url = 'file:///srv/git'\n[datadog]\napi_key = 'e'\n\
              app_key = 'f'\nsite = 'datadoghq.eu'\n[codecov]\ntoken = 'g'\n[sonar]\ntoken = 'h'\nurl = 'http://[::1]:9000'\n\
@@ -63,6 +63,7 @@ fn every_setting_can_stand_in_the_file() {
         &[],
     )
     .unwrap();
+    assert!(!config.mirrors);
     let app = config.github_app().unwrap();
     assert_eq!(app.app_id, 12);
     let secrets: Vec<&str> = app.webhook_secrets.iter().map(ExposeSecret::expose_secret).collect();

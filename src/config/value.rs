@@ -32,6 +32,14 @@ pub(super) fn workers(text: &str) -> Result<usize, Expected> {
     }
 }
 
+pub(super) fn switch(text: &str) -> Result<bool, Expected> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off".to_owned()),
+    }
+}
+
 /// A number of days, weeks or years, such as `90d`, `12w` or `2y`.
 pub(super) fn age(text: &str, least_days: i64) -> Result<TimeDelta, Expected> {
     let expected = || format!("a number of days, weeks or years such as 90d, 12w or 2y, at least {least_days}d");

@@ -32,6 +32,8 @@ pub struct Repository {
     bare: bool,
     shallow: bool,
     partial: bool,
+    /// What its own pull requests call it, where that is told.
+    called: Option<String>,
 }
 
 /// Why a repository could not be read.
@@ -130,7 +132,13 @@ impl Repository {
         let git = if top.is_dir() { Git::at(&top) } else { git };
         let partial =
             git.run(&["config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$"]).is_ok();
-        Ok(Self { git, name: name(&top, bare), bare, shallow, partial })
+        Ok(Self { git, name: name(&top, bare), bare, shallow, partial, called: None })
+    }
+
+    /// The same repository, known by the name that it has where it came from, without its owner: a mirror has no address
+    /// that tells.
+    pub fn called(self, name: &str) -> Self {
+        Self { called: Some(name.to_owned()), ..self }
     }
 
     /// Name of the repository's directory.

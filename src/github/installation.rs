@@ -46,6 +46,8 @@ pub struct HandedToken {
 struct Places {
     shared: Arc<Shared>,
     left: AtomicUsize,
+    /// Requests sent since they were reserved.
+    sent: AtomicUsize,
 }
 
 impl Places {
@@ -127,7 +129,13 @@ impl Installation {
     pub fn reserving(&self, who: &str, writes: usize) -> Result<Self, Error> {
         let (shared, now) = (Arc::clone(&self.shared), self.clock().now());
         let left = AtomicUsize::new(shared.gate.reserve(who, writes, self.app.options.writes_per_minute, now)?);
-        Ok(Self { places: Some(Arc::new(Places { shared, left })), ..self.clone() })
+        let places = Places { shared, left, sent: AtomicUsize::new(0) };
+        Ok(Self { places: Some(Arc::new(places)), ..self.clone() })
+    }
+
+    /// How many requests were sent since places were reserved, those for tokens apart.
+    pub fn sent(&self) -> usize {
+        self.places.as_ref().map_or(0, |places| places.sent.load(Ordering::Relaxed))
     }
 
     pub(super) fn transport(&self) -> &Transport {
@@ -159,6 +167,9 @@ impl Installation {
         self.shared.gate.check(bucket, self.clock().now())?;
         if call.write {
             self.count_write()?;
+        }
+        if let Some(places) = &self.places {
+            places.sent.fetch_add(1, Ordering::Relaxed);
         }
         let mut answer = self.transport().exchange(call, &token.secret).await?;
         if answer.status == 401 {

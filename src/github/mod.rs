@@ -9,6 +9,7 @@ mod base_files;
 mod check_run;
 mod client;
 mod comments;
+mod commit_authors;
 mod comparison;
 mod deliveries;
 mod error;
@@ -57,7 +58,7 @@ pub use merge_queue::{MergeQueue, QueueEntry};
 pub use name::RepoName;
 pub use open_pulls::{OpenPull, OpenPulls};
 pub use pull_refs::{PullRef, Undone};
-pub use pull_request::{PullRequest, TextFile};
+pub use pull_request::{GitAuthor, PullRequest, TextFile};
 pub use registration::{NewApp, exchange_code};
 
 /// A permission that the App asks for: what breaks without it stands beside it.

@@ -12,7 +12,7 @@ use super::graphql::{Partial, Refusals};
 use super::installation::Installation;
 use super::name::RepoName;
 use super::pull_refs::Undone;
-use super::wire::{CommitNode, Connection, Data, HeadCommit, PlainCommit, Pull, Repository, UndonePull};
+use super::wire::{CommitNode, Connection, Data, GitActor, HeadCommit, PlainCommit, Pull, Repository, UndonePull};
 use crate::risk::facts::{Author, ChangeState, Checks, Commit, Known, Reason, Review, Source, Unknown};
 use crate::risk::revert::Claim;
 
@@ -66,9 +66,9 @@ pub struct PullRequest {
     pub commits_total: u64,
     /// Whole message of the head commit; empty when it could not be read.
     pub head_message: String,
-    /// Name of the head commit's author as git has it; it is compared with those of earlier changes and kept nowhere.
-    /// `None` when it could not be read. Untrusted.
-    pub head_author: Option<String>,
+    /// The head commit's author as git has it; compared with those of earlier changes and kept nowhere. `None` when it
+    /// could not be read.
+    pub head_author: Option<GitAuthor>,
     /// How many files it changes.
     pub files_total: u64,
     /// Reviews, folded per reviewer.
@@ -87,6 +87,15 @@ pub struct PullRequest {
     pub token_fetched: bool,
     /// The change that it was said to undo when it was asked for; `None` if GitHub does not know that, or was not asked.
     pub undone: Option<Undone>,
+}
+
+/// Who a commit says wrote it. Untrusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitAuthor {
+    /// Name.
+    pub name: String,
+    /// Address; empty when it is not told.
+    pub email: String,
 }
 
 /// A text file of the base branch.
@@ -243,7 +252,7 @@ impl Told {
             labels: pull.labels.into_iter().flat_map(|c| c.nodes).flatten().map(|l| l.name).collect(),
             commits_total: pull.commits.as_ref().map_or(0, Connection::total),
             commits: pull.commits.into_iter().flat_map(|c| c.nodes).flatten().map(commit).collect(),
-            head_author: head.as_ref().and_then(|h| h.author.as_ref()?.name.clone()),
+            head_author: head.as_ref().and_then(|h| h.author.as_ref()).and_then(git_author),
             head_message: head.map(|h| h.message).unwrap_or_default(),
             files_total: pull.changed_files,
             review,
@@ -262,6 +271,10 @@ fn append<T>(list: &mut Option<Connection<T>>, page: Option<Connection<T>>) {
     if let (Some(list), Some(page)) = (list, page) {
         list.append(page);
     }
+}
+
+fn git_author(actor: &GitActor) -> Option<GitAuthor> {
+    Some(GitAuthor { name: actor.name.clone()?, email: actor.email.clone().unwrap_or_default() })
 }
 
 fn commit(CommitNode { commit }: CommitNode<PlainCommit>) -> Commit {

@@ -156,6 +156,7 @@ pub(super) struct HeadCommit {
 #[derive(Deserialize)]
 pub(super) struct GitActor {
     pub(super) name: Option<String>,
+    pub(super) email: Option<String>,
 }
 
 impl HeadCommit {

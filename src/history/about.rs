@@ -19,8 +19,8 @@ const COLLISION: i64 = 14 * DAY;
 const REMEMBERED: i64 = 90 * DAY;
 /// Changes within this time belong together if the same author makes them in the same directory. Seconds.
 const SERIES: i64 = DAY;
-/// People that are named to be asked.
-const KNOWERS_MAX: usize = 3;
+/// People that come into question to be asked. More than are named: some may not be reached, or may not approve.
+const KNOWERS_MAX: usize = 5;
 
 impl History {
     /// What the history says of a change by `author` that would land at `at` (unix seconds).
@@ -67,6 +67,7 @@ impl History {
             worst_word: worst(&self.words, words.iter().copied(), at, base_rate),
             rollbacks_recent: histories().map(|file| faded(file).failures).fold(0.0, f64::max),
             rollback_days: histories().filter_map(|file| file.failed_at).max().map(days),
+            authorless: false,
             existing: touched.len() as u64,
             familiar: (touched.len() - unfamiliar.len()) as u64,
             unfamiliar: self.listed(&unfamiliar),
@@ -130,7 +131,8 @@ impl History {
         known.sort_by_key(|(_, files)| std::cmp::Reverse(files.len()));
         let named = |(person, files): (u32, BTreeSet<usize>)| {
             let files: Vec<usize> = files.into_iter().collect();
-            Some(Knower { name: self.people.contact(person)?.to_owned(), files: self.listed(&files) })
+            let commit = self.people.commit(person).map(str::to_owned);
+            Some(Knower { name: self.people.contact(person)?.to_owned(), commit, files: self.listed(&files) })
         };
         known.into_iter().filter_map(named).take(KNOWERS_MAX).collect()
     }

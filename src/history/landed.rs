@@ -66,6 +66,8 @@ pub struct Landed {
     pub author: Author,
     /// What the author may be asked by: login with `@`, or name. Kept for the latest changes only. Untrusted.
     pub contact: Option<String>,
+    /// Object id of the commit that the author wrote, where that is another one: the tip of the branch that was merged.
+    pub written: Option<String>,
     /// Number of the pull request, where the message tells it.
     pub pull_request: Option<u64>,
     /// Number of the Phabricator revision, where the message tells it.

@@ -108,7 +108,7 @@ impl History {
     /// Gives the places of the earlier changes that it undoes.
     pub fn observe(&mut self, landed: &Landed, score: Option<u8>) -> Vec<Place> {
         let (at, place) = (on_calendar(landed.at), self.pasts.len());
-        let author = self.people.number(landed.author, landed.bot, landed.contact.as_deref());
+        let author = self.people.number(landed);
         self.lines = landed.lines;
         self.standing.ripen(at, self.pasts.list());
         self.whole.change(at, BASE_HALF_LIFE);

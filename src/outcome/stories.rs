@@ -13,6 +13,7 @@ pub(super) fn landed(at: i64, files: &[(&str, u64, u64)]) -> Landed {
     };
     Landed {
         contact: None,
+        written: None,
         lines: true,
         sha: format!("{at:040x}"),
         at,

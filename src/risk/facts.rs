@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
-pub use history::{CoChange, Failures, History, Knower, Outcomes, Rates, Series};
+pub use history::{CoChange, Failures, History, Knower, Outcomes, Rates, Series, SeriesPart};
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
 pub type Known<T> = Result<T, Unknown>;
@@ -101,6 +101,10 @@ pub struct Facts {
     pub declared: Declared,
     /// What git history says of the touched files.
     pub history: Known<History>,
+    /// Other pull requests of the same author to the same base branch that were pushed within a day and make changes in the
+    /// same places; merged ones among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<SeriesPart>,
     /// Coverage of the changed lines.
     pub coverage: Known<Coverage>,
     /// Health of the services that the change is for.

@@ -48,6 +48,7 @@ pub fn landed(change: Change, history: Known<History>, at: DateTime<Utc>) -> Fac
         runtime: Err(not(Source::Datadog)),
         recent_scores: Vec::new(),
         overridden: None,
+        series: Vec::new(),
         lacking: None,
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod patterns;
 pub mod policy;
 pub mod revert;
 mod score;
+pub mod series;
 pub mod signal;
 mod standing;
 #[cfg(test)]

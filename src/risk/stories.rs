@@ -53,6 +53,7 @@ pub(super) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
         coverage: nothing(Source::Coverage),
         runtime: nothing(Source::Datadog),
         recent_scores: Vec::new(),
+        series: Vec::new(),
         lacking: None,
         overridden: None,
     }
@@ -348,7 +349,7 @@ fn any_history() -> impl Strategy<Value = Known<History>> {
     let failures =
         option::of(count().prop_map(|changes| Failures { name: "src/a.rs".into(), changes, rolled_back: 1 }));
     let series = (count(), count(), count());
-    let knower = Knower { name: "@ada".into(), files: vec!["src/a.rs".into()] };
+    let knower = Knower { name: "@ada".into(), commit: None, files: vec!["src/a.rs".into()] };
     let missing = CoChange { path: "a.md".into(), with: "src/a.rs".into(), together: 5, of: 6 };
     let lists = (vec(Just(knower), 0..2), vec(Just(missing), 0..3), vec((0..=255u8, count()), 0..4));
     let figures = (vec(count(), 9), vec(rate(), 5), option::of(rate()), option::of(rate()));
@@ -372,6 +373,7 @@ fn any_history() -> impl Strategy<Value = Known<History>> {
                 worst_word: failures,
                 rollbacks_recent: numbers[2],
                 rollback_days,
+                authorless: false,
                 existing: counts[3],
                 familiar: counts[4],
                 unfamiliar: Vec::new(),
@@ -416,6 +418,7 @@ fn hot_files() -> History {
         worst_word: Some(Failures { name: "cart".into(), changes: 31, rolled_back: 3 }),
         rollbacks_recent: 1.6,
         rollback_days: Some(12.0),
+        authorless: false,
         existing: 2,
         familiar: 0,
         unfamiliar: vec!["src/cart.rs".into(), "tests/cart.rs".into()],
@@ -424,7 +427,11 @@ fn hot_files() -> History {
         directories_familiar: 0,
         developers: 11,
         others_14d: 3,
-        knowers: vec![Knower { name: "@grace".into(), files: vec!["src/cart.rs".into(), "tests/cart.rs".into()] }],
+        knowers: vec![Knower {
+            name: "@grace".into(),
+            commit: None,
+            files: vec!["src/cart.rs".into(), "tests/cart.rs".into()],
+        }],
         churn: 7.5,
         change_days: Some(1.5),
         missing: vec![CoChange { path: "docs/cart.md".into(), with: "src/cart.rs".into(), together: 6, of: 8 }],

@@ -14,7 +14,7 @@ use super::{
     merge_group::{self, MERGE_GROUP},
     metrics, number,
     overrides::{self, OVERRIDE},
-    reverts,
+    reverts, series,
     stored::{digest, document, facts_text},
     twins,
 };
@@ -178,6 +178,7 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
         return Err(Outcome::Retry("GitHub's answer is older than the event".to_owned()));
     }
     seen(app, wanted, &pull).await?;
+    series::ended(app, wanted.repository_id, wanted.number, pull.state).await?;
     let asked = commands::waiting(app, wanted.repository_id, number(wanted.number)).await?;
     if !asked.is_empty() && pull.state == ChangeState::Open {
         // What the check run says may not change, but it must be written.
@@ -228,7 +229,9 @@ async fn score(
     let last = app.store.latest_assessment(number(pull.repository_id), number(pull.number)).await?;
     let shown = |last: Option<AssessmentRow>| last.map_or_else(|| id.clone(), |last| last.id);
     let listed = pull.own_check_runs.as_deref().ok();
+    let sent = installation.sent();
     let mut run = Writer::open(app, installation, repo, &Head::of(pull), listed, &id).await?;
+    let cold = installation.sent() > sent;
     if let Some(last) = last.as_ref().filter(|last| last.head_sha != pull.head_sha) {
         twins::hand_over(app, last).await?;
     }
@@ -239,7 +242,7 @@ async fn score(
         }
         return Ok(shown(last));
     }
-    let (facts, policy) = gather::facts(app, installation, repo, pull, last.as_ref(), overridden).await?;
+    let (facts, policy) = gather::facts(app, installation, repo, pull, last.as_ref(), overridden, cold).await?;
     let scored = Scored::new(app, facts, policy, Model::baseline(), commands::answered(&pull.permissions));
     if last.as_ref().is_some_and(|last| run.shows(&last.id) && scored.reads_like(last)) {
         tracing::debug!("nothing that the check run says has changed");

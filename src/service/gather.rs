@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{App, assess::Outcome, mirrors, number, reverts};
+use super::{App, assess::Outcome, mirrors, number, people, reverts, series};
 use crate::{
     codeowners::Codeowners,
     config::repository::{RepositoryPolicy, parse_policy},
@@ -20,7 +20,8 @@ use crate::{
     store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
 };
 
-/// All facts about a pull request, and the policy in force for it.
+/// All facts about a pull request, and the policy in force for it. `cold`: its check run was made just now, which cost a
+/// request.
 pub(super) async fn facts(
     app: &App,
     installation: &Installation,
@@ -28,14 +29,20 @@ pub(super) async fn facts(
     pull: &PullRequest,
     last: Option<&AssessmentRow>,
     overridden: Option<Override>,
+    cold: bool,
 ) -> Result<(Facts, Policy), Outcome> {
     let policy = policy(app, number(pull.repository_id), &pull.repository, &pull.base_ref, &pull.policy).await?;
     let (files, revert) = files(app, installation, repo, pull, last).await?;
     let (id, pull_number) = (number(pull.repository_id), number(pull.number));
     let at = app.clock.now();
     let change = change(pull, files, revert);
-    let history = history(app, pull, &change, at).await?;
-    let facts = Facts {
+    let mut history = history(app, pull, &change, at).await?;
+    if let Ok(history) = &mut history {
+        let left = people::left(installation, pull, cold);
+        let asking = people::Asking { app, installation, repo, repository_id: id, left };
+        history.knowers = asking.who(std::mem::take(&mut history.knowers), &pull.author.login).await;
+    }
+    let mut facts = Facts {
         at,
         repository: pull.repository.to_string(),
         review: pull.review.clone(),
@@ -48,8 +55,10 @@ pub(super) async fn facts(
         change,
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
         overridden,
+        series: Vec::new(),
         lacking: lacking(app, installation, &pull.permissions).await?,
     };
+    facts.series = series::parts(app, id, &facts).await?;
     Ok((facts, policy.policy))
 }
 
@@ -63,9 +72,10 @@ async fn history(
     let wanted = mirrors::Wanted {
         repository_id: number(pull.repository_id),
         pull_request: number(pull.number),
+        name: pull.repository.name(),
         branch: &pull.base_ref,
         base_sha: &pull.base_sha,
-        author: pull.head_author.as_deref(),
+        author: pull.head_author.as_ref().map_or(mirrors::Whose::Untold, mirrors::Whose::One),
         landed: pull.state == ChangeState::Merged,
     };
     mirrors::history(app, &wanted, change, at).await

@@ -14,12 +14,14 @@ mod metrics;
 mod mirrors;
 mod overrides;
 mod pages;
+mod people;
 mod process;
 mod recover;
 mod retention;
 mod reverts;
 mod rotation;
 mod route;
+mod series;
 mod server;
 mod stored;
 mod sweep;
@@ -180,6 +182,8 @@ pub(crate) struct App {
     bodies: body::Allowance,
     /// Mirrors of repositories, if any are kept.
     mirrors: Option<mirrors::Mirrors>,
+    /// What GitHub said of those who could be asked.
+    people: people::People,
     /// Work that comes round.
     turns: turns::Turns,
     /// When work began again after an outage, in milliseconds since 1970; nothing that was read before it counts as
@@ -260,6 +264,7 @@ impl Service {
             credentials: health::Credentials::default(),
             bodies: body::Allowance::default(),
             mirrors: operations.mirrors.map(mirrors::Mirrors::new),
+            people: people::People::default(),
             turns: turns::Turns::default(),
             resumed_at,
         });

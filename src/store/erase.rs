@@ -52,6 +52,7 @@ impl Store {
             BRANCHES,
             WAITS,
             MIRROR,
+            RECENT_PULLS,
         ]
         .into_iter()
         .map(|sql| (sql, rows()))
@@ -106,6 +107,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     BRANCHES,
     WAITS,
     MIRROR,
+    RECENT_PULLS,
     JOBS,
     REPOSITORY,
     INSTALLATIONS,
@@ -207,6 +209,14 @@ const MIRROR: &str = concat!(
     "\
 DELETE FROM mirrors WHERE repository_id IN ( \
   SELECT repository_id FROM mirrors WHERE repository_id = $1 LIMIT $3) AND ",
+    left!()
+);
+
+const RECENT_PULLS: &str = concat!(
+    "\
+DELETE FROM recent_pulls WHERE (repository_id, pull_request) IN ( \
+  SELECT repository_id, pull_request FROM recent_pulls WHERE repository_id = $1 \
+  ORDER BY pull_request LIMIT $3) AND ",
     left!()
 );
 

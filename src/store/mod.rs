@@ -25,6 +25,7 @@ mod models;
 mod overrides;
 mod path;
 mod policies;
+mod recent_pulls;
 mod recovery;
 mod sqlite;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use mirrors::{DueMirror, MirrorCounts, MirrorRequest, MirrorRow, ReadBranch}
 pub use overrides::{Ended, Move};
 pub use path::StorePath;
 pub use policies::PolicyRow;
+pub use recent_pulls::{RECENT_PULLS_LIMIT, RecentPull};
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
 
 use db::Db;
@@ -146,6 +148,7 @@ const STATEMENTS: &[&[&str]] = &[
     assessments::STATEMENTS,
     models::STATEMENTS,
     policies::STATEMENTS,
+    recent_pulls::STATEMENTS,
     http_cache::STATEMENTS,
     inspect::STATEMENTS,
     installations::STATEMENTS,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mergecast::{
-    github::sim::{Delivery, Fault, FaultKind, FaultOn, PullHandle, Times},
+    github::sim::{Delivery, Fault, FaultKind, FaultOn, PullHandle, PullSpec, Times},
     store::{DeliveryState, NewDelivery},
 };
 
@@ -112,7 +112,9 @@ fn a_backlog_is_worked_off_whole() {
     run_test(async |mut ctx| {
         ctx.stop_service().await;
         let shop = ctx.repository();
-        let pulls: Vec<_> = (0..20).map(|n| shop.open(change(n))).collect();
+        // By different people: pull requests of one are scored again for one another.
+        let by = |n: usize| PullSpec { author: format!("dev{n}"), ..change(n) };
+        let pulls: Vec<_> = (0..20).map(|n| shop.open(by(n))).collect();
         pulls.iter().for_each(|pull| pull.label("later"));
         ctx.sim.settle().await;
         let sent = ctx.sim.deliveries();

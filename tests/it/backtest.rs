@@ -9,7 +9,7 @@ const DAY: u64 = 24 * 60 * 60;
 const START: u64 = 1_700_000_000;
 
 /// Exit code, standard output and standard error.
-fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mergecast"));
     command.current_dir(directory).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("LANG", "C.UTF-8").env("HOME", directory).arg("backtest").args(arguments);
@@ -19,12 +19,12 @@ fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// Object ids differ from their first digits on, as real ones do.
-fn sha(place: u64) -> String {
+pub(crate) fn sha(place: u64) -> String {
     format!("{:08x}{:032x}", (place + 1) * 0x0101_0101 % 0xffff_fff1, place + 1)
 }
 
 /// One change a day. Each tenth, which touches the ledger, is rolled back two days later; each 25th is by a bot.
-fn stream(changes: u64) -> String {
+pub(crate) fn stream(changes: u64) -> String {
     let mut text = String::new();
     for place in 0..changes {
         let undoes = place >= 2 && (place - 2).is_multiple_of(10);
@@ -42,7 +42,7 @@ fn stream(changes: u64) -> String {
     text
 }
 
-fn with_stream(changes: u64) -> tempfile::TempDir {
+pub(crate) fn with_stream(changes: u64) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("shop.changes.jsonl"), stream(changes)).unwrap();
     directory

@@ -3,11 +3,13 @@
 //! Only GitHub is simulated. Webhooks are signed and arrive over HTTP, the database is a file, and nothing is shown
 //! before its check run stands on the simulated GitHub, once and completed.
 
+mod past;
 mod story;
 
 use std::{io::Write, net::Ipv4Addr, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use url::Url;
 
 use super::output::Terminal;
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
         sim::{PullHandle, Sim, SimCheckRun, SimOptions},
     },
     report::{check_run::NAME, terminal},
-    service::{Links, Operations, Service, Settings, Stored, Timing},
+    service::{Links, MirrorSettings, Operations, Service, Settings, Stored, Timing},
     store::{Store, StoreOptions, StorePath},
 };
 
@@ -35,7 +37,9 @@ struct Stage {
     chapter: &'static str,
     /// What came out so far, for the end.
     shown: Vec<Shown>,
-    /// Holds the database; deleted at the end.
+    /// The newest commit of what was before the story; `None` without git, and without history then.
+    tip: Option<String>,
+    /// Holds the database, the mirror and what it mirrors; deleted at the end.
     _directory: tempfile::TempDir,
 }
 
@@ -80,6 +84,17 @@ impl Stage {
             AppCredentials { app_id: app.app_id, client_id: Some(app.client_id), private_key_pem: app.private_key_pem };
         let urls = Urls::new(sim.api_url().parse()?)?;
         let listen = super::serve::free_port(Ipv4Addr::LOCALHOST.into()).await?;
+        let past = past::make(directory.path(), clock.now());
+        let (mirrors, tip) = match past {
+            Ok((base, tip)) => {
+                let url = Url::from_file_path(base).map_err(|()| anyhow!("the temporary directory has no address"))?;
+                (Some(MirrorSettings::new(directory.path().join("data"), url)), Some(tip))
+            }
+            Err(error) => {
+                anstream::eprintln!("The story has no history behind it: {error:#}");
+                (None, None)
+            }
+        };
         let links = Links { public_url: Some(format!("http://{listen}")), github_url: Some(sim.api_url()) };
         let service = Service::start(Settings {
             listen,
@@ -97,12 +112,12 @@ impl Stage {
             workers: 4,
             clock,
             timing: Timing { burst: Duration::from_millis(300), ..Timing::default() },
-            operations: Operations::default(),
+            operations: Operations { mirrors, ..Operations::default() },
         })
         .await?;
         sim.deliver_to(&format!("http://{}/webhooks/github", service.address()));
         let shown = Vec::new();
-        Ok(Self { sim, service, store, links, terminal, chapter: "", shown, _directory: directory })
+        Ok(Self { sim, service, store, links, terminal, chapter: "", shown, tip, _directory: directory })
     }
 
     /// Waits until every webhook is delivered and everything that followed from it is done.

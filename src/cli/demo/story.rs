@@ -30,7 +30,11 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     for person in ["nora", "mia", "noah", "omar", "ada", "lin"] {
         shop.member(person, Permission::Write);
     }
-    shop.base_files(base());
+    let base = base();
+    shop.base_files(match &stage.tip {
+        Some(tip) => base.id(tip),
+        None => base,
+    });
     small_and_safe(stage, &shop).await?;
     large_and_entropic(stage, &shop).await?;
     destructive_migration(stage, &shop).await?;
@@ -64,7 +68,7 @@ fn base() -> Edits {
     edits
 }
 
-const APPS: &[(&str, &[&str])] = &[
+pub(super) const APPS: &[(&str, &[&str])] = &[
     ("payments", &["charge", "refund", "ledger", "webhooks"]),
     ("catalog", &["search", "prices", "stock"]),
     ("web", &["cart", "checkout", "session", "layout"]),

@@ -19,6 +19,9 @@ const CHECK: &str = "mirrors";
 
 /// Whether mirrors can be kept, and how those that are there are.
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
+    if !config.mirrors {
+        return vec![Finding::ok(CHECK, "off: MERGECAST_MIRRORS says so, and scores are made without history")];
+    }
     if is_of_another_github(config) {
         let fix = "set GITHUB_GIT_URL to the address below which this GitHub's repositories are cloned";
         return vec![Finding::warn(CHECK, "none are kept: git remotes would be looked for at github.com", fix)];

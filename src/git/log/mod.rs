@@ -169,6 +169,9 @@ impl Repository {
 
     /// Name of the repository where it came from, without its owner: what its own pull requests call it.
     fn remote_name(&self) -> Option<String> {
+        if let Some(name) = &self.called {
+            return Some(name.clone());
+        }
         let url = self.git.config("remote.origin.url")?;
         let last = url.trim_end_matches('/').rsplit(['/', ':', '\\']).next()?;
         let name = last.strip_suffix(".git").unwrap_or(last);

@@ -220,6 +220,7 @@ fn landed(pair: Pair, step: &Step, lines: bool, name: Option<&str>) -> Landed {
     let message = titled(&commit, merged.as_ref());
     let Said { pull_request, revision, title, revert, reland, mut undoes } = message::read(&message, name);
     let author = merged.as_ref().unwrap_or(&commit);
+    let written = merged.as_ref().map(|merged| merged.sha.clone());
     if let Some(merged) = &merged
         && revert
         && !undoes.iter().any(|claim| matches!(claim, Claim::Commit(_)))
@@ -233,6 +234,7 @@ fn landed(pair: Pair, step: &Step, lines: bool, name: Option<&str>) -> Landed {
     let author = Author::named(&author.name);
     Landed {
         contact,
+        written,
         lines,
         sha: commit.sha,
         at: commit.at,

@@ -117,6 +117,59 @@ impl Mirror {
         Ok(Fetched { default_branch: offered.default_branch, tips, changed })
     }
 
+    /// Fetches the `.mailmap` of the default branch, the one content that a mirror holds, unless it is here.
+    ///
+    /// # Errors
+    /// The remote does not give it; the mirror is as it was.
+    pub fn fetch_mailmap(&self, remote: &Remote, watch: &Watch<'_>) -> Result<(), MirrorError> {
+        let Some(id) = self.mailmap_named() else { return Ok(()) };
+        if self.holds(&id) {
+            return Ok(());
+        }
+        // As git itself fetches what a partial clone lacks: nothing is told of what is here, since it leads to it.
+        let arguments = [
+            "-c",
+            "fetch.negotiationAlgorithm=noop",
+            "fetch",
+            "--filter=blob:none",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--refmap=",
+            "--stdin",
+            "origin",
+        ];
+        run::remote(&self.directory, remote, &arguments.map(str::to_owned), &format!("{id}\n"), watch).map(drop)
+    }
+
+    /// Object id of the `.mailmap` of the default branch, if it is here: git then names authors by it.
+    pub fn mailmap(&self) -> Option<String> {
+        self.mailmap_named().filter(|id| self.holds(id))
+    }
+
+    /// The name that the mirror's `.mailmap` gives an author; `None` if git cannot be asked.
+    pub fn mapped(&self, name: &str, email: &str) -> Option<String> {
+        let plain = |text: &str| text.replace(|c: char| c.is_control() || "<>".contains(c), "");
+        let contact = format!("{} <{}>", plain(name), plain(email));
+        let answer = self.git().run(&["check-mailmap", "--", &contact]).ok()?;
+        let answer = String::from_utf8_lossy(&answer);
+        answer.rsplit_once('<').map(|(name, _)| name.trim().to_owned()).filter(|name| !name.is_empty())
+    }
+
+    /// What the default branch has as `.mailmap`, whether it is here or not.
+    fn mailmap_named(&self) -> Option<String> {
+        let listed = self.git().run(&["ls-tree", "HEAD", "--", ".mailmap"]).ok()?;
+        let listed = String::from_utf8_lossy(&listed);
+        // A symbolic link would be read as what it says, not as what it leads to.
+        let id = listed.strip_prefix("100644 blob ").or_else(|| listed.strip_prefix("100755 blob "))?;
+        id.split_once('\t').map(|(id, _)| id.to_owned())
+    }
+
+    fn holds(&self, id: &str) -> bool {
+        self.git().run(&["cat-file", "-e", id]).is_ok()
+    }
+
     /// Tip of a mirrored branch; `None` if it is not mirrored.
     pub fn tip(&self, branch: &BranchName) -> Option<String> {
         let tips = self.tips().ok()?;

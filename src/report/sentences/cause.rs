@@ -99,7 +99,7 @@ fn raised_by(measure: &Measure) -> Option<String> {
         Evidence::Developers { people, .. } => text(count(*people), " people change these files"),
         Evidence::LastChanged { .. } => Some("files change often".to_owned()),
         Evidence::CoChange(_) => Some("usual companions untouched".to_owned()),
-        Evidence::Series(_) => Some("part of a series".to_owned()),
+        Evidence::Series(_) | Evidence::SeriesParts(_) => Some("part of a series".to_owned()),
         Evidence::Relands => Some("a re-land".to_owned()),
         Evidence::CoveredLines { executable, covered } => {
             text(count(executable.saturating_sub(*covered)), " changed lines untested")

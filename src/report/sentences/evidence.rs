@@ -116,7 +116,8 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
         | Evidence::Developers { .. }
         | Evidence::LastChanged { .. }
         | Evidence::CoChange(_)
-        | Evidence::Series(_) => history::sentence(evidence),
+        | Evidence::Series(_)
+        | Evidence::SeriesParts(_) => history::sentence(evidence),
         Evidence::CoveredLines { executable, covered } => say![
             count(*covered),
             " of ",

@@ -10,6 +10,9 @@ use crate::risk::{
     signal::{Evidence, Thing},
 };
 
+/// Pull requests of a series that are named.
+const PARTS_NAMED_MAX: usize = 4;
+
 /// The sentence of evidence from history; empty for other evidence.
 pub(super) fn sentence(evidence: &Evidence) -> Sentence {
     match evidence {
@@ -62,6 +65,19 @@ pub(super) fn sentence(evidence: &Evidence) -> Sentence {
             count(added.saturating_add(*deleted)),
             " lines, counted with this one"
         ],
+        Evidence::SeriesParts(parts) => {
+            let lines = parts.iter().map(|part| part.added.saturating_add(part.deleted)).fold(0, u64::saturating_add);
+            // As code, so that GitHub makes no link of it.
+            let named = parts.iter().take(PARTS_NAMED_MAX).map(|part| say![name(&format!("#{}", part.number))]);
+            let more = parts.len().saturating_sub(PARTS_NAMED_MAX);
+            let named = Sentence::joined(named, ", ");
+            let named = if more == 0 { named } else { named.then(" and ").then(count(more)).then(" more") };
+            say!["together with "]
+                .with(named)
+                .then(" by the same author, pushed within a day in the same place: ")
+                .then(count(lines))
+                .then(" lines, counted with this one")
+        }
         _ => Sentence::default(),
     }
 }

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Reason, Source, Unknown};
+
 /// What the repository's history says of a change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
@@ -40,6 +42,9 @@ pub struct History {
     pub rollbacks_recent: f64,
     /// Days since a change to any touched file was rolled back.
     pub rollback_days: Option<f64>,
+    /// The change is that of several people, or of nobody who is known: whatever is told of its author here is of nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub authorless: bool,
     /// Touched files that existed before.
     pub existing: u64,
     /// How many of those the author has changed before.
@@ -56,7 +61,7 @@ pub struct History {
     pub developers: u64,
     /// People besides the author who have done so in the last 14 days.
     pub others_14d: u64,
-    /// Whom one could ask who knows files that the author does not, most knowing first.
+    /// Whom one could ask who knows files that the author does not, most knowing first. On GitHub: people who may write.
     pub knowers: Vec<Knower>,
     /// Earlier changes to the touched file with most of them; old ones count less (half-life 180 days).
     pub churn: f64,
@@ -75,6 +80,11 @@ pub struct History {
 impl History {
     /// How many items the lists hold at most.
     pub const LISTED: usize = 10;
+
+    /// Why nothing is known of how the author stands to the files, if that is so.
+    pub fn without_author(&self) -> Option<Unknown> {
+        self.authorless.then_some(Unknown { source: Source::History, reason: Reason::NotApplicable })
+    }
 }
 
 /// Rates of rollback of several things that a change touches, each shrunk to the repository's own with the weight of 20
@@ -103,6 +113,9 @@ pub struct Failures {
 pub struct Knower {
     /// Login with `@`, or the git author's name in a local repository. Untrusted.
     pub name: String,
+    /// A commit that they wrote, for as long as it is not known who they are on GitHub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Which of the files that the author does not know, at most [`History::LISTED`]. Untrusted.
     pub files: Vec<String>,
 }
@@ -129,6 +142,19 @@ pub struct Series {
     pub added: u64,
     /// Lines that they deleted there.
     pub deleted: u64,
+}
+
+/// A pull request that is part of the same series as the change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesPart {
+    /// Number.
+    pub number: u64,
+    /// Effective lines that it adds outside of tests and docs.
+    pub added: u64,
+    /// Effective lines that it deletes there.
+    pub deleted: u64,
+    /// It is on the base branch by now.
+    pub merged: bool,
 }
 
 /// How ripe changes of one score came out.

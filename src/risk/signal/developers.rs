@@ -20,6 +20,9 @@ pub(super) static SIGNAL: Signal = Signal {
 
 fn measure(view: &View<'_>) -> Reading {
     let history = view.facts.history.as_ref().map_err(Clone::clone)?;
+    if let Some(unknown) = history.without_author() {
+        return Err(unknown);
+    }
     let (people, others) = (history.developers, history.others_14d);
     let evidence = vec![Evidence::Developers { people, others_14d: others }];
     Ok(Measure { value: people as f64, terms: vec![ln1p(people), ln1p(others)], evidence })

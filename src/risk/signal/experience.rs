@@ -25,11 +25,16 @@ pub(super) static SIGNAL: Signal = Signal {
     measure,
 };
 
+/// People who are named to be asked.
+const ASKED_MAX: usize = 3;
 /// Share of unfamiliar files where there is no file to be familiar with.
 const NONE_EXISTED: f64 = 0.5;
 
 fn measure(view: &View<'_>) -> Reading {
     let history = view.facts.history.as_ref().map_err(Clone::clone)?;
+    if let Some(unknown) = history.without_author() {
+        return Err(unknown);
+    }
     let known = history.familiar.saturating_add(read_by_those_who_know(view, history)).min(history.existing);
     let unfamiliar = if history.existing == 0 { NONE_EXISTED } else { 1.0 - share(known, history.existing) };
     let directories = 1.0 - share(history.directories_familiar, history.directories_touched.max(1));
@@ -39,7 +44,7 @@ fn measure(view: &View<'_>) -> Reading {
         files: knower.files.len() as u64,
     };
     if known < history.existing {
-        evidence.extend(history.knowers.iter().map(ask));
+        evidence.extend(history.knowers.iter().take(ASKED_MAX).map(ask));
     }
     Ok(Measure {
         value: 1.0 - unfamiliar,
@@ -88,6 +93,7 @@ mod tests {
         let mut facts = pull_request("x", Vec::new());
         let knower = |name: &str, files: &[&str]| Knower {
             name: name.to_owned(),
+            commit: None,
             files: files.iter().map(|file| (*file).to_owned()).collect(),
         };
         let reviewer = facts.review.as_ref().unwrap().opinions[0].reviewer.clone();

@@ -3,7 +3,7 @@
 
 use super::{
     diff::View,
-    facts::{CoChange, Facts, Failures, Known, Reason, Series, Source, Unknown},
+    facts::{CoChange, Facts, Failures, Known, Reason, Series, SeriesPart, Source, Unknown},
 };
 
 mod age;
@@ -350,6 +350,8 @@ pub enum Evidence {
     CoChange(CoChange),
     /// The author's changes in the same directories in the last 24 hours.
     Series(Series),
+    /// The author's other pull requests in the same places within a day.
+    SeriesParts(Vec<SeriesPart>),
     /// How well the author knows the touched files.
     Familiarity {
         /// Touched files that existed before.

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
+
 use super::{
-    super::number,
+    super::{mirrors, number},
     Work, base_branch,
     members::{Member, members_overridden},
 };
@@ -12,7 +14,9 @@ use crate::{
     config::repository::RepositoryPolicy,
     github::Comparison,
     risk::{
-        facts::{Author, AuthorKind, Change, ChangeState, Facts, FileChange, Known, Reason, Revert, Source, Unknown},
+        facts::{
+            Author, AuthorKind, Change, ChangeState, Facts, FileChange, History, Known, Reason, Revert, Source, Unknown,
+        },
         merge_group::{MergeGroup, ProvenRevert},
         patch::{LineKind, Patch},
         paths::{self, PathKind},
@@ -60,41 +64,59 @@ impl Made<'_> {
         let (files, files_total) = self.files(compared.files, compared.complete).await?;
         let mut merge_group = self.merge_group().await?;
         merge_group.reverts = self.reverts(&files).await?;
+        let change = Change {
+            pull_request: None,
+            title: title(&merge_group),
+            merge_group: Some(merge_group),
+            author: Author { login: "merge queue".to_owned(), kind: AuthorKind::Human },
+            head_sha: self.group.head_sha.clone(),
+            base_sha: compared.merge_base_sha,
+            base_ref: base_branch(self.group).to_owned(),
+            from_fork,
+            draft: false,
+            state: ChangeState::Open,
+            created_at: None,
+            labels: Vec::new(),
+            commits: compared.commits,
+            commits_total: compared.commits_total,
+            files,
+            files_total,
+            revert: Ok(None),
+        };
+        let at = self.work.app.clock.now();
+        let history = self.history(&change, at).await?;
         Ok(Facts {
-            at: self.work.app.clock.now(),
+            at,
             repository: self.work.repo.to_string(),
-            change: Change {
-                pull_request: None,
-                title: title(&merge_group),
-                merge_group: Some(merge_group),
-                author: Author { login: "merge queue".to_owned(), kind: AuthorKind::Human },
-                head_sha: self.group.head_sha.clone(),
-                base_sha: compared.merge_base_sha,
-                base_ref: base_branch(self.group).to_owned(),
-                from_fork,
-                draft: false,
-                state: ChangeState::Open,
-                created_at: None,
-                labels: Vec::new(),
-                commits: compared.commits,
-                commits_total: compared.commits_total,
-                files,
-                files_total,
-                revert: Ok(None),
-            },
+            change,
             review: only_of_one(Source::Reviews),
             ownership: only_of_one(Source::Codeowners),
             checks: only_of_one(Source::Checks),
             declared: self.policy.declared.clone(),
-            history: Err(Unknown::not_connected(Source::History)),
+            history,
             coverage: Err(Unknown::not_connected(Source::Coverage)),
             runtime: Err(Unknown::not_connected(Source::Datadog)),
             recent_scores: self.recent_scores(NO_PULL_REQUEST).await?,
             // The overrides of its pull requests stand beside them.
             overridden: None,
             // What the installation lacks is said where people read it: on the pull requests.
+            series: Vec::new(),
             lacking: None,
         })
+    }
+
+    /// What the history of the base branch says of the whole. It has as many authors as pull requests.
+    async fn history(&self, change: &Change, at: DateTime<Utc>) -> Result<Known<History>, StoreError> {
+        let wanted = mirrors::Wanted {
+            repository_id: self.group.repository_id,
+            pull_request: NO_PULL_REQUEST,
+            name: self.work.repo.name(),
+            branch: base_branch(self.group),
+            base_sha: &self.base,
+            author: mirrors::Whose::Several,
+            landed: false,
+        };
+        mirrors::history(self.work.app, &wanted, change, at).await
     }
 
     /// Changed files, and how many there are. What GitHub left out of a long list is taken from what is known of the pull

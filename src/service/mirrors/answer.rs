@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{super::App, Mirrors, fetch, histories::Loaded};
 use crate::{
     clock::Stopwatch,
+    github::GitAuthor,
     history::Author,
     risk::facts::{self, Change, Known, Reason, Source, Unknown},
     store::{MirrorRequest, StoreError},
@@ -23,13 +24,24 @@ const ALMOST: u8 = 99;
 pub(in super::super) struct Wanted<'a> {
     pub(in super::super) repository_id: i64,
     pub(in super::super) pull_request: i64,
+    /// Name of the repository today, without its owner. Untrusted.
+    pub(in super::super) name: &'a str,
     /// Name of the base branch. Untrusted.
     pub(in super::super) branch: &'a str,
     pub(in super::super) base_sha: &'a str,
-    /// Name of the head commit's author. Untrusted; it is not kept.
-    pub(in super::super) author: Option<&'a str>,
+    pub(in super::super) author: Whose<'a>,
     /// It was merged: the base branch holds it by now.
     pub(in super::super) landed: bool,
+}
+
+/// Whose the change is. Nothing of it is kept.
+pub(in super::super) enum Whose<'a> {
+    /// That of one person, as the head commit has it.
+    One(&'a GitAuthor),
+    /// That of several people, or of nobody known.
+    Several,
+    /// GitHub does not tell.
+    Untold,
 }
 
 /// How a branch's history stands to a base commit.
@@ -46,7 +58,8 @@ enum Standing {
     Failed(String, Option<Arc<Loaded>>),
 }
 
-/// What the history of the base branch, as far as it is mirrored at `at`, says of a change.
+/// What the history of the base branch, as far as it is mirrored at `at`, says of a change. Whom to ask bears the names
+/// that git has.
 pub(in super::super) async fn history(
     app: &App,
     wanted: &Wanted<'_>,
@@ -62,18 +75,33 @@ pub(in super::super) async fn history(
     if !fetch::is_branch(wanted.branch) {
         return Ok(unavailable("the base branch has a name that git refuses"));
     }
-    let Some(author) = wanted.author else {
+    if matches!(wanted.author, Whose::Untold) {
         return Ok(unavailable("GitHub does not name the author of the head commit"));
-    };
+    }
     Ok(match settled(app, mirrors, wanted).await? {
         Ok(loaded) => {
-            let mut history = loaded.history.about(change, Author::named(author), at.timestamp());
-            // Whoever has no login here cannot be asked here.
-            history.knowers.retain(|knower| knower.name.starts_with('@'));
+            let author = author(mirrors, wanted, &loaded).await;
+            // A number that is nobody's.
+            let mut history = loaded.history.about(change, author.unwrap_or_default(), at.timestamp());
+            if author.is_none() {
+                history.authorless = true;
+                history.knowers.clear();
+            }
             Ok(history)
         }
         Err(reason) => unknown(reason),
     })
+}
+
+/// The author of the change as the history knows people; `None` if it has no single one.
+async fn author(mirrors: &Mirrors, wanted: &Wanted<'_>, loaded: &Loaded) -> Option<Author> {
+    let Whose::One(GitAuthor { name, email }) = wanted.author else { return None };
+    if loaded.mailmap.is_none() {
+        return Some(Author::named(name));
+    }
+    let (place, own, email) = (mirrors.place(wanted.repository_id), name.clone(), email.clone());
+    let mapped = tokio::task::spawn_blocking(move || fetch::mapped(&place, &own, &email)).await.ok().flatten();
+    Some(Author::named(mapped.as_deref().unwrap_or(name)))
 }
 
 /// The history to answer from, or why there is none.
@@ -201,9 +229,10 @@ async fn standing(
 async fn load(mirrors: &Mirrors, wanted: &Wanted<'_>) -> Standing {
     let Wanted { repository_id, branch, base_sha, .. } = *wanted;
     let Some(_alone) = Loading::begin(mirrors, repository_id, branch) else { return Standing::Loading(ALMOST) };
-    let (place, name) = (mirrors.place(repository_id), branch.to_owned());
+    let (place, own, base) = (mirrors.place(repository_id), wanted.name.to_owned(), branch.to_owned());
     let watch = Stopwatch::start();
-    let reading = tokio::task::spawn_blocking(move || fetch::load(&place, &name, &|| watch.elapsed() >= PATIENCE));
+    let reading =
+        tokio::task::spawn_blocking(move || fetch::load(&place, &base, &own, &|| watch.elapsed() >= PATIENCE));
     let Ok(Some(loaded)) = reading.await else { return Standing::Behind(None) };
     let loaded = Arc::new(loaded);
     mirrors.histories().keep(repository_id, branch, loaded.clone());

@@ -110,19 +110,26 @@ pub(super) fn run(
     let fetching = |progress: crate::git::mirror::Progress| told(share(0, FETCHED, progress.of_fetch()));
     let watch = Watch { stopped, progress: &fetching, deadline: DEADLINE };
     let fetched = mirror.fetch(&remote, &branches, &watch)?;
+    if let Err(error) = mirror.fetch_mailmap(&remote, &watch) {
+        if matches!(error, MirrorError::Stopped) {
+            return Err(error.into());
+        }
+        tracing::warn!(%error, "the repository's .mailmap could not be fetched; names count as they are written");
+    }
+    let mailmap = mirror.mailmap();
     fs::create_dir_all(&work.place.histories).map_err(MirrorError::from)?;
     let mut histories = Vec::new();
     let count = u32::try_from(fetched.tips.len()).unwrap_or(1).max(1);
     for (at, (branch, tip)) in (0_u32..).zip(&fetched.tips) {
         let known = work.known.get(branch.as_str());
         let loaded = match known {
-            Some(known) if known.tip == *tip => known.clone(),
+            Some(known) if known.tip == *tip && known.mailmap == mailmap => known.clone(),
             _ => {
                 let each = (100 - FETCHED) / count;
                 let from = FETCHED + at * (100 - FETCHED) / count;
                 let reading = |percent: u8| told(share(from, from + each, percent));
-                let file = file(&work.place, branch.as_str());
-                Arc::new(read::history(&mirror, branch, &file, &reading, stopped)?)
+                let file = file(&work.place, branch.as_str(), mailmap.as_deref());
+                Arc::new(read::history(&mirror, branch, &file, &work.name, &reading, stopped)?)
             }
         };
         histories.push((branch.as_str().to_owned(), loaded));
@@ -135,10 +142,16 @@ pub(super) fn run(
 }
 
 /// Reads the history of a branch again that was read before; `None` if the mirror or the branch is gone.
-pub(super) fn load(place: &Place, branch: &str, stopped: &dyn Fn() -> bool) -> Option<Loaded> {
+pub(super) fn load(place: &Place, branch: &str, name: &str, stopped: &dyn Fn() -> bool) -> Option<Loaded> {
     let branch = BranchName::new(branch)?;
     let mirror = Mirror::at(place.mirror.clone());
-    read::history(&mirror, &branch, &file(place, branch.as_str()), &|_| {}, stopped).ok()
+    let file = file(place, branch.as_str(), mirror.mailmap().as_deref());
+    read::history(&mirror, &branch, &file, name, &|_| {}, stopped).ok()
+}
+
+/// The name by which the `.mailmap` of a mirror knows an author; `None` if it cannot be asked.
+pub(super) fn mapped(place: &Place, name: &str, email: &str) -> Option<String> {
+    Mirror::at(place.mirror.clone()).mapped(name, email)
 }
 
 /// Whether the mirror holds a commit.
@@ -168,14 +181,18 @@ pub(super) fn on_disk(directory: &std::path::Path) -> Vec<i64> {
     ids.into_iter().collect()
 }
 
-/// The file of a branch's history. Its name is a hash: no name from outside becomes a path.
-fn file(place: &Place, branch: &str) -> PathBuf {
-    place.histories.join(format!("{}.bin", hex::encode(&Sha256::digest(branch)[..16])))
+/// The file of a branch's history. Its name is a hash: no name from outside becomes a path. With another `.mailmap` people
+/// are others, and it is another history.
+fn file(place: &Place, branch: &str, mailmap: Option<&str>) -> PathBuf {
+    // No branch's name holds a zero.
+    let digest = Sha256::digest(format!("{branch}\0{}", mailmap.unwrap_or_default()));
+    place.histories.join(format!("{}.bin", hex::encode(&digest[..16])))
 }
 
 /// Files of branches that are not mirrored any more are of no use.
 fn forget_others(place: &Place, histories: &[(String, Arc<Loaded>)]) {
-    let kept: Vec<PathBuf> = histories.iter().map(|(branch, _)| file(place, branch)).collect();
+    let kept: Vec<PathBuf> =
+        histories.iter().map(|(branch, loaded)| file(place, branch, loaded.mailmap.as_deref())).collect();
     for entry in fs::read_dir(&place.histories).into_iter().flatten().filter_map(Result::ok) {
         if !kept.contains(&entry.path()) {
             // It only takes room; the next fetch tries again.

@@ -12,6 +12,8 @@ pub(super) struct Loaded {
     pub(super) history: History,
     /// Object id of the newest commit in it.
     pub(super) tip: String,
+    /// Object id of the `.mailmap` that its authors are named by.
+    pub(super) mailmap: Option<String>,
     /// Bytes of its file.
     pub(super) bytes: u64,
 }
@@ -68,7 +70,9 @@ mod tests {
 
     #[test]
     fn what_was_not_used_for_longest_goes_and_the_newest_stays() {
-        let loaded = |tip: &str, bytes| Arc::new(Loaded { history: History::default(), tip: tip.to_owned(), bytes });
+        let loaded = |tip: &str, bytes| {
+            Arc::new(Loaded { history: History::default(), tip: tip.to_owned(), mailmap: None, bytes })
+        };
         let mut histories = Histories::default();
         let tips =
             |histories: &Histories| histories.kept.iter().map(|kept| kept.loaded.tip.clone()).collect::<Vec<_>>();

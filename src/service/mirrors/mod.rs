@@ -25,7 +25,7 @@ use crate::{
     clock::Stopwatch,
     store::{MirrorRequest, StoreError},
 };
-pub(super) use answer::{Wanted, history};
+pub(super) use answer::{Wanted, Whose, history};
 pub(super) use keep::keep;
 
 use histories::Histories;

@@ -11,12 +11,13 @@ use crate::{
     risk::Model,
 };
 
-/// Reads the history of a branch up to its tip, going on from what `file` holds of it, and keeps it there. `told` hears of
-/// the share that is done, 0-100.
+/// Reads the history of a branch up to its tip, going on from what `file` holds of it, and keeps it there. `name` is what
+/// the repository calls itself, without its owner. `told` hears of the share that is done, 0-100.
 pub(super) fn history(
     mirror: &Mirror,
     branch: &BranchName,
     file: &Path,
+    name: &str,
     told: &dyn Fn(u8),
     stopped: &dyn Fn() -> bool,
 ) -> Result<Loaded, MirrorError> {
@@ -26,10 +27,11 @@ pub(super) fn history(
         if stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     // Contents are not there to be counted.
-    let mined = mine(&mirror.repository()?, &tip, Lines::Skipped, Model::baseline(), Some(file), &mut progress)?;
+    let mined =
+        mine(&mirror.repository()?.called(name), &tip, Lines::Skipped, Model::baseline(), Some(file), &mut progress)?;
     if let Some(error) = mined.unkept {
         tracing::warn!(%error, "a history could not be kept; after the next start it is read again");
     }
     let bytes = fs::metadata(file).map_or(0, |file| file.len());
-    Ok(Loaded { history: mined.history, tip, bytes })
+    Ok(Loaded { history: mined.history, tip, mailmap: mirror.mailmap(), bytes })
 }

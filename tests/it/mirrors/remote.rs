@@ -28,23 +28,29 @@ impl Remote {
         remote
     }
 
-    pub(super) fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         git(&self.path, arguments)
     }
 
     /// A commit by `author` that writes `path`, on top of a branch.
-    pub(super) fn commit(&self, branch: &str, author: &str, path: &str) -> String {
+    pub(crate) fn commit(&self, branch: &str, author: &str, path: &str) -> String {
+        let text = format!("text {}\n", self.count.load(Ordering::SeqCst)).repeat(50);
+        self.land(branch, author, &format!("Change {path}"), path, &text)
+    }
+
+    /// The same with a message and a text of its own.
+    pub(crate) fn land(&self, branch: &str, author: &str, message: &str, path: &str, text: &str) -> String {
         let count = self.count.fetch_add(1, Ordering::SeqCst);
         let parent = format!("refs/heads/{branch}");
         let on_top = git_try(&self.path, &["rev-parse", "--verify", "--quiet", &parent]);
         let from = on_top.map_or_else(String::new, |parent| format!("from {parent}\n"));
         // Before the instant at which every test begins.
         let time = 1_770_000_000 + count * 60;
-        let text = format!("text {count}\n").repeat(50);
         let stream = format!(
             "commit {parent}\nauthor {author} <{author}@example.com> {time} +0000\n\
-             committer {author} <{author}@example.com> {time} +0000\ndata <<.\nChange {path}\n.\n{from}\
+             committer {author} <{author}@example.com> {time} +0000\ndata {}\n{message}\n{from}\
              M 100644 inline {path}\ndata {}\n{text}\n",
+            message.len(),
             text.len()
         );
         let mut import = Command::new("git")
@@ -59,7 +65,7 @@ impl Remote {
     }
 
     /// The same, pushed to the simulated GitHub as well, which sends its webhook.
-    pub(super) fn push(&self, shop: &SimRepository, author: &str, path: &str) -> String {
+    pub(crate) fn push(&self, shop: &SimRepository, author: &str, path: &str) -> String {
         let sha = self.commit("main", author, path);
         shop.push_base(Edits::new().write(path, format!("text of {sha}\n")).message("Change it").by(author).id(&sha));
         sha
@@ -74,7 +80,7 @@ impl Remote {
     }
 }
 
-pub(super) fn git(directory: &Path, arguments: &[&str]) -> String {
+pub(crate) fn git(directory: &Path, arguments: &[&str]) -> String {
     git_try(directory, arguments).unwrap_or_else(|| panic!("git {arguments:?}"))
 }
 

@@ -271,7 +271,11 @@ impl<'s> Run<'s> {
         match name {
             "name" => scalar(own),
             "email" => scalar(email),
-            "user" => Ok(self.account(login)),
+            // Addresses of programs belong to no user.
+            "user" => {
+                let user = self.state.users.get(&login.to_lowercase());
+                Ok(user.filter(|u| !u.ghost && u.kind == UserKind::User).map(Node::User).into())
+            }
             _ => Err(Refused::Undefined),
         }
     }
