@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    diff::{View, globs},
+    diff::View,
     facts::{AuthorKind, Facts, SeriesPart},
     paths,
+    patterns::globs,
 };
 
 /// Places of one piece at most: a piece in more of them is a change of everything, and belongs to nothing.

@@ -1,7 +1,5 @@
 //! What a replayed history says of its scores.
 
-use std::{panic, thread};
-
 use super::{
     Change, Judged,
     named::{Named, best_and_worst},
@@ -147,36 +145,47 @@ pub struct Window {
 }
 
 impl Judged {
-    /// Measures the scores.
+    /// Measures the scores, and simpler scores beside them.
     pub fn report(&self) -> Report {
+        Report { compared: self.compare(), ..self.measure() }
+    }
+
+    /// Measures the scores, without a comparison.
+    pub fn measure(&self) -> Report {
         let mut counts = Counts::default();
         self.changes.iter().for_each(|change| counts.add(change.label));
-        let mut judged: Vec<&Change> = self.changes.iter().filter(|change| change.label.failed().is_some()).collect();
-        // Where clocks differ, the order of landing is not that of time; the sort keeps it among equal times.
-        judged.sort_by_key(|change| change.at);
-        let (past, test) = judged.split_at(test_start(judged.len()));
+        let judged = self.in_order();
+        let (_, test) = judged.split_at(test_start(judged.len()));
         let (catches, misses) = best_and_worst(&judged);
-        let distribution = distribution(test);
-        // Two shares of about the same work: the bootstraps take as long as a part of the reading.
-        let (compared, (all, test, windows)) = thread::scope(|scope| {
-            let compared = scope.spawn(|| compare(past, test));
-            let ours = (Part::of(&judged), Part::of(test), windows(&judged));
-            (compared.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), ours)
-        });
         Report {
             repository: self.repository.clone(),
             model: self.model.clone(),
             history: self.history,
             counts,
             reverts: self.reverts,
-            all,
-            test,
-            compared,
-            distribution,
-            windows,
+            all: Part::of(&judged),
+            test: Part::of(test),
+            compared: Vec::new(),
+            distribution: distribution(test),
+            windows: windows(&judged),
             catches,
             misses,
         }
+    }
+
+    /// Measures simpler scores. It takes as long as [`measure`](Self::measure) and needs nothing from it.
+    pub fn compare(&self) -> Vec<Compared> {
+        let judged = self.in_order();
+        let (past, test) = judged.split_at(test_start(judged.len()));
+        compare(past, test)
+    }
+
+    /// The judged changes. Where clocks differ, the order of landing is not that of time; the sort keeps it among equal
+    /// times.
+    fn in_order(&self) -> Vec<&Change> {
+        let mut judged: Vec<&Change> = self.changes.iter().filter(|change| change.label.failed().is_some()).collect();
+        judged.sort_by_key(|change| change.at);
+        judged
     }
 }
 
