@@ -1,7 +1,8 @@
 //! What reading a repository's history costs, beside what `git log` takes for the same commits in the same run: cold with
-//! lines, cold with paths only, and from the file in which it is kept.
+//! lines, cold with paths only, and from the file in which it is kept; and how much memory that took at most.
 //!
-//! `MERGECAST_REPOSITORY` names a clone; without it one of 10,000 commits is made.
+//! `MERGECAST_REPOSITORY` names a clone; without it one of 10,000 commits is made, or of as many as `MERGECAST_COMMITS`
+//! says. `MERGECAST_TURNS=1` is enough for the memory.
 
 use std::{
     fmt::Write as _,
@@ -29,14 +30,15 @@ const TURNS: usize = 5;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
+    let (commits, turns) = (number_in("MERGECAST_COMMITS", COMMITS)?, number_in("MERGECAST_TURNS", TURNS)?.max(1));
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let path = match std::env::var_os("MERGECAST_REPOSITORY") {
         Some(path) => PathBuf::from(path),
-        None => made(&directory.path().join("repository"))?,
+        None => made(&directory.path().join("repository"), commits)?,
     };
     let file = directory.path().join("history");
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
-    println!("{profile} build, medians of {TURNS} turns");
+    println!("{profile} build, medians of {turns} turns");
     println!("what | Mergecast | git log | ratio");
     let log = ["log", "--first-parent", "-M", "HEAD"];
     for (what, lines, format) in
@@ -44,6 +46,7 @@ fn main() -> Result<(), Failure> {
     {
         let mut read = 0;
         let (ours, gits) = in_turns(
+            turns,
             || mined(&path, lines, None).map(|fresh| read = changes(fresh)),
             || git(&path, &[&log[..], &[format]].concat()),
         )?;
@@ -53,11 +56,25 @@ fn main() -> Result<(), Failure> {
     mined(&path, Lines::Counted, Some(&file))?;
     let bytes = file.metadata()?.len();
     let (warm, open) = in_turns(
+        turns,
         || mined(&path, Lines::Counted, Some(&file)).map(|fresh| assert_eq!(fresh, Fresh::Unchanged)),
         || Ok(Repository::open(&path).map(drop)?),
     )?;
     println!("kept, {} KiB | {} ms | {} ms to find the repository |", bytes >> 10, warm.as_millis(), open.as_millis());
+    if let Some(peak) = peak_memory() {
+        println!("memory at most, git's own apart: {peak}");
+    }
     Ok(())
+}
+
+fn number_in(variable: &str, usual: usize) -> Result<usize, Failure> {
+    std::env::var(variable).map_or(Ok(usual), |text| Ok(text.parse()?))
+}
+
+/// The highest resident memory of this process so far, where the system tells it.
+fn peak_memory() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    Some(status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().to_owned())
 }
 
 fn changes(fresh: Fresh) -> u64 {
@@ -69,11 +86,12 @@ fn changes(fresh: Fresh) -> u64 {
 
 /// Medians of both, run one after the other so that both meet the same load of the machine.
 fn in_turns(
+    turns: usize,
     mut ours: impl FnMut() -> Result<(), Failure>,
     mut others: impl FnMut() -> Result<(), Failure>,
 ) -> Result<(Duration, Duration), Failure> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
-    for turn in 0..=TURNS {
+    for turn in 0..=turns {
         let started = Instant::now();
         ours()?;
         let between = Instant::now();
@@ -107,7 +125,7 @@ fn git(path: &Path, arguments: &[&str]) -> Result<(), Failure> {
 }
 
 /// Makes a repository in which each commit changes a few lines of one to five files.
-fn made(path: &Path) -> Result<PathBuf, Failure> {
+fn made(path: &Path, commits: usize) -> Result<PathBuf, Failure> {
     std::fs::create_dir_all(path)?;
     git(path, &["init", "--quiet", "--initial-branch=main"])?;
     let mut importer =
@@ -115,7 +133,7 @@ fn made(path: &Path) -> Result<PathBuf, Failure> {
     let mut input = std::io::BufWriter::new(importer.stdin.take().ok_or("no standard input")?);
     let mut random = fastrand::Rng::with_seed(7);
     let mut files: Vec<Vec<u32>> = (0..FILES).map(|_| (0..LINES).map(|_| random.u32(..)).collect()).collect();
-    for number in 0..COMMITS {
+    for number in 0..commits {
         let message = format!("Change {number} (#{number})\n\nIt had to be.");
         let author = number % 40;
         write!(
