@@ -307,17 +307,23 @@ fn is_team(owner: &str) -> bool {
     owner.starts_with('@') && owner.contains('/')
 }
 
-/// Whether git's person is this owner: by e-mail address, or by the login in an address that GitHub gives out, as the
-/// name, or before the `@` of any address. A guess, as git knows no logins.
+/// Whether git's person is this owner: by e-mail address; by the login in an address that GitHub gives out, or what stands
+/// before the `@` of any; by the name, or what logins are made of it. A guess, as git knows no logins.
 fn is(person: &Person, owner: &str) -> bool {
-    match owner.strip_prefix('@') {
-        None => person.email.eq_ignore_ascii_case(owner),
-        Some(login) => {
-            let local = person.email.split('@').next().unwrap_or_default();
-            let local = local.rsplit('+').next().unwrap_or(local);
-            person.name.eq_ignore_ascii_case(login) || local.eq_ignore_ascii_case(login)
-        }
-    }
+    let Some(login) = owner.strip_prefix('@') else { return person.email.eq_ignore_ascii_case(owner) };
+    let login = plain(login);
+    let local = person.email.split('@').next().unwrap_or_default();
+    let local = plain(local.rsplit('+').next().unwrap_or(local));
+    let words: Vec<String> = person.name.split_whitespace().map(plain).filter(|word| !word.is_empty()).collect();
+    let (Some(first), Some(last)) = (words.first(), words.last()) else { return local == login };
+    let initial = |word: &str| word.chars().take(1).collect::<String>();
+    let made = [words.concat(), format!("{first}{}", initial(last)), format!("{}{last}", initial(first))];
+    local == login || made.contains(&login)
+}
+
+/// Letters and digits in lower case.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Who made most of the changes and is none of `except`, as an owner is written: login where GitHub's address tells it,
@@ -381,6 +387,23 @@ mod tests {
             format!("{line} {:?} => {after:?}", finding.kind)
         };
         findings.iter().map(told).collect()
+    }
+
+    #[test]
+    fn people_are_recognised_by_what_logins_are_made_of() {
+        let check = |name: &str, email: &str, owner: &str, expected: bool| {
+            let person = Person { name: name.to_owned(), email: email.to_owned() };
+            assert_eq!(is(&person, owner), expected, "{name} <{email}> as {owner}");
+        };
+        check("Grace Hopper", "x@y.example", "@GraceHopper", true);
+        check("Grace Hopper", "x@y.example", "@grace-hopper", true);
+        check("Grace Hopper", "x@y.example", "@graceh", true);
+        check("Grace Hopper", "x@y.example", "@ghopper", true);
+        check("Grace Hopper", "x@y.example", "@grace", false);
+        check("G", "7+Amazing@users.noreply.github.com", "@amazing", true);
+        check("", "amazing@y.example", "@amazing", true);
+        check("", "amazing@y.example", "AMAZING@y.example", true);
+        check("", "", "@x", false);
     }
 
     #[test]

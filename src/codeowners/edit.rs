@@ -39,9 +39,12 @@ impl Edit {
         let line = lines(text).get(before(rule.line)).copied().unwrap_or_default();
         let (line, end) = line.strip_suffix('\r').map_or((line, ""), |line| (line, "\r"));
         let pattern = line.find(&rule.pattern).map_or(line.len(), |at| at + rule.pattern.len());
-        let comment = line[pattern..].find('#').map_or("", |at| &line[pattern + at..]);
+        let rest = &line[pattern..];
+        let gap = &rest[..rest.len() - rest.trim_start_matches([' ', '\t']).len()];
+        let gap = if gap.is_empty() { " " } else { gap };
+        let comment = rest.find('#').map_or("", |at| &rest[at..]);
         let space = if comment.is_empty() { "" } else { " " };
-        let new = format!("{} {}{space}{comment}{end}", &line[..pattern], owners.join(" "));
+        let new = format!("{}{gap}{}{space}{comment}{end}", &line[..pattern], owners.join(" "));
         Self { at: before(rule.line), removed: 1, added: vec![new] }
     }
 

@@ -199,7 +199,7 @@ fn order(standing: &Standing<'_>) -> u8 {
 fn owned_row(file: &OwnedFile<'_>, detail: Detail) -> String {
     let approved = match &file.standing {
         Standing::Approved(opinion) => approved(opinion),
-        Standing::Missing(missing) => lacking(missing, detail),
+        Standing::Missing(missing) => lacking(missing, file.rule, detail),
         Standing::Unknown(reason) => not_known(reason),
     };
     row(file.path, Some(file.rule), approved, detail)
@@ -225,14 +225,13 @@ fn approved(opinion: &Opinion) -> Sentence {
     }
 }
 
-fn lacking(missing: &Missing<'_>, detail: Detail) -> Sentence {
+fn lacking(missing: &Missing<'_>, rule: &OwnerRule, detail: Detail) -> Sentence {
     let stale = missing.stale.iter().take(detail.items.max(1));
     let stale = stale.map(|opinion| approved(opinion).then(", and the file changed since"));
-    let nobody = missing.able.is_empty().then(|| {
-        say![
-            "nobody can give it: its owners are the author, an e-mail address, or whom GitHub does not take as an owner"
-        ]
-    });
+    // Somebody has the account of an address, whoever that is.
+    let handles = rule.owners.iter().all(|owner| owner.starts_with('@'));
+    let nobody = (handles && missing.able.is_empty())
+        .then(|| say!["nobody can give it: its owners are the author, or whom GitHub does not take as an owner"]);
     let more = Sentence::joined(stale.chain(nobody), "; ");
     let said = say!["**missing**"];
     if more.is_empty() { said } else { said.then(": ").with(more) }
