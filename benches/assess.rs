@@ -46,8 +46,14 @@ fn facts(files: u64) -> Facts {
             files,
             revert: Ok(None),
         },
-        review: Ok(Review { opinions: Vec::new(), comments: 0, unresolved_threads: 0, requested: Vec::new() }),
-        ownership: Ok(Ownership { file: Some("CODEOWNERS".into()), owned, invalid_lines: Vec::new() }),
+        review: Ok(Review {
+            opinions: Vec::new(),
+            comments: 0,
+            unresolved_threads: 0,
+            requested: Vec::new(),
+            circumstances: Default::default(),
+        }),
+        ownership: Ok(Ownership { file: Some("CODEOWNERS".into()), owned, ..Ownership::default() }),
         checks: Ok(Checks { failed: vec!["build".into()], pending: Vec::new(), passed: 9 }),
         declared: Declared {
             sensitive_paths: BTreeMap::from([("infra/**".into(), 6.0), ("**/auth/**".into(), 6.0)]),

@@ -8,10 +8,12 @@
 //!
 //! Pure: plain data in, plain data out; no waiting, no clock, no chance, no failure.
 //!
-//! - [`codeowners`] finds the rule of a CODEOWNERS file that is in force for a path.
+//! - [`codeowners`] finds the rule of a CODEOWNERS file that is in force for a path, and what such a file no longer says as
+//!   it is meant.
 //! - [`command`] reads slash-commands: one enum is grammar, validation and help.
 //! - [`risk`] makes an assessment of facts, model and policy. `risk::facts` is all that can be known of a change,
-//!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door.
+//!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door; `risk::owners` says which
+//!   owner has approved what a file holds now.
 //! - [`history`] is told of each change of a main line and answers what came before a change.
 //! - [`outcome`] says how right scores have been, and fits models to outcomes.
 //! - [`report`] puts an assessment into words: check run, page, terminal, JSON, SARIF. Text from outside is made
@@ -45,7 +47,8 @@
 //! 4. `service::assess` asks [`github`] for the pull request and has the check run stand as in progress;
 //!    `service::gather` turns the answers into facts. What was not answered is unknown, with the reason.
 //! 5. [`risk`] measures, scores and judges. The assessment is stored with facts, policy and model version.
-//! 6. [`report`] writes the words, and `service::check_run` completes the run on the head commit.
+//! 6. [`report`] writes the words, and `service::check_run` completes the run on the head commit. Where the policy asks for
+//!    it, `service::owners` has a second run say which owners' approvals are missing.
 //!
 //! A merge group is a job of its own, keyed by the commit that its queue waits on and claimed ahead of all others:
 //! `service::merge_group` reads which pull requests are in it and scores what they bring together.

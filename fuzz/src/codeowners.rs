@@ -1,6 +1,11 @@
 //! What has to hold for every CODEOWNERS file. Input: the file, a line `%%`, paths line by line.
 
-use mergecast::codeowners::Codeowners;
+use std::collections::BTreeSet;
+
+use mergecast::codeowners::{
+    Codeowners,
+    audit::{FindingKind, Subject, audit},
+};
 
 /// Longest part of a wrong line that is repeated, in characters.
 const SOURCE_CHARS: usize = 200;
@@ -27,6 +32,7 @@ pub(crate) fn check(data: &[u8]) {
     }
     the_last_match_wins(file, &owners, &paths);
     a_catch_all_catches_all(file, &paths);
+    what_does_nothing_can_go(file, &owners, &paths);
 }
 
 /// A line is a rule, a mistake or nothing.
@@ -74,5 +80,25 @@ fn a_catch_all_catches_all(file: &str, paths: &[&str]) {
     for (path, rule) in paths.iter().zip(found) {
         let caught = rule.is_some_and(|rule| rule.owners == ["@everyone"]);
         assert_eq!(caught, !path.is_empty() && !owners.too_large(), "{path:?}");
+    }
+}
+
+/// Without a rule that is in force for nothing every path is owned as before.
+fn what_does_nothing_can_go(file: &str, owners: &Codeowners, paths: &[&str]) {
+    let all: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+    let subject = Subject { text: file, paths: &all, lately: &[], ever: &BTreeSet::new() };
+    let Ok((findings, _)) = audit(&subject) else { return };
+    let said = |text: &Codeowners| {
+        let rules = text.matching_rules(paths).ok()?;
+        Some(rules.into_iter().map(|rule| rule.map(|rule| (rule.pattern, rule.owners))).collect::<Vec<_>>())
+    };
+    for finding in findings.iter().take(PAIRS) {
+        let Some(edit) = &finding.edit else { continue };
+        assert!(edit.patch(file, "CODEOWNERS", true).contains("\n@@ -"), "{edit:?}");
+        // The byte order mark of a first line goes with it.
+        if matches!(finding.kind, FindingKind::MatchesNothing | FindingKind::Hidden) && !file.starts_with('\u{feff}') {
+            let after = Codeowners::parse(&edit.applied(file));
+            assert_eq!(said(&after), said(owners), "{finding:?}");
+        }
     }
 }

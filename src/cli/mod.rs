@@ -16,6 +16,7 @@ mod model_file;
 #[cfg(feature = "otel")]
 mod otlp;
 mod output;
+mod owners;
 mod progress;
 mod redeliver;
 mod replay;
@@ -68,6 +69,8 @@ enum Command {
     Demo(DemoArgs),
     /// Score a range of commits in a local repository
     Score(score::ScoreArgs),
+    /// Say which CODEOWNERS rule is in force for paths, and whom it gives them to
+    Owners(owners::OwnersArgs),
     /// Score every change of a history, and judge the scores by what was rolled back later
     Backtest(backtest::BacktestArgs),
     /// Fit a model to outcomes
@@ -217,6 +220,7 @@ pub fn run(args: Args) -> ExitCode {
 fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Score(score) => score::run(score, Clock::system().now(), &mut Terminal::stdout()),
+        Command::Owners(owners) => owners::run(owners, Clock::system().now(), &mut Terminal::stdout()),
         Command::Backtest(backtest) => backtest::run(backtest, &mut Terminal::stdout()),
         Command::Calibrate(calibrate) => calibrate::run(calibrate),
         Command::Serve(serve) => {

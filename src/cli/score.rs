@@ -133,9 +133,10 @@ fn ownership(repository: &Repository, base: &str, files: &[FileChange]) -> Known
             file: Some(place.to_owned()),
             owned: owned.collect(),
             invalid_lines: parsed.mistakes().iter().map(|mistake| mistake.line).collect(),
+            ..Ownership::default()
         });
     }
-    Ok(Ownership { file: None, owned: Default::default(), invalid_lines: Vec::new() })
+    Ok(Ownership::default())
 }
 
 /// The policy of the base; with mistakes in it the defaults, and the mistakes listed.

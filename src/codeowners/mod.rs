@@ -3,10 +3,12 @@
 //! Plain text in, rules and mistakes out; nothing here reads a file or knows who is in a team. Matching is bounded work
 //! whatever the file holds.
 
+pub mod audit;
+pub mod edit;
 mod index;
 mod pattern;
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use index::Index;
 
@@ -30,7 +32,7 @@ pub struct Codeowners {
 
 /// Where a valid line's pattern and owners stand in the text. Rules are taken apart when they are needed: of a large
 /// file, a change needs few.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ValidLine {
     number: u32,
     pattern: Range<u32>,
@@ -59,8 +61,8 @@ pub struct Mistake {
     pub kind: MistakeKind,
     /// The line as written, at most 200 characters of it. Untrusted.
     pub source: String,
-    /// What to write instead, where that is clear.
-    pub suggestion: Option<&'static str>,
+    /// What to write instead, where that is clear. Untrusted: it may hold a part of the line.
+    pub suggestion: Option<String>,
 }
 
 /// What is wrong with a line.
@@ -70,6 +72,16 @@ pub enum MistakeKind {
     InvalidPattern,
     /// An owner is neither `@user` nor `@org/team` nor an e-mail address.
     InvalidOwner,
+}
+
+impl MistakeKind {
+    /// The name that GitHub has for it, as in the answers of `GET /repos/{owner}/{repo}/codeowners/errors`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidPattern => "Invalid pattern",
+            Self::InvalidOwner => "Invalid owner",
+        }
+    }
 }
 
 /// The patterns are so intertwined that matching them would take too long; nothing is known of the paths' owners.
@@ -157,6 +169,13 @@ impl Codeowners {
     /// Matching would take more than a fixed amount of work.
     pub fn owner_rule(&self, path: &str) -> Result<Option<Rule>, TooComplex> {
         Ok(self.owner_rules(&[path])?.pop().flatten())
+    }
+
+    /// The same file with these lines alone (1-based).
+    fn only(&self, lines: &BTreeSet<u64>) -> Self {
+        let kept = |line: &&ValidLine| lines.contains(&u64::from(line.number));
+        let lines = self.lines.iter().filter(kept).cloned().collect();
+        Self { text: self.text.clone(), lines, mistakes: Vec::new(), too_large: self.too_large }
     }
 
     fn rule(&self, line: &ValidLine) -> Rule {

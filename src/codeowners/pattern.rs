@@ -12,7 +12,7 @@ pub(super) struct Fault {
     /// 1-based, in characters.
     pub(super) column: u64,
     pub(super) kind: MistakeKind,
-    pub(super) suggestion: Option<&'static str>,
+    pub(super) suggestion: Option<String>,
 }
 
 /// A pattern, anchored at the root: one without a slash at its start or inside begins with `AnyDepth`.
@@ -72,10 +72,19 @@ pub(super) fn check_line(line: &str) -> Result<Option<Range<usize>>, Fault> {
     match owners(&line[end..]).find(|owner| !is_owner(owner)) {
         Some(owner) => {
             let offset = owner.as_ptr() as usize - line.as_ptr() as usize;
-            Err(fault(offset, MistakeKind::InvalidOwner, "write @user, @org/team or an e-mail address"))
+            Err(fault(offset, MistakeKind::InvalidOwner, instead_of(owner)))
         }
         None => Ok(Some(start..end)),
     }
+}
+
+/// What to write in the place of an owner that is none.
+fn instead_of(owner: &str) -> String {
+    let handle = format!("@{owner}");
+    if !owner.contains('@') && is_owner(&handle) {
+        return format!("did you mean {handle}?");
+    }
+    "write @user, @org/team or an e-mail address".to_owned()
 }
 
 /// The owners in what follows a pattern, up to a comment.
@@ -88,14 +97,15 @@ fn is_blank(c: char) -> bool {
     c == ' ' || c == '\t'
 }
 
-/// Where the pattern ends: at the first blank or `#` that no backslash escapes.
+/// Where the pattern ends: at the first blank that no backslash escapes, or at a `#`, which none can.
 fn pattern_end(text: &str) -> usize {
     let mut escaped = false;
     for (offset, c) in text.char_indices() {
         match c {
+            '#' => return offset,
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            ' ' | '\t' | '#' => return offset,
+            ' ' | '\t' => return offset,
             _ => {}
         }
     }
@@ -103,27 +113,52 @@ fn pattern_end(text: &str) -> usize {
 }
 
 /// Whether GitHub accepts the pattern; if not, where it fails (a byte offset) and what to write instead.
-fn check_pattern(source: &str) -> Result<(), (usize, &'static str)> {
+fn check_pattern(source: &str) -> Result<(), (usize, String)> {
     if source.starts_with('!') {
-        return Err((0, "a line cannot take files away; write a later line with other owners, or with none"));
-    }
-    if source.starts_with("\\#") {
-        return Err((0, "a leading # cannot be escaped; write ? in its place"));
+        let instead = "a line cannot take files away; write a later line with other owners, or with none";
+        return Err((0, instead.to_owned()));
     }
     let mut escaped = false;
     let mut stars = 0;
     for (offset, byte) in source.bytes().enumerate() {
         stars = if byte == b'*' && !escaped { stars + 1 } else { 0 };
         match byte {
-            0 => return Err((offset, "remove the null character")),
+            0 => return Err((offset, "remove the null character".to_owned())),
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
-            b'[' | b']' => return Err((offset, "there are no character ranges; escape the bracket with a backslash")),
-            b'*' if stars == 3 => return Err((offset - 2, "write ** for any depth or * for any name")),
+            b'[' | b']' => return Err((offset, without_range(source))),
+            b'*' if stars == 3 => return Err((offset - 2, with_fewer_stars(source))),
             _ => {}
         }
     }
-    if escaped { Err((source.len() - 1, "remove the trailing backslash")) } else { Ok(()) }
+    // What a backslash at the end was to escape is a `#`, or nothing.
+    if escaped {
+        let instead = "a # cannot be escaped, it begins a comment; write ? in its place, or remove the last backslash";
+        return Err((source.len() - 1, instead.to_owned()));
+    }
+    Ok(())
+}
+
+/// The pattern with each bracket escaped that is not yet.
+fn without_range(source: &str) -> String {
+    let mut pattern = String::new();
+    let mut escaped = false;
+    for c in source.chars() {
+        if matches!(c, '[' | ']') && !escaped {
+            pattern.push('\\');
+        }
+        escaped = c == '\\' && !escaped;
+        pattern.push(c);
+    }
+    format!("there are no character ranges; for a path with brackets write {pattern}")
+}
+
+fn with_fewer_stars(source: &str) -> String {
+    let mut pattern = source.to_owned();
+    while pattern.contains("***") {
+        pattern = pattern.replace("***", "**");
+    }
+    format!("did you mean {pattern}?")
 }
 
 impl<'a> Pattern<'a> {
@@ -160,11 +195,7 @@ impl<'a> Pattern<'a> {
 
 fn extent(segments: &mut Vec<Segment<'_>>, directory: bool) -> Extent {
     match segments.last() {
-        // `docs/**/`: what lies below a directory that itself lies below docs.
-        Some(Segment::AnyDepth) if directory => {
-            segments.push(Segment::Wild(vec![Piece::Many]));
-            Extent::Below
-        }
+        // `docs/**/` is no more than `docs/**`: a slash at the end is one at any depth.
         Some(Segment::AnyDepth) => {
             segments.pop();
             Extent::Below
@@ -214,7 +245,8 @@ pub(super) fn plain(pieces: &[Piece]) -> Option<String> {
         .collect()
 }
 
-fn is_owner(text: &str) -> bool {
+/// Whether GitHub reads it as an owner.
+pub(super) fn is_owner(text: &str) -> bool {
     let name = |text: &str, extra: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || extra.contains(c))
     };

@@ -25,7 +25,7 @@ fn one_pattern_covers_what_it_covers_at_github() {
     check("/**", &["a", "a/b/c"], &[]);
     check("/*", &["a", ".x"], &["a/b"]);
     check("/", &[], &["a", "a/b"]);
-    check("**/", &["a/b", "a/b/c"], &["a"]);
+    check("**/", &["a", "a/b", "a/b/c"], &[]);
     check("*/", &["a/b", "a/b/c"], &["a"]);
     check("*.js", &["a.js", "x/y/a.js", ".js", "x.js/y"], &["a.jsx", "js", "a.JS"]);
     check("/*.js", &["a.js"], &["x/a.js"]);
@@ -40,7 +40,7 @@ fn one_pattern_covers_what_it_covers_at_github() {
     check("docs/*", &["docs/a", "docs/a.md"], &["docs", "docs/a/b", "x/docs/a"]);
     check("docs/*/", &["docs/a/b", "docs/a/b/c"], &["docs/a"]);
     check("docs/**", &["docs/a", "docs/a/b"], &["docs", "x/docs/a"]);
-    check("docs/**/", &["docs/a/b", "docs/a/b/c"], &["docs/a"]);
+    check("docs/**/", &["docs/a", "docs/a/b", "docs/a/b/c"], &["docs", "x/docs/a"]);
     check("docs/**/*", &["docs/a", "docs/a/b"], &["docs", "x/docs/a"]);
     check("docs/*.md", &["docs/a.md", "docs/a.md/b"], &["docs/x/a.md", "docs/a.txt"]);
     check("a/**/b", &["a/b", "a/x/b", "a/x/y/b", "a/x/b/c"], &["x/a/b", "a/xb"]);
@@ -99,7 +99,11 @@ fn invalid_lines_are_skipped_and_told() {
             (10, 2, InvalidPattern),
         ]
     );
-    assert!(parsed.mistakes()[1].suggestion.unwrap().contains("backslash"));
+    let suggestion = |number: usize| parsed.mistakes()[number].suggestion.as_deref().unwrap();
+    assert!(suggestion(1).ends_with(r"write x\[0-9\]"), "{}", suggestion(1));
+    assert_eq!((suggestion(2), suggestion(4)), ("did you mean **/d?", "did you mean @f?"));
+    assert!(suggestion(3).contains("begins a comment"), "{}", suggestion(3));
+    assert_eq!(parsed.mistakes()[2].kind.name(), "Invalid pattern");
     let valid: Vec<String> = parsed.rules().map(|rule| rule.pattern).collect();
     assert_eq!(valid, ["a", "h\\ ", "/"]);
     assert!(Codeowners::parse(&"#".repeat(BYTES_MAX)).too_large());

@@ -3,6 +3,7 @@
 //! It reads only: no network (also not for the missing objects of a partial clone), no hook, no external diff driver,
 //! text conversion or file-system monitor that a repository's configuration may name, no write. Only `mirror` fetches.
 
+mod authors;
 mod diff;
 mod kept;
 mod log;
@@ -11,12 +12,14 @@ pub mod mirror;
 mod process;
 mod range;
 mod revert;
+mod tree;
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
+pub use authors::Authored;
 pub use kept::cache_file;
 pub use log::{Lines, Log, Wanted};
 pub use mine::{Fresh, Mined, mine};
@@ -144,6 +147,11 @@ impl Repository {
     /// Name of the repository's directory.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it has no worktree.
+    pub fn is_bare(&self) -> bool {
+        self.bare
     }
 
     /// Whether its history is cut off.

@@ -55,6 +55,11 @@ impl Git {
         Self { directory: directory.to_owned(), bare: true }
     }
 
+    /// Where it is at work.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// All that a command prints.
     pub(super) fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, Error> {
         let (mut output, running) = self.start(arguments)?;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::auth::Permissions;
-use super::check_run::{CheckRun, CheckRunLook, CheckRunStatus};
+use super::check_run::{CheckRun, CheckRunStatus};
 use super::graphql::Refusals;
-use super::wire::{Actor, Connection, Context, OpinionNode, OwnRun, Pull, Reviewer, Suite};
-use crate::risk::facts::{Author, AuthorKind, Checks, Known, Opinion, Reason, Review, ReviewVerdict, Source, Unknown};
+use super::wire::{Actor, Connection, Context, GitActor, HeadCommit, OpinionNode, OwnRun, Pull, Reviewer, Suite};
+use crate::risk::facts::{
+    Author, AuthorKind, Checks, Circumstances, Known, Opinion, Reason, Review, ReviewVerdict, Source, Unknown,
+};
 
 /// Why a list is not known: refused (naming the first of `permissions` that the installation lacks), or cut.
 pub(super) fn unknown(source: Source, reason: Reason, granted: &Permissions, permissions: &[&str]) -> Unknown {
@@ -36,7 +38,13 @@ fn bot_login(login: &str) -> String {
 /// Reviews of a pull request. Folded here from the chronological list, not taken from `latestOpinionatedReviews`: how
 /// that list treats a dismissed review over an older verdict is not documented, and this way it is a tested function.
 /// The list is asked for without comments, so that hundreds of replies cost no further page.
-pub(super) fn review(pull: &Pull, refusals: &Refusals, granted: &Permissions, with_teams: bool) -> Known<Review> {
+pub(super) fn review(
+    pull: &Pull,
+    head: Option<&HeadCommit>,
+    refusals: &Refusals,
+    granted: &Permissions,
+    with_teams: bool,
+) -> Known<Review> {
     let refused = |reason| unknown(Source::Reviews, reason, granted, &["pull_requests"]);
     let Some(opinions) = &pull.opinions else {
         return Err(refused(refusals.under("opinions").unwrap_or_else(absent)));
@@ -51,8 +59,18 @@ pub(super) fn review(pull: &Pull, refusals: &Refusals, granted: &Permissions, wi
     let no_teams = teams_reason.map(|reason| unknown(Source::Reviews, reason, granted, &["members"]));
     let threads =
         pull.review_threads.as_ref().ok_or_else(|| refused(refusals.under("reviewThreads").unwrap_or_else(absent)))?;
+    let latest = latest(opinions.nodes.iter().flatten());
+    let bots = opinions.nodes.iter().flatten().filter(|review| author(review.author.as_ref()).kind == AuthorKind::Bot);
+    let circumstances = Circumstances {
+        threads: threads.total(),
+        dismissed: latest.iter().filter(|review| review.state == "DISMISSED").count() as u64,
+        by_bots: bots.count() as u64,
+        last_pusher: head.and_then(pusher),
+        rules: None,
+    };
     Ok(Review {
-        opinions: standing(opinions.nodes.iter().flatten(), no_teams.as_ref()),
+        opinions: standing(latest, no_teams.as_ref()),
+        circumstances,
         comments: pull.comments.as_ref().map_or(0, Connection::total),
         unresolved_threads: threads.nodes.iter().flatten().filter(|t| !t.is_resolved).count() as u64,
         requested: requested(pull),
@@ -73,10 +91,16 @@ fn requested(pull: &Pull) -> Vec<String> {
     requests.filter_map(|r| r.requested_reviewer.as_ref().and_then(name)).collect()
 }
 
-/// The last of approved, changes requested and dismissed stands for each reviewer; a dismissed one leaves none and
-/// brings no older one back. Reviewers are told apart by id; deleted accounts have none, so each of their reviews
-/// stands alone.
-fn standing<'a>(reviews: impl Iterator<Item = &'a OpinionNode>, no_teams: Option<&Unknown>) -> Vec<Opinion> {
+/// Account behind the newest commit: who committed it or, where GitHub itself did, who wrote it. Who pushed it GitHub does
+/// not say.
+fn pusher(head: &HeadCommit) -> Option<String> {
+    let login = |actor: &Option<GitActor>| Some(actor.as_ref()?.user.as_ref()?.login.clone());
+    login(&head.committer).filter(|login| login != "web-flow").or_else(|| login(&head.author))
+}
+
+/// The last of approved, changes requested and dismissed of each reviewer. Reviewers are told apart by id; deleted
+/// accounts have none, so each of their reviews stands alone.
+fn latest<'a>(reviews: impl Iterator<Item = &'a OpinionNode>) -> Vec<&'a OpinionNode> {
     let mut reviews: Vec<_> = reviews.enumerate().collect();
     reviews.sort_by_key(|(place, r)| (r.submitted_at, *place));
     let mut last = BTreeMap::new();
@@ -85,7 +109,12 @@ fn standing<'a>(reviews: impl Iterator<Item = &'a OpinionNode>, no_teams: Option
         let key = who.map_or((Some(place), String::new()), |id| (None, id));
         last.insert(key, review);
     }
-    let mut opinions: Vec<_> = last.into_values().filter_map(|r| opinion(r, no_teams)).collect();
+    last.into_values().collect()
+}
+
+/// What stands of the latest reviews: a dismissed one leaves none and brings no older one back.
+fn standing(latest: Vec<&OpinionNode>, no_teams: Option<&Unknown>) -> Vec<Opinion> {
+    let mut opinions: Vec<_> = latest.into_iter().filter_map(|r| opinion(r, no_teams)).collect();
     opinions.sort_by(|a, b| (a.at, &a.reviewer).cmp(&(b.at, &b.reviewer)));
     opinions
 }
@@ -107,6 +136,8 @@ fn opinion(review: &OpinionNode, no_teams: Option<&Unknown>) -> Option<Opinion> 
         at: review.submitted_at.unwrap_or_default(),
         can_write: review.author_can_push_to_repository,
         on_behalf_of: no_teams.map_or_else(|| Ok(slugs().unwrap_or_default()), |u| Err(u.clone())),
+        teams_unknown: Vec::new(),
+        changed_since: None,
     })
 }
 
@@ -185,7 +216,6 @@ pub(super) fn own_runs(
     suites: Option<&Connection<Suite>>,
     refusals: &Refusals,
     granted: &Permissions,
-    look: &CheckRunLook,
     head_sha: &str,
 ) -> Known<Vec<CheckRun>> {
     let refused = |reason| unknown(Source::Checks, reason, granted, &["checks"]);
@@ -193,7 +223,7 @@ pub(super) fn own_runs(
         return Err(refused(reason));
     }
     let runs = suites.iter().flat_map(|s| s.nodes.iter().flatten()).filter_map(|s| s.check_runs.as_ref());
-    let runs = runs.flat_map(|c| c.nodes.iter().flatten()).filter(|r| r.name == look.name);
+    let runs = runs.flat_map(|c| c.nodes.iter().flatten());
     // GraphQL's integers have 32 bits and GitHub's ids are past that: such an id may come as null.
     let own: Option<Vec<_>> = runs.map(|run| own_run(run, head_sha)).collect();
     let mut own = own.ok_or_else(|| refused(Reason::Unavailable("GraphQL has no id for a check run".to_owned())))?;

@@ -6,6 +6,7 @@
 
 mod auth;
 mod base_files;
+mod branch_rules;
 mod check_run;
 mod client;
 mod comments;
@@ -25,6 +26,7 @@ mod measure;
 mod merge_queue;
 mod name;
 mod open_pulls;
+mod owners;
 mod payload;
 mod pull_refs;
 mod pull_request;
@@ -57,8 +59,9 @@ pub use manifest::{APP_NAME_MAX, HookAttributes, Manifest, webhook_url};
 pub use merge_queue::{MergeQueue, QueueEntry};
 pub use name::RepoName;
 pub use open_pulls::{OpenPull, OpenPulls};
+pub use owners::{OwnersAsk, OwnersTold};
 pub use pull_refs::{PullRef, Undone};
-pub use pull_request::{GitAuthor, PullRequest, TextFile};
+pub use pull_request::{GitAuthor, OwnerPlace, PullRequest, TextFile};
 pub use registration::{NewApp, exchange_code};
 
 /// A permission that the App asks for: what breaks without it stands beside it.

@@ -12,7 +12,9 @@ use super::graphql::{Partial, Refusals};
 use super::installation::Installation;
 use super::name::RepoName;
 use super::pull_refs::Undone;
-use super::wire::{CommitNode, Connection, Data, GitActor, HeadCommit, PlainCommit, Pull, Repository, UndonePull};
+use super::wire::{
+    CodeownersError, CommitNode, Connection, Data, GitActor, HeadCommit, PlainCommit, Pull, Repository, UndonePull,
+};
 use crate::risk::facts::{Author, ChangeState, Checks, Commit, Known, Reason, Review, Source, Unknown};
 use crate::risk::revert::Claim;
 
@@ -77,9 +79,12 @@ pub struct PullRequest {
     pub checks: Known<Checks>,
     /// The CODEOWNERS file in force on the base branch; `Ok(None)` when there is none.
     pub codeowners: Known<Option<TextFile>>,
+    /// Owners in it whom GitHub does not take: unknown, without write access, or a team that is not visible. Empty
+    /// where GitHub was not asked: it checks the default branch only.
+    pub unusable_owners: Vec<OwnerPlace>,
     /// `.github/mergecast.yml` of the base branch; `Ok(None)` when there is none.
     pub policy: Known<Option<TextFile>>,
-    /// Our check runs of the asked name on the head commit, newest first.
+    /// Our App's check runs on the head commit, of whatever name, newest first.
     pub own_check_runs: Known<Vec<CheckRun>>,
     /// What the installation allows the App.
     pub permissions: Permissions,
@@ -109,6 +114,15 @@ pub struct TextFile {
     pub text: String,
 }
 
+/// Where an owner stands in a CODEOWNERS file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnerPlace {
+    /// 1-based line.
+    pub line: u64,
+    /// 1-based column of its first character.
+    pub column: u64,
+}
+
 /// What is asked for.
 struct Ask<'a> {
     repo: &'a RepoName,
@@ -124,6 +138,8 @@ struct Told {
     repository_id: Option<u64>,
     full_name: Option<String>,
     pull: Pull,
+    /// What GitHub finds wrong with the CODEOWNERS file of the base branch, where that is the default branch.
+    codeowners_errors: Vec<CodeownersError>,
     undone_pull: Option<UndonePull>,
     /// The head commit; `None` until it is found.
     head: Option<HeadCommit>,
@@ -137,7 +153,6 @@ impl Ask<'_> {
             "name": self.repo.name(),
             "number": self.number,
             "appId": self.look.app_id,
-            "checkName": self.look.name,
             "withTeams": self.with_teams,
         })
     }
@@ -183,15 +198,25 @@ impl Ask<'_> {
 
 impl Told {
     fn read(data: Data, refusals: Refusals) -> Result<Self, Error> {
-        let Some(Repository { database_id, name_with_owner, pull_request: Some(mut pull), undone_pull, .. }) =
-            data.repository
+        let Some(Repository {
+            database_id,
+            name_with_owner,
+            default_branch_ref,
+            codeowners,
+            pull_request: Some(mut pull),
+            undone_pull,
+            ..
+        }) = data.repository
         else {
             return Err(refusals.as_error());
         };
+        let on_default = default_branch_ref.is_some_and(|branch| branch.name == pull.base_ref_name);
+        let codeowners_errors = codeowners.filter(|_| on_default).map(|found| found.errors).unwrap_or_default();
         // The list of commits ends at 250, so its last one need not be the head.
         let last = pull.head_commit.take().into_iter().flat_map(|c| c.nodes).flatten().next().map(|n| n.commit);
         let head = last.filter(|commit| commit.oid == pull.head_ref_oid);
-        Ok(Self { repository_id: database_id, full_name: name_with_owner, pull, undone_pull, head, refusals })
+        let (repository_id, full_name) = (database_id, name_with_owner);
+        Ok(Self { repository_id, full_name, pull, codeowners_errors, undone_pull, head, refusals })
     }
 
     fn add(&mut self, page: Data, refusals: Refusals) -> Result<(), Error> {
@@ -220,14 +245,14 @@ impl Told {
             return (Err(unknown.clone()), Err(unknown));
         };
         let suites = head.check_suites.as_ref();
-        let own = fold::own_runs(suites, &self.refusals, granted, look, &self.pull.head_ref_oid);
+        let own = fold::own_runs(suites, &self.refusals, granted, &self.pull.head_ref_oid);
         (fold::checks(head.contexts(), &self.refusals, granted, look.app_id), own)
     }
 
     fn into_pull_request(self, ask: &Ask<'_>, granted: Permissions, base: Both) -> Result<PullRequest, Error> {
         let (checks, own_check_runs) = self.checks(&granted, ask.look);
-        let review = fold::review(&self.pull, &self.refusals, &granted, ask.with_teams);
-        let Self { repository_id, full_name, mut pull, undone_pull, head, .. } = self;
+        let review = fold::review(&self.pull, self.head.as_ref(), &self.refusals, &granted, ask.with_teams);
+        let Self { repository_id, full_name, mut pull, codeowners_errors, undone_pull, head, .. } = self;
         let undone_commit = pull.undone_commit.take();
         let missing = |what: &str| Error::contract(format!("a pull request without {what}"));
         let full_name = full_name.as_deref().and_then(RepoName::parse);
@@ -258,6 +283,7 @@ impl Told {
             review,
             checks,
             codeowners,
+            unusable_owners: codeowners_errors.iter().filter_map(unusable).collect(),
             policy,
             own_check_runs,
             permissions: granted,
@@ -265,6 +291,12 @@ impl Told {
             undone: ask.undoes.and_then(|claim| Undone::read(claim, undone_pull, undone_commit)),
         })
     }
+}
+
+/// Where an owner stands whom GitHub does not take.
+fn unusable(error: &CodeownersError) -> Option<OwnerPlace> {
+    let is_owner = error.kind.eq_ignore_ascii_case("Unknown owner");
+    is_owner.then_some(OwnerPlace { line: error.line, column: error.column })
 }
 
 fn append<T>(list: &mut Option<Connection<T>>, page: Option<Connection<T>>) {

@@ -14,6 +14,9 @@ pub(super) struct Data {
 pub(super) struct Repository {
     pub(super) database_id: Option<u64>,
     pub(super) name_with_owner: Option<String>,
+    pub(super) default_branch_ref: Option<RefName>,
+    /// What GitHub finds wrong with the CODEOWNERS file of the default branch.
+    pub(super) codeowners: Option<Codeowners>,
     pub(super) pull_request: Option<Pull>,
     /// The pull request that this one claims to undo.
     pub(super) undone_pull: Option<UndonePull>,
@@ -72,6 +75,25 @@ pub(super) struct Compared {
 #[derive(Deserialize)]
 pub(super) struct Comparison {
     pub(super) status: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RefName {
+    pub(super) name: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Codeowners {
+    #[serde(default)]
+    pub(super) errors: Vec<CodeownersError>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CodeownersError {
+    #[serde(default)]
+    pub(super) kind: String,
+    pub(super) line: u64,
+    pub(super) column: u64,
 }
 
 /// One page of a list; a node that is refused is null.
@@ -148,6 +170,7 @@ pub(super) struct HeadCommit {
     pub(super) oid: String,
     pub(super) message: String,
     pub(super) author: Option<GitActor>,
+    pub(super) committer: Option<GitActor>,
     pub(super) status_check_rollup: Option<Rollup>,
     pub(super) check_suites: Option<Connection<Suite>>,
 }
@@ -157,6 +180,12 @@ pub(super) struct HeadCommit {
 pub(super) struct GitActor {
     pub(super) name: Option<String>,
     pub(super) email: Option<String>,
+    pub(super) user: Option<Login>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Login {
+    pub(super) login: String,
 }
 
 impl HeadCommit {

@@ -10,7 +10,8 @@ use super::{
     sentences::{Detail, Sentence, figures::count, list, name, say},
 };
 use crate::risk::{
-    facts::{FileChange, FileStatus, OwnerRule},
+    facts::{Facts, FileChange, FileStatus, OwnerRule},
+    owners::{OwnedFile, Standing},
     patch::LineKind,
     signal::{Evidence, SchemaEffect},
 };
@@ -32,14 +33,7 @@ pub(super) struct Finding {
 
 /// The remarks for a check run, gravest first, at most [`ANNOTATIONS_MAX`].
 pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
-    let files: BTreeMap<&str, &FileChange> = subject
-        .facts
-        .change
-        .files
-        .iter()
-        .filter(|file| file.status != FileStatus::Removed && !file.submodule)
-        .map(|file| (file.path.as_str(), file))
-        .collect();
+    let files = still_there(subject.facts);
     let mut statements = Vec::new();
     let mut owned: Vec<(&'static str, &str)> = Vec::new();
     for contribution in &subject.assessment.contributions {
@@ -54,7 +48,7 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
             }
         }
     }
-    let owners = by_rule(subject, &files, &owned);
+    let owners = by_rule(subject.facts, &files, &owned);
     statements.sort_by_key(|finding| std::cmp::Reverse(finding.annotation.level));
     statements.truncate(ANNOTATIONS_MAX - owners.len());
     statements.extend(owners);
@@ -80,9 +74,24 @@ fn schema(signal: &'static str, path: &str, line: u64, effect: SchemaEffect, sta
     Some(Finding { signal, annotation: annotation(place, AnnotationLevel::Warning, title, &message) })
 }
 
+/// The remarks about files that lack an owner's approval, by rule, at most [`OWNERS_MAX`] of them.
+pub(super) fn owners(facts: &Facts, missing: &[OwnedFile<'_>]) -> Vec<Annotation> {
+    let files = still_there(facts);
+    let lacks = |file: &&OwnedFile<'_>| matches!(file.standing, Standing::Missing(_));
+    let owned: Vec<(&'static str, &str)> =
+        missing.iter().filter(lacks).map(|file| ("owner_review", file.path)).collect();
+    by_rule(facts, &files, &owned).into_iter().map(|finding| finding.annotation).collect()
+}
+
+/// Changed files that the head has, by path.
+fn still_there(facts: &Facts) -> BTreeMap<&str, &FileChange> {
+    let files = facts.change.files.iter().filter(|file| file.status != FileStatus::Removed && !file.submodule);
+    files.map(|file| (file.path.as_str(), file)).collect()
+}
+
 /// One remark for each rule of CODEOWNERS, at the first file that it owns.
-fn by_rule(subject: &Subject<'_>, files: &BTreeMap<&str, &FileChange>, owned: &[(&'static str, &str)]) -> Vec<Finding> {
-    let Ok(ownership) = &subject.facts.ownership else {
+fn by_rule(facts: &Facts, files: &BTreeMap<&str, &FileChange>, owned: &[(&'static str, &str)]) -> Vec<Finding> {
+    let Ok(ownership) = &facts.ownership else {
         return Vec::new();
     };
     let mut rules: Vec<(&OwnerRule, &'static str, Vec<&FileChange>)> = Vec::new();
@@ -110,7 +119,7 @@ fn owned_by(rule: &OwnerRule, codeowners: &str, files: usize) -> Sentence {
         1 => head,
         _ => head.then(", and ").then(count(files - 1)).then(" more of the changed files"),
     };
-    head.then(". The approval of one of them counts when it is given to the newest commit")
+    head.then(". The approval of one of them counts when it is of what the file holds now")
 }
 
 /// A line of a changed file.

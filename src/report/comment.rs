@@ -1,22 +1,19 @@
 //! Replies to slash-commands: short, in Markdown, with nothing from outside that is alive and nobody called.
 
-use std::collections::HashSet;
-
 use super::{
     Report, RowKind, Subject, capitalised, is_scored, markdown,
     sentences::{
         Detail, Sentence, evidence,
-        figures::{count, counted, instant, signed},
-        list, name, prose, say, unknown,
+        figures::{count, instant, signed},
+        name, prose, say, unknown,
         verdict::threshold_in_force,
     },
 };
 use crate::risk::{
     Model,
     assessment::{Assessment, Contribution},
-    facts::OwnerRule,
     overrides::{Override, Permission, Refusal},
-    signal::{Evidence, Measure, SIGNALS},
+    signal::{Measure, SIGNALS},
 };
 
 /// Longest reply, in bytes; GitHub takes more, but nobody reads it.
@@ -221,99 +218,7 @@ pub fn no_such_signal(nearest: Option<&str>) -> String {
 
 /// For each changed file its owners and whether their approval is missing.
 pub fn owners(subject: &Subject<'_>) -> String {
-    let ownership = match &subject.facts.ownership {
-        Ok(ownership) => ownership,
-        Err(missing) => return format!("The owners are not known: {}.\n", unknown::why(missing).markdown(DETAIL)),
-    };
-    let Some(file) = &ownership.file else {
-        return "The base branch has no CODEOWNERS file, so that nobody owns the changed files.\n".to_owned();
-    };
-    let files: Vec<&str> = subject.facts.change.files.iter().map(|file| file.path.as_str()).collect();
-    let approval = Approval::of(subject.assessment);
-    within_limit(|detail| {
-        let head = markdown::code(&short(&subject.facts.change.head_sha));
-        let mut out = format!("By {} of the base branch, for {head}:\n\n", markdown::code(file));
-        out.push_str("| File | Owners | Rule | Approved |\n| :-- | :-- | :-- | :-- |\n");
-        let most = if detail.items == 0 { 5 } else { ROWS_MAX };
-        // What is missing comes first: of a long list the rest is cut.
-        let mut rows: Vec<_> = files.iter().map(|path| (approval.of_file(path), *path)).collect();
-        rows.sort_by_key(|(approved, _)| *approved);
-        for (approved, path) in rows.iter().take(most) {
-            let rule = ownership.owned.get(*path).filter(|rule| !rule.owners.is_empty());
-            out.push_str(&owner_row(path, rule, *approved, detail));
-        }
-        let left = files.len().saturating_sub(most) as u64;
-        let left = left.max(subject.facts.change.files_total.saturating_sub(most as u64));
-        if left > 0 {
-            out.push_str(&format!("\nAnd {} more.\n", counted(left, "file", "files")));
-        }
-        out
-    })
-}
-
-fn owner_row(path: &str, rule: Option<&OwnerRule>, approved: Approved, detail: Detail) -> String {
-    let path = say![name(path)].markdown(detail);
-    let cells = match rule {
-        None => ["nobody".to_owned(), String::new(), "not needed".to_owned()],
-        Some(rule) => {
-            let place = say!["line ", count(rule.line), ": ", name(&rule.pattern)];
-            let owners = list(rule.owners.iter(), detail.items.max(1), "owners").markdown(detail);
-            [owners, place.markdown(detail), approved.word().to_owned()]
-        }
-    };
-    let [owners, place, approved] = cells.map(|cell| markdown::cell(&cell));
-    format!("| {} | {owners} | {place} | {approved} |\n", markdown::cell(&path))
-}
-
-/// Whether the owners of a file have approved it; what wants doing comes first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Approved {
-    Missing,
-    Unknown,
-    Given,
-}
-
-impl Approved {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Missing => "**missing**",
-            Self::Unknown => "not known",
-            Self::Given => "yes",
-        }
-    }
-}
-
-/// What the signal of owners' approval says of files.
-struct Approval<'a> {
-    known: bool,
-    missing: HashSet<&'a str>,
-    unknown: HashSet<&'a str>,
-}
-
-impl<'a> Approval<'a> {
-    fn of(assessment: &'a Assessment) -> Self {
-        let signal = assessment.contributions.iter().find(|one| one.signal.id == "owner_review");
-        let measure = signal.and_then(|one| one.reading.as_ref().ok());
-        let (mut missing, mut unknown) = (HashSet::new(), HashSet::new());
-        for evidence in measure.iter().flat_map(|measure| &measure.evidence) {
-            match evidence {
-                Evidence::OwnerMissing { path, .. } => _ = missing.insert(path.as_str()),
-                Evidence::OwnerUnknown { path, .. } => _ = unknown.insert(path.as_str()),
-                _ => {}
-            }
-        }
-        Self { known: measure.is_some(), missing, unknown }
-    }
-
-    fn of_file(&self, path: &str) -> Approved {
-        if self.missing.contains(path) {
-            Approved::Missing
-        } else if !self.known || self.unknown.contains(path) {
-            Approved::Unknown
-        } else {
-            Approved::Given
-        }
-    }
+    within_limit(|detail| super::owners::comment(subject.facts, ROWS_MAX, detail))
 }
 
 /// The override was made.

@@ -7,6 +7,7 @@ pub mod histories;
 pub mod json;
 pub mod markdown;
 pub mod merge_group;
+pub mod owners;
 pub mod page;
 pub mod sarif;
 pub mod terminal;

@@ -4,14 +4,16 @@
 //! scored again; a field may be added with a default, never removed or given another meaning.
 
 mod history;
+mod review;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
 pub use history::{CoChange, Failures, History, Knower, Outcomes, Rates, Series, SeriesPart};
+pub use review::{Circumstances, ReviewRules};
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
 pub type Known<T> = Result<T, Unknown>;
@@ -275,6 +277,9 @@ pub struct Review {
     pub unresolved_threads: u64,
     /// Logins and team slugs that are asked and have not answered. Untrusted.
     pub requested: Vec<String>,
+    /// What else bears on how much the reviews are worth.
+    #[serde(default, skip_serializing_if = "Circumstances::is_unread")]
+    pub circumstances: Circumstances,
 }
 
 /// One reviewer's standing opinion.
@@ -294,6 +299,13 @@ pub struct Opinion {
     pub can_write: bool,
     /// Teams (`org/team`) on whose behalf the review was given.
     pub on_behalf_of: Known<Vec<String>>,
+    /// Owning teams (`org/team`) of which it cannot be told whether the reviewer is in them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teams_unknown: Vec<String>,
+    /// Owned changed files whose content at `commit` is not that of the head. `None` where that was not asked: then an
+    /// approval of another commit than the head covers nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_since: Option<Known<Vec<String>>>,
 }
 
 /// What a reviewer concluded.
@@ -307,7 +319,7 @@ pub enum ReviewVerdict {
 }
 
 /// Owners of the changed files by the CODEOWNERS file of the base branch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ownership {
     /// Path of the CODEOWNERS file in force; `None` when there is none.
     pub file: Option<String>,
@@ -315,6 +327,10 @@ pub struct Ownership {
     pub owned: BTreeMap<String, OwnerRule>,
     /// Lines of the CODEOWNERS file that GitHub skips as invalid (1-based).
     pub invalid_lines: Vec<u64>,
+    /// Owners, as written, whose approval GitHub does not take by its own check of the file: it does not know them, they
+    /// may not write, or the team cannot be seen. Untrusted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unusable: BTreeSet<String>,
 }
 
 /// The CODEOWNERS rule in force for a file.

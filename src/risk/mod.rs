@@ -8,6 +8,7 @@ pub mod forecast;
 pub mod merge_group;
 mod model;
 pub mod overrides;
+pub mod owners;
 pub mod patch;
 pub mod paths;
 pub(crate) mod patterns;

@@ -45,8 +45,9 @@ pub(super) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
             comments: 1,
             unresolved_threads: 0,
             requested: Vec::new(),
+            circumstances: Circumstances::default(),
         }),
-        ownership: Ok(Ownership { file: None, owned: BTreeMap::new(), invalid_lines: Vec::new() }),
+        ownership: Ok(Ownership::default()),
         checks: Ok(Checks { failed: Vec::new(), pending: Vec::new(), passed: 4 }),
         declared: Declared::default(),
         history: nothing(Source::History),
@@ -69,6 +70,8 @@ pub(super) fn opinion(reviewer: &str, verdict: ReviewVerdict) -> Opinion {
         at: now(),
         can_write: true,
         on_behalf_of: Ok(Vec::new()),
+        teams_unknown: Vec::new(),
+        changed_since: None,
     }
 }
 
@@ -114,7 +117,7 @@ pub(super) fn owned(rules: &[(&str, &[&str])]) -> Known<Ownership> {
     Ok(Ownership {
         file: Some(".github/CODEOWNERS".into()),
         owned: rules.iter().map(|&(path, owners)| (path.into(), rule(owners))).collect(),
-        invalid_lines: Vec::new(),
+        ..Ownership::default()
     })
 }
 
@@ -314,10 +317,16 @@ fn any_review() -> impl Strategy<Value = Known<Review>> {
     let kind = select(vec![AuthorKind::Human, AuthorKind::Human, AuthorKind::Bot, AuthorKind::Ghost]);
     let teams = prop_oneof![Just(Ok(vec![])), Just(Ok(vec!["acme/pay".to_owned()])), Just(nothing(Source::Reviews))];
     let login = select(vec!["ada", "grace", "lin", "Grace", "mary"]);
-    let opinions = (login, verdict, kind, any::<bool>(), any::<bool>(), teams).prop_map(
-        |(login, verdict, kind, current, can_write, on_behalf_of)| {
+    let since = prop_oneof![
+        Just(None),
+        Just(Some(Ok(vec![]))),
+        Just(Some(Ok(vec![PATHS[0].to_owned()]))),
+        Just(Some(nothing(Source::Reviews)))
+    ];
+    let opinions = (login, verdict, kind, any::<bool>(), any::<bool>(), teams, since).prop_map(
+        |(login, verdict, kind, current, can_write, on_behalf_of, changed_since)| {
             let commit = Some(if current { "a" } else { "c" }.repeat(40));
-            Opinion { kind, commit, can_write, on_behalf_of, ..opinion(login, verdict) }
+            Opinion { kind, commit, can_write, on_behalf_of, changed_since, ..opinion(login, verdict) }
         },
     );
     let review = (vec(opinions, 0..4), 0..3u64, 0..3u64).prop_map(|(opinions, comments, unresolved_threads)| Review {
@@ -325,6 +334,7 @@ fn any_review() -> impl Strategy<Value = Known<Review>> {
         comments,
         unresolved_threads,
         requested: Vec::new(),
+        circumstances: Circumstances::default(),
     });
     known(review, Source::Reviews)
 }

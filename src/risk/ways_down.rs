@@ -1,9 +1,6 @@
 //! Ways down: what the author or the reviewers can do, each kept to the point by scoring the facts with it applied.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -13,6 +10,7 @@ use super::{
     facts::{AuthorKind, Change, ChangeState, Facts, FileChange, FileStatus, Opinion, Review, ReviewVerdict},
     floors::{self, is_set},
     model::Model,
+    owners::{self, OwnedFile, Standing},
     patch::Patch,
     paths::{PathKind, kind_of},
     policy::Policy,
@@ -170,38 +168,19 @@ fn owner_approval(facts: &Facts, readings: &[Reading]) -> Option<Action> {
     if facts.review.as_ref().is_ok_and(|review| wants_changes(review, &facts.change)) {
         return None;
     }
-    let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for evidence in evidence_of("owner_review", readings) {
-        if let Evidence::OwnerMissing { path, owners, .. } = evidence {
-            let able: Vec<&str> = owners.iter().map(String::as_str).filter(|owner| can_approve(facts, owner)).collect();
-            if !able.is_empty() {
-                open.insert(path, able);
-            }
-        }
-    }
-    let files = open.keys().map(|&path| path.to_owned()).collect();
-    let mut owners = Vec::new();
-    while let Some(owner) = most_wanted(&open) {
-        open.retain(|_, able| !able.contains(&owner));
-        owners.push(owner.to_owned());
-    }
-    (!owners.is_empty()).then_some(Action::OwnerApproval { files, owners })
-}
-
-/// The owner of most files; among equals the first by name.
-fn most_wanted<'a>(open: &BTreeMap<&str, Vec<&'a str>>) -> Option<&'a str> {
-    let mut files: BTreeMap<&str, usize> = BTreeMap::new();
-    open.values()
-        .flat_map(|able| able.iter().copied().collect::<BTreeSet<_>>())
-        .for_each(|owner| *files.entry(owner).or_default() += 1);
-    files.into_iter().min_by_key(|&(owner, files)| (Reverse(files), owner)).map(|(owner, _)| owner)
-}
-
-/// Whether GitHub would take an approval by this owner: not by an e-mail address, not by the author.
-fn can_approve(facts: &Facts, owner: &str) -> bool {
-    owner
-        .strip_prefix('@')
-        .is_some_and(|name| !name.is_empty() && !name.eq_ignore_ascii_case(&facts.change.author.login))
+    let missing = |evidence: &Evidence| match evidence {
+        Evidence::OwnerMissing { path, .. } => Some(path.clone()),
+        _ => None,
+    };
+    // The reading says whether there is anything to take off.
+    evidence_of("owner_review", readings).find_map(missing)?;
+    let settled =
+        |file: &OwnedFile<'_>| matches!(&file.standing, Standing::Missing(missing) if !missing.able.is_empty());
+    let open: Vec<OwnedFile<'_>> = owners::files(facts).ok()?.into_iter().filter(settled).collect();
+    let asked: Vec<String> = owners::to_ask(&open).into_iter().map(str::to_owned).collect();
+    let mut files: Vec<String> = open.iter().map(|file| file.path.to_owned()).collect();
+    files.sort_unstable();
+    (!asked.is_empty()).then_some(Action::OwnerApproval { files, owners: asked })
 }
 
 fn approval(facts: &Facts) -> Option<Action> {
@@ -316,6 +295,8 @@ fn approve(facts: &mut Facts, reviewer: &str, teams: Vec<String>) {
         at: facts.at,
         can_write: true,
         on_behalf_of: Ok(teams),
+        teams_unknown: Vec::new(),
+        changed_since: None,
     });
 }
 

@@ -9,12 +9,12 @@ use super::{
     App,
     check_run::{Head, Writer},
     commands::{self, COMMANDS},
-    gather,
+    gather::{self, Gathered},
     installations::{self, INSTALLATION},
     merge_group::{self, MERGE_GROUP},
     metrics, number,
     overrides::{self, OVERRIDE},
-    reverts, series,
+    owners, reverts, series,
     stored::{digest, document, facts_text},
     twins,
 };
@@ -237,16 +237,20 @@ async fn score(
     }
     if pull.state != ChangeState::Open && run.completed() {
         // What stands there is the last word before it was merged or closed.
+        owners::end(app, installation, repo, &Head::of(pull), &id).await?;
         if let Some(last) = &last {
             twins::hand_over(app, last).await?;
         }
         return Ok(shown(last));
     }
-    let (facts, policy) = gather::facts(app, installation, repo, pull, last.as_ref(), overridden, cold).await?;
+    let Gathered { facts, policy, owners_check } =
+        gather::facts(app, installation, repo, pull, last.as_ref(), overridden, cold).await?;
     let scored = Scored::new(app, facts, policy, Model::baseline(), commands::answered(&pull.permissions));
     if last.as_ref().is_some_and(|last| run.shows(&last.id) && scored.reads_like(last)) {
         tracing::debug!("nothing that the check run says has changed");
-        return Ok(shown(last));
+        let shown = shown(last);
+        owners::answer(app, installation, repo, pull, owners_check.then_some(&scored.facts), &shown).await?;
+        return Ok(shown);
     }
     let mut row = scored.row(&id, number(pull.repository_id));
     let previous = app.store.previous_score(row.repository_id, number(pull.number), &row.head_sha, row.at).await?;
@@ -270,6 +274,7 @@ async fn score(
             run.complete(&text, conclusion).await?;
         }
     }
+    owners::answer(app, installation, repo, pull, owners_check.then_some(&scored.facts), &id).await?;
     if reverts::is_put_off(pull) {
         let key = pull_request_key(row.repository_id, number(pull.number));
         app.store.request_job_again(&key, app.clock.now_ms()).await?;
@@ -294,19 +299,22 @@ async fn finish_older(
         if row.head_sha == newest.sha {
             continue;
         }
-        let head = Head { sha: row.head_sha, ..*newest };
+        let Some(head) = newest.named(&row.name).map(|head| Head { sha: row.head_sha, ..head }) else { continue };
+        let text = if head.name == NAME { report::check_run::superseded(&newest.sha) } else { report::owners::ended() };
         match Writer::find(app, installation, repo, &head, Some(&[]), assessment).await? {
-            Some(mut run) => {
-                run.complete(&report::check_run::superseded(&newest.sha), Conclusion::Neutral).await?;
-            }
-            None => app.store.forget_check_run(head.repository_id, &head.sha, NAME).await?,
+            Some(mut run) => run.complete(&text, Conclusion::Neutral).await?,
+            None => app.store.forget_check_run(head.repository_id, &head.sha, head.name).await?,
         }
     }
     Ok(())
 }
 
 /// The check runs of a pull request that do not yet say what they should.
-async fn unfinished(app: &App, repository_id: i64, pull_request: i64) -> Result<Vec<CheckRunRow>, StoreError> {
+pub(super) async fn unfinished(
+    app: &App,
+    repository_id: i64,
+    pull_request: i64,
+) -> Result<Vec<CheckRunRow>, StoreError> {
     let mut rows = app.store.unfinished_check_runs().await?;
     rows.retain(|row| row.repository_id == repository_id && row.pull_request == Some(pull_request));
     Ok(rows)
@@ -438,55 +446,5 @@ async fn commit(app: &App, wanted: &CommitJob) -> Result<(), Outcome> {
         app.store.request_job(&super::route::request(&job, now), now).await?;
     }
     app.jobs.notify_waiters();
-    Ok(())
-}
-
-/// Completes the check run of a job that is given up as neutral, with the reference under which the log tells more.
-/// Gives why that could not be done.
-pub(super) async fn say_failure(app: &App, job: &Job, reference: &str) -> Option<Outcome> {
-    if job.kind == MERGE_GROUP {
-        let wanted = serde_json::from_str(&job.payload).ok()?;
-        return merge_group::say_failure(app, &wanted, reference).await.err();
-    }
-    if job.kind != PULL_REQUEST {
-        return None;
-    }
-    let wanted = serde_json::from_str::<PullRequestJob>(&job.payload).ok()?;
-    let failed = fail_runs(app, &wanted, reference).await;
-    let woken = async {
-        let asked = commands::waiting(app, wanted.repository_id, number(wanted.number)).await?;
-        commands::wake(app, wanted.repository_id, number(wanted.number), &asked).await
-    };
-    failed.err().or(woken.await.err().map(Outcome::from))
-}
-
-async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Result<(), Outcome> {
-    let repo = repository(&wanted.repository)?;
-    let installation = app.github.installation(wanted.installation_id);
-    let text = report::check_run::failure(reference, "Mergecast could not score this change");
-    let mut heads: Vec<String> = unfinished(app, wanted.repository_id, number(wanted.number))
-        .await?
-        .into_iter()
-        .map(|row| row.head_sha)
-        .collect();
-    // Where nothing was begun, the head that the event named still deserves an answer, unless it already has one.
-    if let (true, Some(head)) = (heads.is_empty(), &wanted.head_sha)
-        && app.store.check_run(wanted.repository_id, head, NAME).await?.is_none()
-    {
-        heads.push(head.clone());
-    }
-    for sha in heads {
-        let newest = wanted.head_sha.as_ref().is_none_or(|head| *head == sha);
-        let head = Head { repository_id: wanted.repository_id, pull_request: Some(number(wanted.number)), sha };
-        let run = if newest {
-            Some(Writer::open(app, &installation, &repo, &head, None, reference).await?)
-        } else {
-            Writer::find(app, &installation, &repo, &head, Some(&[]), reference).await?
-        };
-        match run {
-            Some(mut run) => run.complete(&text, Conclusion::Neutral).await?,
-            None => app.store.forget_check_run(head.repository_id, &head.sha, NAME).await?,
-        }
-    }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Writes the check run of a head commit: one, whatever happens in between.
+//! Writes the check runs of a head commit: of each name one, whatever happens in between.
 //!
 //! Every write is noted before it is sent. Where one stands unanswered, its answer was lost: the next waits until it
 //! has certainly ended at GitHub, and then looks at what it did. Annotations are appended by GitHub and can not be
@@ -6,13 +6,16 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{App, assess::Outcome, number};
+use super::{App, assess::Outcome, number, stored::digest};
 use crate::{
     github::{
         self, Annotation, AnnotationLevel, Button, CheckRun, CheckRunDraft, CheckRunOutput, CheckRunStatus,
         Conclusion as GitHubConclusion, Installation, PullRequest, RepoName, Retry,
     },
-    report::check_run::{self, CheckRunText, NAME},
+    report::{
+        self,
+        check_run::{self, CheckRunText},
+    },
     risk::assessment::Conclusion,
     store::{CheckRunRow, CheckRunState},
 };
@@ -23,8 +26,14 @@ const ANNOTATIONS_A_REQUEST: usize = 50;
 /// How long a job waits for another one that creates the run of the same head.
 const ELSEWHERE: TimeDelta = TimeDelta::seconds(2);
 
+/// Names of the check runs of ours.
+pub(super) const RUNS: [&str; 2] = [check_run::NAME, report::owners::NAME];
+
 /// A head commit that gets a check run.
+#[derive(Clone)]
 pub(super) struct Head {
+    /// Name of the check run.
+    pub name: &'static str,
     pub repository_id: i64,
     /// The pull request whose head it is; `None` for a merge group's.
     pub pull_request: Option<i64>,
@@ -32,13 +41,66 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// For the check run of the score.
     pub(super) fn of(pull: &PullRequest) -> Self {
         Self {
+            name: check_run::NAME,
             repository_id: number(pull.repository_id),
             pull_request: Some(number(pull.number)),
             sha: pull.head_sha.clone(),
         }
     }
+
+    /// The same for a check run of another name, if we write such.
+    pub(super) fn named(&self, name: &str) -> Option<Self> {
+        let name = RUNS.into_iter().find(|run| *run == name)?;
+        Some(Self { name, ..self.clone() })
+    }
+}
+
+/// What a check run is to say.
+pub(super) struct Said<'a> {
+    pub text: CheckRunText,
+    pub conclusion: GitHubConclusion,
+    /// The assessment whose facts it rests on.
+    pub external_id: &'a str,
+}
+
+impl Said<'_> {
+    /// Equal ones need not be written again; which assessment it rests on is not read by people.
+    fn digest(&self) -> String {
+        let CheckRunText { title, summary, text, .. } = &self.text;
+        digest(&format!("{:?}\n{title}\n{summary}\n{text:?}", self.conclusion))
+    }
+}
+
+/// Has the run on `head` say this: created as such, or written again where it says something else. A request, or none
+/// where it says so already.
+pub(super) async fn say(
+    app: &App,
+    installation: &Installation,
+    repo: &RepoName,
+    head: &Head,
+    listed: Option<&[CheckRun]>,
+    said: Said<'_>,
+) -> Result<(), Outcome> {
+    let digest = said.digest();
+    let found = Writer::find(app, installation, repo, head, listed, said.external_id).await?;
+    if let Some(mut run) = found {
+        if run.completed() && run.row.output_digest.as_ref() == Some(&digest) {
+            return Ok(());
+        }
+        return run.conclude(&said.text, said.conclusion, &digest).await;
+    }
+    let annotations = said.text.annotations.len().min(ANNOTATIONS_A_REQUEST);
+    let now = app.clock.now();
+    let draft = CheckRunDraft {
+        started_at: Some(now),
+        ..completed(app, &said.text, said.conclusion, said.external_id, &said.text.annotations[..annotations], now)
+    };
+    create(app, installation, repo, head, draft, annotations).await?;
+    let (id, sha) = (head.repository_id, head.sha.as_str());
+    Ok(app.store.check_run_completed(id, sha, head.name, said.external_id, &digest, annotations as i64).await?)
 }
 
 /// The check run of one head commit while it is written.
@@ -64,7 +126,14 @@ impl<'a> Writer<'a> {
         if let Some(found) = Self::find(app, installation, repo, head, listed, external_id).await? {
             return Ok(found);
         }
-        create(app, installation, repo, head, external_id).await?;
+        let draft = CheckRunDraft {
+            status: Some(CheckRunStatus::InProgress),
+            external_id: Some(external_id.to_owned()),
+            started_at: Some(app.clock.now()),
+            output: Some(output(&check_run::in_progress(), &[])),
+            ..CheckRunDraft::default()
+        };
+        create(app, installation, repo, head, draft, 0).await?;
         let created = Self::find(app, installation, repo, head, None, external_id).await?;
         created.ok_or_else(|| Outcome::Retry("the check run's row is gone".to_owned()))
     }
@@ -79,26 +148,26 @@ impl<'a> Writer<'a> {
         external_id: &'a str,
     ) -> Result<Option<Self>, Outcome> {
         let (id, sha) = (head.repository_id, head.sha.as_str());
-        let stored = app.store.check_run(id, sha, NAME).await?;
+        let stored = app.store.check_run(id, sha, head.name).await?;
         settled(app, stored.as_ref())?;
         if let Some(row) = stored.as_ref().filter(|row| row.run_id.is_some()) {
             return Ok(Some(Self::new(app, installation, repo, row, external_id)));
         }
         let unanswered = stored.and_then(|row| row.unanswered_since);
         let known = match listed {
-            Some(listed) if unanswered.is_none() => first(listed),
-            _ => first(&installation.find_check_runs(repo, sha, &app.look()).await?),
+            Some(listed) if unanswered.is_none() => first(listed, head.name),
+            _ => first(&installation.find_check_runs(repo, sha, &app.look_for(head.name)).await?, head.name),
         };
         let now = app.clock.now_ms();
         let Some(run_id) = known else {
             if let Some(since) = unanswered {
-                app.store.check_run_undone(id, sha, NAME, since).await?;
+                app.store.check_run_undone(id, sha, head.name, since).await?;
             }
             return Ok(None);
         };
-        app.store.check_run_expected(id, sha, NAME, head.pull_request, now).await?;
-        app.store.check_run_created(id, sha, NAME, number(run_id), now).await?;
-        let row = app.store.check_run(id, sha, NAME).await?;
+        app.store.check_run_expected(id, sha, head.name, head.pull_request, now).await?;
+        app.store.check_run_created(id, sha, head.name, number(run_id), now).await?;
+        let row = app.store.check_run(id, sha, head.name).await?;
         Ok(row.map(|row| Self::new(app, installation, repo, &row, external_id)))
     }
 
@@ -131,40 +200,41 @@ impl<'a> Writer<'a> {
         self.completed() && self.row.external_id.as_deref() == Some(assessment)
     }
 
-    /// Completes the run with the text; annotations beyond the first 50 go ahead of it in requests of their own.
+    /// Completes the run with the text.
     pub(super) async fn complete(&mut self, text: &CheckRunText, conclusion: Conclusion) -> Result<(), Outcome> {
+        self.conclude(text, github_conclusion(conclusion), "").await
+    }
+
+    /// Completes the run; annotations beyond the first 50 go ahead of it in requests of their own.
+    async fn conclude(
+        &mut self,
+        text: &CheckRunText,
+        conclusion: GitHubConclusion,
+        digest: &str,
+    ) -> Result<(), Outcome> {
         let sent = self.annotations_sent().await?;
         let store = &self.app.store;
-        let (repository_id, head) = (self.row.repository_id, self.row.head_sha.as_str());
+        let CheckRunRow { repository_id, head_sha: head, name, .. } = &self.row;
         let planned = sent.max(text.annotations.len());
         let now = self.app.clock.now();
         let now_ms = now.timestamp_millis();
-        store.check_run_planned(repository_id, head, NAME, self.external_id, planned as i64, now_ms).await?;
+        store.check_run_planned(*repository_id, head, name, self.external_id, planned as i64, now_ms).await?;
         let left = text.annotations.get(sent..).unwrap_or_default();
         let ahead = left.len().saturating_sub(1) / ANNOTATIONS_A_REQUEST * ANNOTATIONS_A_REQUEST;
         let (pages, last) = left.split_at(ahead);
         for page in pages.chunks(ANNOTATIONS_A_REQUEST) {
             self.write(CheckRunDraft { output: Some(output(text, page)), ..CheckRunDraft::default() }).await?;
         }
-        self.write(CheckRunDraft {
-            status: Some(CheckRunStatus::Completed),
-            conclusion: Some(github_conclusion(conclusion)),
-            completed_at: Some(now),
-            external_id: Some(self.external_id.to_owned()),
-            details_url: details_url(self.app, self.external_id),
-            output: Some(output(text, last)),
-            actions: text.buttons.iter().map(button).collect(),
-            ..CheckRunDraft::default()
-        })
-        .await?;
-        store.check_run_completed(repository_id, head, NAME, self.external_id, "", planned as i64).await?;
+        self.write(completed(self.app, text, conclusion, self.external_id, last, now)).await?;
+        store.check_run_completed(*repository_id, head, name, self.external_id, digest, planned as i64).await?;
         Ok(())
     }
 
     async fn write(&self, draft: CheckRunDraft) -> Result<(), Outcome> {
-        let draft = CheckRunDraft { name: NAME.to_owned(), ..draft };
+        let CheckRunRow { repository_id, head_sha, name, .. } = &self.row;
+        let draft = CheckRunDraft { name: name.clone(), ..draft };
         let updated = self.installation.update_check_run(self.repo, self.run_id, &draft).await;
-        written(self.app, self.row.repository_id, &self.row.head_sha, updated).await.map(drop)
+        written(self.app, (*repository_id, head_sha, name), updated).await.map(drop)
     }
 
     /// How many of our annotations GitHub holds; asked for only where an earlier request may have been half done.
@@ -178,47 +248,68 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Were there ever two runs, the first stays ours, whichever GitHub lists first.
-fn first(runs: &[CheckRun]) -> Option<u64> {
-    runs.iter().map(|run| run.id).min()
+/// Were there ever two runs of a name, the first stays ours, whichever GitHub lists first.
+fn first(runs: &[CheckRun], name: &str) -> Option<u64> {
+    runs.iter().filter(|run| run.name == name).map(|run| run.id).min()
 }
 
-/// Creates the run under a stored intent.
+/// Creates the run under a stored intent, with as many annotations as `planned`.
 async fn create(
     app: &App,
     installation: &Installation,
     repo: &RepoName,
     head: &Head,
-    external_id: &str,
+    draft: CheckRunDraft,
+    planned: usize,
 ) -> Result<(), Outcome> {
     let now = app.clock.now();
     let (id, sha) = (head.repository_id, head.sha.as_str());
-    if !app.store.check_run_intent(id, sha, NAME, head.pull_request, now.timestamp_millis()).await? {
+    if !app.store.check_run_intent(id, sha, head.name, head.pull_request, now.timestamp_millis()).await? {
         let until = now + ELSEWHERE;
         return Err(Outcome::Wait { until, why: "another pull request with this head creates the run".to_owned() });
     }
-    let draft = CheckRunDraft {
-        name: NAME.to_owned(),
-        head_sha: sha.to_owned(),
-        status: Some(CheckRunStatus::InProgress),
-        external_id: Some(external_id.to_owned()),
-        started_at: Some(now),
-        output: Some(output(&check_run::in_progress(), &[])),
-        ..CheckRunDraft::default()
-    };
+    if planned > 0 {
+        // Should the answer be lost, GitHub is asked how many it took.
+        let external_id = draft.external_id.as_deref().unwrap_or_default();
+        let now = now.timestamp_millis();
+        app.store.check_run_planned(id, sha, head.name, external_id, planned as i64, now).await?;
+    }
+    let draft = CheckRunDraft { name: head.name.to_owned(), head_sha: sha.to_owned(), ..draft };
     let created = installation.create_check_run(repo, &draft).await;
-    let run = written(app, id, sha, created).await?;
-    app.store.check_run_created(id, sha, NAME, number(run.id), app.clock.now_ms()).await?;
+    let run = written(app, (id, sha, head.name), created).await?;
+    app.store.check_run_created(id, sha, head.name, number(run.id), app.clock.now_ms()).await?;
     Ok(())
 }
 
+/// A run that says what it should.
+fn completed(
+    app: &App,
+    text: &CheckRunText,
+    conclusion: GitHubConclusion,
+    external_id: &str,
+    annotations: &[check_run::Annotation],
+    now: DateTime<Utc>,
+) -> CheckRunDraft {
+    CheckRunDraft {
+        status: Some(CheckRunStatus::Completed),
+        conclusion: Some(conclusion),
+        completed_at: Some(now),
+        external_id: Some(external_id.to_owned()),
+        details_url: details_url(app, external_id),
+        output: Some(output(text, annotations)),
+        actions: text.buttons.iter().map(button).collect(),
+        ..CheckRunDraft::default()
+    }
+}
+
 /// Notes for a failed write whether it may have been done, or may yet be.
-async fn written<T>(app: &App, repository_id: i64, sha: &str, result: Result<T, github::Error>) -> Result<T, Outcome> {
+async fn written<T>(app: &App, run: (i64, &str, &str), result: Result<T, github::Error>) -> Result<T, Outcome> {
     match result {
         Ok(answer) => Ok(answer),
         Err(error) => {
             let since = (error.retry() == Retry::LookFirst).then(|| app.clock.now_ms());
-            app.store.check_run_unanswered(repository_id, sha, NAME, since).await?;
+            let (repository_id, sha, name) = run;
+            app.store.check_run_unanswered(repository_id, sha, name, since).await?;
             match error {
                 // A replica that does not know the commit yet calls it invalid.
                 github::Error::Invalid { .. } => Err(Outcome::Retry(error.to_string())),

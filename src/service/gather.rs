@@ -1,14 +1,12 @@
 //! Adapters -> facts: asks each source, turns what it says into plain data, and notes what it did not say.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
-use super::{App, assess::Outcome, mirrors, number, people, reverts, series};
+use super::{App, approvals, assess::Outcome, mirrors, number, people, reverts, series};
 use crate::{
     codeowners::Codeowners,
     config::repository::{RepositoryPolicy, parse_policy},
-    github::{CachedPage, Files, Installation, Permissions, PullRequest, RepoName, TextFile},
+    github::{CachedPage, Files, Installation, OwnerPlace, Permissions, PullRequest, RepoName, TextFile},
     risk::{
         facts::{
             Change, ChangeState, Facts, FileChange, History, Known, Lacking, OwnerRule, Ownership, Reason, Revert,
@@ -20,6 +18,14 @@ use crate::{
     store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
 };
 
+/// What is known of a pull request, and what is wanted for it.
+pub(super) struct Gathered {
+    pub facts: Facts,
+    pub policy: Policy,
+    /// The check run of owners' approvals is wanted.
+    pub owners_check: bool,
+}
+
 /// All facts about a pull request, and the policy in force for it. `cold`: its check run was made just now, which cost a
 /// request.
 pub(super) async fn facts(
@@ -30,12 +36,14 @@ pub(super) async fn facts(
     last: Option<&AssessmentRow>,
     overridden: Option<Override>,
     cold: bool,
-) -> Result<(Facts, Policy), Outcome> {
+) -> Result<Gathered, Outcome> {
     let policy = policy(app, number(pull.repository_id), &pull.repository, &pull.base_ref, &pull.policy).await?;
     let (files, revert) = files(app, installation, repo, pull, last).await?;
     let (id, pull_number) = (number(pull.repository_id), number(pull.number));
     let at = app.clock.now();
     let change = change(pull, files, revert);
+    let ownership = ownership(pull, &change.files);
+    let review = approvals::review(app, installation, repo, pull, &ownership, last).await?;
     let mut history = history(app, pull, &change, at).await?;
     if let Ok(history) = &mut history {
         let left = people::left(installation, pull, cold);
@@ -45,8 +53,8 @@ pub(super) async fn facts(
     let mut facts = Facts {
         at,
         repository: pull.repository.to_string(),
-        review: pull.review.clone(),
-        ownership: ownership(pull, &change.files),
+        review,
+        ownership,
         checks: pull.checks.clone(),
         declared: policy.declared,
         history,
@@ -59,7 +67,7 @@ pub(super) async fn facts(
         lacking: lacking(app, installation, &pull.permissions).await?,
     };
     facts.series = series::parts(app, id, &facts).await?;
-    Ok((facts, policy.policy))
+    Ok(Gathered { facts, policy: policy.policy, owners_check: policy.owners_check })
 }
 
 /// What the history of the base branch says of the change.
@@ -171,7 +179,7 @@ async fn lacking(app: &App, installation: &Installation, granted: &Permissions) 
 
 fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {
     let Some(file) = pull.codeowners.clone()? else {
-        return Ok(Ownership { file: None, owned: BTreeMap::new(), invalid_lines: Vec::new() });
+        return Ok(Ownership::default());
     };
     let parsed = Codeowners::parse(&file.text);
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
@@ -187,7 +195,17 @@ fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {
         file: Some(file.path),
         owned: owned.collect(),
         invalid_lines: parsed.mistakes().iter().map(|mistake| mistake.line).collect(),
+        unusable: pull.unusable_owners.iter().filter_map(|place| owner_at(&file.text, *place)).collect(),
     })
+}
+
+/// The owner that stands at a place of a CODEOWNERS file.
+fn owner_at(text: &str, place: OwnerPlace) -> Option<String> {
+    let before = |number: u64| usize::try_from(number.checked_sub(1)?).ok();
+    let line = text.lines().nth(before(place.line)?)?;
+    let rest: String = line.chars().skip(before(place.column)?).collect();
+    let owner = rest.split([' ', '\t', '#']).next().filter(|owner| !owner.is_empty())?;
+    Some(owner.to_owned())
 }
 
 /// The policy of the base branch; where its newest version has mistakes, the last good one with them listed.

@@ -1,10 +1,12 @@
 //! The running App: built from settings, started, and drained at the end. Wires the other modules and decides nothing.
 
+mod approvals;
 mod assess;
 mod body;
 mod check_run;
 mod commands;
 mod erase;
+mod failure;
 mod gather;
 mod heads;
 mod health;
@@ -13,6 +15,7 @@ mod merge_group;
 mod metrics;
 mod mirrors;
 mod overrides;
+mod owners;
 mod pages;
 mod people;
 mod process;
@@ -204,7 +207,11 @@ impl App {
     }
 
     fn look(&self) -> CheckRunLook {
-        CheckRunLook { app_id: self.app_id, name: report::check_run::NAME.to_owned() }
+        self.look_for(report::check_run::NAME)
+    }
+
+    fn look_for(&self, name: &str) -> CheckRunLook {
+        CheckRunLook { app_id: self.app_id, name: name.to_owned() }
     }
 }
 

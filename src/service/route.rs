@@ -5,11 +5,12 @@ use chrono::{DateTime, Utc};
 use super::{
     App,
     assess::{COMMIT, CommitJob, PULL_REQUEST, PullRequestJob},
+    check_run::RUNS,
     commands, installations, merge_group, mirrors, number, overrides,
 };
 use crate::{
     github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary, PushEvent},
-    report::check_run::{ACKNOWLEDGE, NAME, RESCORE},
+    report::check_run::{ACKNOWLEDGE, RESCORE},
     risk::revert::claim,
     store::{Delivery, DeliveryOutcome, JobRequest, StoreError},
 };
@@ -129,7 +130,9 @@ async fn again(app: &App, on: &OnCommit<'_>, now: i64) -> Result<Routed, Error> 
     if let Some(routed) = merge_group::again(app, on.origin, on.sha, now).await? {
         return Ok(routed);
     }
-    app.store.reopen_check_run(id, on.sha, NAME).await?;
+    for name in RUNS {
+        app.store.reopen_check_run(id, on.sha, name).await?;
+    }
     let known = app.store.pull_requests_of_head(id, on.sha).await?;
     if !known.is_empty() {
         return Ok(all_wanted(on, &known, now));

@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::{
     App,
     assess::{self, Outcome},
-    commands, metrics, route, trace,
+    commands, failure, metrics, route, trace,
 };
 use crate::store::{Delivery, Job};
 
@@ -205,7 +205,7 @@ async fn settle(app: &App, job: &Job, outcome: Outcome) -> Result<(), crate::sto
 /// stays, so that no check run is left unfinished and no pull request without a word.
 async fn give_up(app: &App, job: &Job, why: &str) -> Result<(), crate::store::StoreError> {
     let reference = app.clock.new_id();
-    let unsaid = assess::say_failure(app, job, &reference).await;
+    let unsaid = failure::say_failure(app, job, &reference).await;
     let now = app.clock.now_ms();
     let later = match &unsaid {
         Some(Outcome::Wait { until, .. }) => Some(due(*until, now)),

@@ -21,6 +21,16 @@ impl Store {
         Ok(body.ok().zip(row.take(0).ok()).map(|(body, etag)| (etag, body)))
     }
 
+    /// The body that was kept of a route since an instant (unix ms).
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn cached_since(&self, installation_id: i64, route: &str, since: i64) -> Result<Option<Vec<u8>>> {
+        let row = self.db.query_one(SINCE, vec![installation_id.into(), route.into(), since.into()]).await?;
+        let Some(mut row) = row else { return Ok(None) };
+        Ok(decompress(&row.take::<Vec<u8>>(0)?).ok())
+    }
+
     /// Keeps a body under its ETag in place of the route's earlier one, and drops the oldest past the limit; `false` if
     /// the body is too large to be kept.
     ///
@@ -63,7 +73,7 @@ impl Store {
     }
 }
 
-pub(super) const STATEMENTS: &[&str] = &[SAVE, DROP_OLDEST, BY_ROUTE, FORGET];
+pub(super) const STATEMENTS: &[&str] = &[SAVE, DROP_OLDEST, BY_ROUTE, SINCE, FORGET];
 
 const SAVE: &str = "\
 INSERT INTO http_cache (installation_id, route, etag, body, stored_at) VALUES ($1, $2, $3, $4, $5) \
@@ -77,6 +87,9 @@ DELETE FROM http_cache WHERE (stored_at, installation_id, route) <= ( \
 
 const BY_ROUTE: &str = "\
 SELECT etag, body FROM http_cache WHERE installation_id = $1 AND route = $2";
+
+const SINCE: &str = "\
+SELECT body FROM http_cache WHERE installation_id = $1 AND route = $2 AND stored_at >= $3";
 
 const FORGET: &str = "\
 DELETE FROM http_cache WHERE (installation_id, route) IN ( \

@@ -29,6 +29,8 @@ mod mirrors;
 mod monitoring;
 mod otlp;
 mod overrides;
+mod owners;
+mod owners_check;
 mod packaging;
 mod payloads;
 mod policies;

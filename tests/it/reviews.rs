@@ -100,7 +100,7 @@ fn owners_are_found_by_the_last_rule_and_asked_by_name() {
         let done = see(&ctx, &pull).await;
         assert_eq!((done.value("owner_review"), done.score()), (Some(0.0), target), "both owners were promised");
         pull.push(Edits::new().write("src/cart.rs", "let cart = 3;\n"));
-        assert_eq!(see(&ctx, &pull).await.value("owner_review"), Some(2.0), "a push makes approvals old");
+        assert_eq!(see(&ctx, &pull).await.value("owner_review"), Some(1.0), "a push makes approvals of the file old");
         ctx
     });
 }

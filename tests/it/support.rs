@@ -11,7 +11,7 @@ use mergecast::{
         AppCredentials, GitHub, Options, Urls,
         sim::{Exchange, PullHandle, Sim, SimCheckRun, SimOptions, SimRepository},
     },
-    report::check_run::NAME,
+    report::{self, check_run::NAME},
     service::{Links, Operations, Service, Settings, Timing},
     store::{Store, StoreOptions, StorePath},
 };
@@ -256,11 +256,13 @@ impl Ctx {
             Some((repository, each.request_body["head_sha"].as_str()?.to_owned()))
         });
         for (repository, sha) in created.collect::<BTreeSet<_>>() {
-            let ours: Vec<_> =
-                self.sim.check_runs(&repository, &sha).into_iter().filter(|run| run.name == NAME).collect();
-            assert!(ours.len() <= 1, "{} check runs of ours on {sha}", ours.len());
-            let open = ours.iter().any(|run| run.status != "completed");
-            assert!(self.setup.may_bury || !open, "the check run on {sha} was left unfinished");
+            let all = self.sim.check_runs(&repository, &sha);
+            for name in [NAME, report::owners::NAME] {
+                let ours: Vec<_> = all.iter().filter(|run| run.name == name).collect();
+                assert!(ours.len() <= 1, "{} check runs {name} on {sha}", ours.len());
+                let open = ours.iter().any(|run| run.status != "completed");
+                assert!(self.setup.may_bury || !open, "the check run {name} on {sha} was left unfinished");
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         AppCredentials, GitHub, Options, RepoName, Urls,
         sim::{PullHandle, Sim, SimCheckRun, SimOptions},
     },
-    report::{check_run::NAME, terminal},
+    report::{check_run::NAME, owners, terminal},
     service::{Links, MirrorSettings, Operations, Service, Settings, Stored, Timing},
     store::{Store, StoreOptions, StorePath},
 };
@@ -167,6 +167,23 @@ impl Stage {
         writeln!(out, "{NAME} on #{} at {}: {}", pull.number(), &head[..7], state(run))?;
         writeln!(out, "{text}")?;
         Ok(assessment.score)
+    }
+
+    /// Shows the check run of the owners' approvals, which must have ended so.
+    async fn show_owners(&mut self, pull: &PullHandle, conclusion: &str) -> anyhow::Result<()> {
+        self.settle().await?;
+        let head = pull.head_sha();
+        let runs = self.sim.check_runs(pull.repository(), &head);
+        let ours: Vec<&SimCheckRun> = runs.iter().filter(|run| run.name == owners::NAME).collect();
+        let [run] = ours.as_slice() else {
+            anyhow::bail!("{} check runs named {} stand on #{}", ours.len(), owners::NAME, pull.number());
+        };
+        let ended = run.conclusion.as_deref() == Some(conclusion);
+        anyhow::ensure!(ended, "{} on #{} ended as {:?}", owners::NAME, pull.number(), run.conclusion);
+        let title = run.title.as_deref().unwrap_or_default();
+        let (name, number) = (owners::NAME, pull.number());
+        writeln!(self.terminal.out(), "{name} on #{number} at {}: {}\n  {title}\n", &head[..7], state(run))?;
+        Ok(())
     }
 
     /// All check runs of the story, a line each.

@@ -20,6 +20,7 @@ const CODEOWNERS: &str = "\
 const POLICY: &str = "\
 mode: advisory
 threshold: 70
+owners_check: on
 sensitive_paths:
   \"infra/**\": 6
 ignore: [\"**/*.snap\"]
@@ -187,13 +188,23 @@ async fn owner_approval(stage: &mut Stage, shop: &SimRepository) -> anyhow::Resu
     let edits = Edits::new().write("apps/payments/src/charge.ts", text).message("Charge in instalments");
     let pull = shop.open(PullSpec::new("Charge in instalments", "ada", edits));
     let before = stage.show(&pull).await?;
+    stage.show_owners(&pull, "failure").await?;
     stage.tell(
         "6. Owners are asked, continued",
-        "… and the same change after @mia, an owner of /apps/payments/, approved it.",
+        "… and the same change after @mia, an owner of /apps/payments/, approved it. mergecast/owners passes at once.",
     )?;
     pull.approve("mia");
     let after = stage.show(&pull).await?;
+    stage.show_owners(&pull, "success").await?;
     anyhow::ensure!(after < before, "an owner's approval must lower the score ({before} to {after})");
+    stage.tell(
+        "6. Owners are asked, concluded",
+        "A push to a file that @nora owns asks for her as well; what @mia approved has not changed, so she is not asked twice.",
+    )?;
+    pull.push(Edits::new().write("apps/mail/src/queue.ts", module_text("mail", "queue", 41)).message("Tell by mail"));
+    stage.show_owners(&pull, "failure").await?;
+    pull.approve("nora");
+    stage.show_owners(&pull, "success").await?;
     Ok(())
 }
 

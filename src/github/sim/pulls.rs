@@ -207,17 +207,18 @@ impl State {
     /// Teams of the reviewer that were asked to review, or that the base branch's CODEOWNERS names.
     pub(super) fn teams_spoken_for(&self, repo: &Repo, pull: &Pull, login: &str) -> Vec<String> {
         let login = login.to_lowercase();
-        let owners = self.codeowners_text(repo, &pull.base_ref);
+        let owners =
+            self.codeowners_file(repo, &pull.base_ref).map(|(_, text)| text.to_lowercase()).unwrap_or_default();
         let mention = |slug: &str| owners.contains(&format!("@{}/{slug}", key(&repo.owner)));
         let asked = |slug: &str| pull.requests.iter().any(|r| r.reviewer == Reviewer::Team(slug.to_owned()));
         let mine = repo.teams.values().filter(|t| t.members.contains(&login) && t.permission >= Permission::Write);
         mine.filter(|t| asked(&t.slug) || mention(&t.slug)).map(|t| t.slug.clone()).collect()
     }
 
-    fn codeowners_text(&self, repo: &Repo, branch: &str) -> String {
-        let Some(tip) = repo.branches.get(branch) else { return String::new() };
-        let tree = self.objects.tree(tip);
+    /// The CODEOWNERS file in force on a branch.
+    pub(super) fn codeowners_file(&self, repo: &Repo, branch: &str) -> Option<(&'static str, String)> {
+        let tree = self.objects.tree(repo.branches.get(branch)?);
         let places = [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"];
-        places.iter().find_map(|p| tree.get(*p)).map(|e| e.text().to_lowercase()).unwrap_or_default()
+        places.into_iter().find_map(|place| Some((place, tree.get(place)?.text().to_string())))
     }
 }

@@ -44,6 +44,7 @@ impl State {
             members: BTreeMap::new(),
             teams: BTreeMap::new(),
             labels: BTreeMap::new(),
+            review_rules: BTreeMap::new(),
             network: fork_of.as_ref().map_or(id, |(_, network)| *network),
             fork_of: fork_of.map(|(parent, _)| parent),
             created_at: now,

@@ -150,7 +150,16 @@ pub(super) struct Team {
     pub(super) id: u64,
     pub(super) slug: String,
     pub(super) members: BTreeSet<String>,
+    /// Members of child teams, who are members of this one too.
+    pub(super) inherited: BTreeSet<String>,
     pub(super) permission: Permission,
+}
+
+impl Team {
+    /// Whether a login (lower case) is in it, perhaps by way of a child team.
+    pub(super) fn holds(&self, login: &str) -> bool {
+        self.members.contains(login) || self.inherited.contains(login)
+    }
 }
 
 pub(super) struct Repo {
@@ -168,6 +177,8 @@ pub(super) struct Repo {
     pub(super) members: BTreeMap<String, Permission>,
     pub(super) teams: BTreeMap<String, Team>,
     pub(super) labels: BTreeMap<String, u64>,
+    /// Parameters of the `pull_request` rules in force, by branch.
+    pub(super) review_rules: BTreeMap<String, Vec<serde_json::Value>>,
     /// Lower-case full name of the repository it was forked from.
     pub(super) fork_of: Option<String>,
     pub(super) network: u64,
@@ -183,7 +194,7 @@ impl Repo {
     pub(super) fn permission_of(&self, login: &str) -> Option<Permission> {
         let login = login.to_lowercase();
         let own = self.members.get(&login).copied();
-        let by_team = self.teams.values().filter(|t| t.members.contains(&login)).map(|t| t.permission).max();
+        let by_team = self.teams.values().filter(|t| t.holds(&login)).map(|t| t.permission).max();
         own.max(by_team)
     }
 

@@ -157,8 +157,28 @@ impl SimRepository {
         self.sim.act(|state| {
             members.iter().for_each(|m| state.person(m));
             let members = members.iter().map(|m| m.to_lowercase()).collect();
-            let team = Team { id: state.new_id(), slug: slug.to_owned(), members, permission };
+            let inherited = Default::default();
+            let team = Team { id: state.new_id(), slug: slug.to_owned(), members, inherited, permission };
             state.known_mut(&self.name).teams.insert(slug.to_owned(), team);
+        });
+        self
+    }
+
+    /// Makes people members of a child team of a team, and so of that.
+    pub fn child_team(&self, parent: &str, members: &[&str]) -> &Self {
+        self.sim.act(|state| {
+            members.iter().for_each(|login| state.person(login));
+            if let Some(team) = state.known_mut(&self.name).teams.get_mut(parent) {
+                team.inherited.extend(members.iter().map(|login| login.to_lowercase()));
+            }
+        });
+        self
+    }
+
+    /// A ruleset asks this of reviews on a branch: the parameters of a rule of the kind `pull_request`.
+    pub fn review_rule(&self, branch: &str, parameters: serde_json::Value) -> &Self {
+        self.sim.act(|state| {
+            state.known_mut(&self.name).review_rules.entry(branch.to_owned()).or_default().push(parameters);
         });
         self
     }

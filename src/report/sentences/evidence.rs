@@ -93,6 +93,15 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
         Evidence::Reviews { approvals_current, approvals_stale, changes_requested, unresolved_threads } => {
             reviews(*approvals_current, *approvals_stale, *changes_requested, *unresolved_threads)
         }
+        Evidence::ReviewsAside { by_bots, dismissed, by_pusher, needed } => {
+            aside(*by_bots, *dismissed, *by_pusher, *needed)
+        }
+        Evidence::ReviewPace { minutes, lines } => say![
+            "approved ",
+            counted(*minutes, "minute", "minutes"),
+            " after its newest commit; ",
+            counted(*lines, "line", "lines")
+        ],
         Evidence::ChecksFailed(names) => say!["failed: "].with(list(names.iter(), items, "checks")),
         Evidence::ChecksPending(names) => say!["not finished: "].with(list(names.iter(), items, "checks")),
         Evidence::Partly { seen, total, of } => {
@@ -135,6 +144,17 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
         | Evidence::Dependency { .. }
         | Evidence::LargestFile { .. } => Sentence::default(),
     }
+}
+
+fn aside(by_bots: u64, dismissed: u64, by_pusher: u64, needed: u64) -> Sentence {
+    let some = |number: u64, said: Sentence| if number > 0 { said } else { Sentence::default() };
+    let parts = [
+        some(by_bots, say![counted(by_bots, "review by a bot does", "reviews by bots do"), " not count"]),
+        some(dismissed, say![count(dismissed), " dismissed"]),
+        some(by_pusher, say![count(by_pusher), " by whose account is behind the newest commit, not counted"]),
+        some(needed, say!["the branch asks for ", counted(needed, "approval", "approvals")]),
+    ];
+    Sentence::joined(parts, ", ")
 }
 
 fn tests_along(source: u64, test: u64) -> Sentence {
@@ -233,8 +253,12 @@ fn owner_missing(all: &[&Evidence], items: usize) -> Sentence {
         }
         _ => Sentence::default(),
     };
-    let lacking = if all.len() == 1 { " without its owners' approval" } else { " without their owners' approval" };
-    let head = say![counted(all.len() as u64, "file", "files"), lacking, " of the newest commit"];
+    let lacking = if all.len() == 1 {
+        " without its owners' approval of what it holds now"
+    } else {
+        " without their owners' approval of what they hold now"
+    };
+    let head = say![counted(all.len() as u64, "file", "files"), lacking];
     if items == 0 { head } else { head.then(": ").with(some_of(all, items, ("file", "files"), file)) }
 }
 

@@ -243,7 +243,25 @@ pub enum Evidence {
         /// Review threads that are not resolved.
         unresolved_threads: u64,
     },
-    /// A changed file whose owners have not approved the current head.
+    /// Reviews that are not counted, and what the branch asks for.
+    ReviewsAside {
+        /// By bots and Apps.
+        by_bots: u64,
+        /// Dismissed.
+        dismissed: u64,
+        /// Approvals of the current head by whose account is behind it.
+        by_pusher: u64,
+        /// Approvals that the branch asks for; 0 where it asks for none or that is not known.
+        needed: u64,
+    },
+    /// A large change was approved soon after its newest commit was made. About the review, not about who gave it.
+    ReviewPace {
+        /// Minutes between them, at most: the commit may have been pushed later.
+        minutes: u64,
+        /// Lines that count.
+        lines: u64,
+    },
+    /// A changed file whose owners have not approved what it holds now.
     OwnerMissing {
         /// Its path.
         path: String,

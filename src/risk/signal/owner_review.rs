@@ -1,9 +1,10 @@
-//! Owner review: whether the owners of the changed files, by CODEOWNERS, have approved the current head.
+//! Owner review: whether the owners of the changed files, by CODEOWNERS, have approved what the files hold now.
 
-use super::{Evidence, Measure, Reading, Signal, Term, Unit, review, share};
+use super::{Evidence, Measure, Reading, Signal, Term, Unit};
 use crate::risk::{
     diff::View,
-    facts::{Known, Opinion, OwnerRule, Reason, ReviewVerdict, Source, Unknown},
+    facts::{Facts, OwnerRule},
+    owners::{self, Standing},
 };
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -13,39 +14,36 @@ pub(super) static SIGNAL: Signal = Signal {
     why: "Owners know what else depends on their files.",
     terms: &[Term {
         id: "owner_review.missing_share",
-        transform: "share of the owned changed files without an owner's approval of the current head; 0 when none is owned",
+        transform: "share of the owned changed files without an owner's approval of what they hold now, the one with most rollbacks counting three times; 0 when none is owned",
     }],
     measure,
 };
 
+/// How much the touched file with most rollbacks counts against one without: where changes failed before, an owner's look
+/// is worth more.
+const HOT: u64 = 3;
+
 fn measure(view: &View<'_>) -> Reading {
-    let ownership = view.facts.ownership.as_ref().map_err(Clone::clone)?;
-    let owned: Vec<(&str, &OwnerRule)> = view
-        .facts
-        .change
-        .files
-        .iter()
-        .filter_map(|file| ownership.owned.get(&file.path).map(|rule| (file.path.as_str(), rule)))
-        .filter(|(_, rule)| !rule.owners.is_empty())
-        .collect();
-    if owned.is_empty() {
+    let files = owners::files(view.facts)?;
+    if files.is_empty() {
         // Files that were not given may have owners.
         return view.incomplete().map_or_else(|| Measure::single(0.0, 0.0, Vec::new()), Err);
     }
-    let approvals = approvals(view)?;
     let (mut missing, mut undecided) = (Vec::new(), Vec::new());
-    let mut unknown = None;
-    for (path, rule) in &owned {
-        match settled(rule, &approvals) {
-            Ok(true) => {}
-            Ok(false) => missing.push(Evidence::OwnerMissing {
-                path: (*path).to_owned(),
-                owners: rule.owners.clone(),
-                line: rule.line,
-            }),
-            Err(reason) => {
-                undecided.push(Evidence::OwnerUnknown { path: (*path).to_owned(), owners: rule.owners.clone() });
-                unknown = unknown.or(Some(reason));
+    let (mut unknown, mut heat, mut open) = (None, 0, 0);
+    for file in &files {
+        let weight = if is_hot(file.path, view.facts) { HOT } else { 1 };
+        heat += weight;
+        match &file.standing {
+            Standing::Approved(_) => {}
+            Standing::Missing(_) => {
+                open += weight;
+                missing.push(lacking(file.path, file.rule));
+            }
+            Standing::Unknown(reason) => {
+                let (path, owners) = (file.path.to_owned(), file.rule.owners.clone());
+                undecided.push(Evidence::OwnerUnknown { path, owners });
+                unknown = unknown.or_else(|| Some(reason.clone()));
             }
         }
     }
@@ -55,56 +53,24 @@ fn measure(view: &View<'_>) -> Reading {
     }
     let count = missing.len() as u64;
     missing.append(&mut undecided);
-    Measure::single(count as f64, share(count, owned.len() as u64), missing)
+    Measure::single(count as f64, open as f64 / heat as f64, missing)
 }
 
-/// Approvals that can stand for an owner's: current, by a person who may push, not by the author.
-fn approvals<'a>(view: &View<'a>) -> Known<Vec<&'a Opinion>> {
-    let review = view.facts.review.as_ref().map_err(Clone::clone)?;
-    let change = &view.facts.change;
-    Ok(review
-        .opinions
-        .iter()
-        .filter(|opinion| opinion.verdict == ReviewVerdict::Approved)
-        .filter(|opinion| review::counts(opinion, change) && review::is_current(opinion, change))
-        .collect())
+fn lacking(path: &str, rule: &OwnerRule) -> Evidence {
+    Evidence::OwnerMissing { path: path.to_owned(), owners: rule.owners.clone(), line: rule.line }
 }
 
-/// Whether one of a file's owners is among the approvals. Unknown where an approval might be an owner's: whose
-/// e-mail address it is nobody says, and team membership may be hidden.
-fn settled(rule: &OwnerRule, approvals: &[&Opinion]) -> Known<bool> {
-    let mut unknown = None;
-    for approval in approvals {
-        for owner in &rule.owners {
-            match is_owner(owner, approval) {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
-                Err(reason) => unknown = unknown.or(Some(reason)),
-            }
-        }
-    }
-    unknown.map_or(Ok(false), Err)
-}
-
-fn is_owner(owner: &str, approval: &Opinion) -> Known<bool> {
-    match owner.strip_prefix('@') {
-        None => Err(Unknown {
-            source: Source::Codeowners,
-            reason: Reason::Unavailable("an owner is given by e-mail address".into()),
-        }),
-        Some(team) if team.contains('/') => {
-            let teams = approval.on_behalf_of.as_ref().map_err(Clone::clone)?;
-            Ok(teams.iter().any(|given| given.trim_start_matches('@').eq_ignore_ascii_case(team)))
-        }
-        Some(login) => Ok(approval.reviewer.eq_ignore_ascii_case(login)),
-    }
+/// Whether it is the touched file with most rollbacks.
+fn is_hot(path: &str, facts: &Facts) -> bool {
+    let worst = facts.history.as_ref().ok().and_then(|history| history.worst_file.as_ref());
+    worst.is_some_and(|worst| worst.rolled_back > 0 && worst.name == path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::risk::{
-        facts::{AuthorKind, Facts},
+        facts::{AuthorKind, Failures, History, Known, Opinion, Reason, ReviewVerdict, Source, Unknown},
         stories::{file, opinion, owned, pull_request},
     };
 
@@ -186,5 +152,20 @@ mod tests {
         assert_eq!(share_of(&facts), Some(0.0));
         facts.ownership = owned(&[("a.rs", &["@grace"])]);
         assert_eq!(share_of(&facts), None);
+    }
+
+    #[test]
+    fn the_file_with_most_rollbacks_counts_three_times() {
+        let check = |name: &str, rolled_back: u64, expected: f64| {
+            let rules: &[(&str, &[&str])] = &[("a.rs", &["@linus"]), ("b.rs", &["@grace"])];
+            let mut facts = facts(rules, vec![approval("grace", Ok(&[]))]);
+            let worst_file = Some(Failures { name: name.to_owned(), changes: 9, rolled_back });
+            facts.history = Ok(History { worst_file, ..History::default() });
+            assert_eq!(share_of(&facts), Some(expected), "{name}");
+        };
+        check("a.rs", 2, 0.75);
+        check("b.rs", 2, 0.25);
+        check("a.rs", 0, 0.5);
+        check("c.rs", 2, 0.5);
     }
 }

@@ -3,7 +3,8 @@
 use super::{Evidence, Measure, Reading, Signal, Term, Unit, flag};
 use crate::risk::{
     diff::View,
-    facts::{AuthorKind, Change, Opinion, ReviewVerdict},
+    facts::{Change, Opinion, Review, ReviewVerdict},
+    owners,
 };
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -27,6 +28,10 @@ pub(super) static SIGNAL: Signal = Signal {
 
 /// SmartBear's study at Cisco: reviewers find ever less beyond some 400 lines at a time.
 const LINES_AT_A_TIME: u64 = 400;
+/// The same study finds that beyond 500 lines an hour defects are passed over. Three times as fast is told, where there
+/// are so many lines that it says something.
+const LINES_A_MINUTE: u64 = 25;
+const LINES_TOLD: u64 = 100;
 
 fn measure(view: &View<'_>) -> Reading {
     let review = view.facts.review.as_ref().map_err(Clone::clone)?;
@@ -35,25 +40,52 @@ fn measure(view: &View<'_>) -> Reading {
         review.opinions.iter().filter(move |opinion| opinion.verdict == verdict && counts(opinion, change))
     };
     let approvals = is(ReviewVerdict::Approved).count() as u64;
-    let current = is(ReviewVerdict::Approved).filter(|opinion| is_current(opinion, change)).count() as u64;
+    let of_head: Vec<&Opinion> = is(ReviewVerdict::Approved).filter(|opinion| is_current(opinion, change)).collect();
+    let by_pusher = of_head.iter().filter(|opinion| is_pusher(opinion, review)).count() as u64;
+    let current = of_head.len() as u64 - by_pusher;
     let changes_requested = is(ReviewVerdict::ChangesRequested).count() as u64;
     let silent = review.comments == 0 && review.unresolved_threads == 0;
     let shallow = current > 0 && silent && view.diff().lines() > LINES_AT_A_TIME;
-    let evidence = vec![Evidence::Reviews {
+    let mut evidence = vec![Evidence::Reviews {
         approvals_current: current,
-        approvals_stale: approvals - current,
+        approvals_stale: approvals - of_head.len() as u64,
         changes_requested,
         unresolved_threads: review.unresolved_threads,
     }];
+    evidence.extend(aside(review, by_pusher));
+    evidence.extend(pace(of_head.into_iter().filter(|opinion| !is_pusher(opinion, review)), view));
     let terms = vec![flag(current == 0), flag(changes_requested > 0), flag(shallow)];
     Ok(Measure { value: current as f64, terms, evidence })
 }
 
+/// Whether the account behind the newest commit approves its own work.
+fn is_pusher(opinion: &Opinion, review: &Review) -> bool {
+    let pusher = review.circumstances.last_pusher.as_ref();
+    pusher.is_some_and(|pusher| pusher.eq_ignore_ascii_case(&opinion.reviewer))
+}
+
+/// What is not counted, and what the branch asks for, where there is something to tell.
+fn aside(review: &Review, by_pusher: u64) -> Option<Evidence> {
+    let circumstances = &review.circumstances;
+    let needed = circumstances.rules.as_ref().and_then(|rules| rules.as_ref().ok()).map_or(0, |rules| rules.approvals);
+    let (by_bots, dismissed) = (circumstances.by_bots, circumstances.dismissed);
+    let any = by_bots + dismissed + by_pusher + needed > 0;
+    any.then_some(Evidence::ReviewsAside { by_bots, dismissed, by_pusher, needed })
+}
+
+/// How soon after the newest commit the most careful of the approvals was given, if that was very soon for so many lines.
+fn pace<'a>(approvals: impl Iterator<Item = &'a Opinion>, view: &View<'_>) -> Option<Evidence> {
+    let change = &view.facts.change;
+    let head = change.commits.iter().find(|commit| commit.sha == change.head_sha)?;
+    let slowest = approvals.map(|opinion| opinion.at - head.committed_at).max()?;
+    let (minutes, lines) = (u64::try_from(slowest.num_minutes()).unwrap_or(0), view.diff().lines());
+    let soon = lines >= LINES_TOLD && lines > LINES_A_MINUTE.saturating_mul(minutes.max(1));
+    soon.then_some(Evidence::ReviewPace { minutes, lines })
+}
+
 /// Whether a review carries weight: given by a person who may push, and not by the author.
 pub(in crate::risk) fn counts(opinion: &Opinion, change: &Change) -> bool {
-    opinion.kind == AuthorKind::Human
-        && opinion.can_write
-        && !opinion.reviewer.eq_ignore_ascii_case(&change.author.login)
+    owners::may_approve(opinion, &change.author.login)
 }
 
 /// Whether a review is of the commit that would be merged.
@@ -65,7 +97,7 @@ pub(super) fn is_current(opinion: &Opinion, change: &Change) -> bool {
 mod tests {
     use super::*;
     use crate::risk::{
-        facts::{Facts, Source, Unknown},
+        facts::{AuthorKind, Facts, Source, Unknown},
         stories::{file, opinion, pull_request},
     };
 
@@ -111,5 +143,37 @@ mod tests {
         let unknown = Unknown::not_connected(Source::Reviews);
         facts.review = Err(unknown.clone());
         assert_eq!((SIGNAL.measure)(&View::of(&facts)), Err(unknown));
+    }
+
+    #[test]
+    fn a_quick_approval_of_much_is_told() {
+        let check = |lines: u64, minutes: i64, expected: Option<u64>| {
+            let mut facts = pull_request("x", vec![file("src/a.rs", lines, 0)]);
+            facts.change.commits[0].committed_at -= chrono::TimeDelta::minutes(minutes);
+            let evidence = (SIGNAL.measure)(&View::of(&facts)).unwrap().evidence;
+            let told = evidence.iter().find_map(|each| match each {
+                Evidence::ReviewPace { minutes, lines: told } if *told == lines => Some(*minutes),
+                _ => None,
+            });
+            assert_eq!(told, expected, "{lines} lines in {minutes} minutes");
+        };
+        check(900, 2, Some(2));
+        check(900, 35, Some(35));
+        check(900, 36, None);
+        check(99, 0, None);
+        // A clock that runs ahead.
+        check(900, -10, Some(0));
+    }
+
+    #[test]
+    fn what_is_not_counted_is_told() {
+        let mut facts = pull_request("x", vec![file("src/a.rs", 30, 0)]);
+        let review = facts.review.as_mut().unwrap();
+        review.circumstances.last_pusher = Some("Grace".into());
+        (review.circumstances.by_bots, review.circumstances.dismissed) = (2, 1);
+        let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+        assert_eq!(measure.terms, [1.0, 0.0, 0.0], "who is behind the newest commit does not approve it");
+        let aside = Evidence::ReviewsAside { by_bots: 2, dismissed: 1, by_pusher: 1, needed: 0 };
+        assert_eq!(measure.evidence[1], aside);
     }
 }

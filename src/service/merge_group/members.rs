@@ -103,6 +103,17 @@ impl Work<'_> {
         self.app.store.merge_group_members(self.wanted.repository_id, &self.wanted.head_sha, &text).await
     }
 
+    /// The pull requests as the queue itself told them; `None` where it did not.
+    pub(super) async fn kept_members(&self) -> Result<Option<Vec<Member>>, StoreError> {
+        let kept = self.group().await?.and_then(|group| group.members);
+        let Some(kept) = kept.and_then(|text| serde_json::from_str::<Vec<Kept>>(&text).ok()) else { return Ok(None) };
+        let mut members = Vec::new();
+        for Kept { number, head_sha } in kept {
+            members.push(self.member(number, Some(&head_sha)).await?);
+        }
+        Ok(Some(members))
+    }
+
     /// Concludes from what the pull requests scored by themselves. Only what the queue itself has said can hold anything
     /// back: the name of the group's branch is a hint, and an outage never blocks.
     pub(super) async fn answer_from_members(
@@ -112,12 +123,8 @@ impl Work<'_> {
         why: &str,
     ) -> Result<(), Outcome> {
         // The reading that failed may have got so far as to keep them.
-        let kept = self.group().await?.and_then(|group| group.members);
-        let kept = kept.and_then(|text| serde_json::from_str::<Vec<Kept>>(&text).ok());
-        let (certain, mut members) = (kept.is_some(), Vec::new());
-        for Kept { number, head_sha } in kept.into_iter().flatten() {
-            members.push(self.member(number, Some(&head_sha)).await?);
-        }
+        let kept = self.kept_members().await?;
+        let (certain, mut members) = (kept.is_some(), kept.unwrap_or_default());
         if let Some(pull) = hint(group).filter(|_| !certain) {
             members.push(self.member(pull, None).await?);
         }

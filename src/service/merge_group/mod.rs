@@ -5,6 +5,7 @@
 
 mod facts;
 mod members;
+mod owners;
 mod read;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     App, Stored,
     assess::{Outcome, PullRequestJob, Scored, repository},
-    check_run::{Head, Writer},
+    check_run::{Head, RUNS, Writer},
     number,
     route::{Error, Routed, ignored, request, text},
     stored::{digest, document},
@@ -75,7 +76,9 @@ pub(super) async fn again(app: &App, origin: &Origin, sha: &str, now: i64) -> Re
         return Ok(Some(ignored()));
     }
     app.store.merge_group_again(id, sha).await?;
-    app.store.reopen_check_run(id, sha, NAME).await?;
+    for name in RUNS {
+        app.store.reopen_check_run(id, sha, name).await?;
+    }
     Ok(Some(wanted(origin, sha, now)))
 }
 
@@ -105,8 +108,13 @@ struct Work<'a> {
     installation: Installation,
 }
 
-/// Answers a merge group, or ends what was begun for one that is gone.
+/// Answers a merge group, or ends what was begun for one that is gone: its score, then its owners' approvals.
 pub(super) async fn run(app: &App, wanted: &GroupJob) -> Result<(), Outcome> {
+    score(app, wanted).await?;
+    Work::new(app, wanted)?.answer_for_owners().await
+}
+
+async fn score(app: &App, wanted: &GroupJob) -> Result<(), Outcome> {
     let work = Work::new(app, wanted)?;
     let Some(group) = work.group().await? else { return Ok(()) };
     if let Some(reason) = work.gone(&group).await? {
@@ -149,11 +157,11 @@ pub(super) async fn say_failure(app: &App, wanted: &GroupJob, reference: &str) -
         return Ok(());
     }
     let mut run = Writer::open(app, &work.installation, &work.repo, &work.head(), Some(&[]), reference).await?;
-    if run.completed() {
-        return Ok(());
+    if !run.completed() {
+        let text = report::check_run::failure(reference, "Mergecast could not score this merge group");
+        run.complete(&text, Conclusion::Neutral).await?;
     }
-    let text = report::check_run::failure(reference, "Mergecast could not score this merge group");
-    run.complete(&text, Conclusion::Neutral).await
+    work.fail_for_owners(reference).await
 }
 
 impl<'a> Work<'a> {
@@ -167,7 +175,12 @@ impl<'a> Work<'a> {
     }
 
     fn head(&self) -> Head {
-        Head { repository_id: self.wanted.repository_id, pull_request: None, sha: self.wanted.head_sha.clone() }
+        Head {
+            name: NAME,
+            repository_id: self.wanted.repository_id,
+            pull_request: None,
+            sha: self.wanted.head_sha.clone(),
+        }
     }
 
     /// Why the group is gone, if it is. Where its events came out of order, its queue is asked; while that does not

@@ -4,6 +4,7 @@
 mod commits;
 mod connection;
 mod nodes;
+mod owners;
 mod price;
 mod pulls;
 mod queue;

@@ -13,6 +13,7 @@ use super::super::queue::Queue;
 use super::super::shapes::{encode_path, node_id, node_number, time};
 use super::super::state::{AppRecord, Repo, Team, User, UserKind};
 use super::connection::Connection;
+use super::owners::UnknownOwner;
 use super::values::Arguments;
 use super::{Found, Refused, Resolved, Run, forbidden, scalar};
 
@@ -42,6 +43,8 @@ pub(super) enum Node<'s> {
     ReviewRequest(&'s Repo, &'s ReviewRequest),
     Thread(&'s Thread),
     Comparison(&'static str),
+    Codeowners(Vec<UnknownOwner>),
+    UnknownOwner(UnknownOwner),
     Queue(&'s Repo, &'s Queue),
     QueueEntry(&'s Repo, &'s Queue, usize),
     Connection(Rc<Connection<'s>>),
@@ -78,6 +81,8 @@ impl Node<'_> {
             Self::Review(..) => "PullRequestReview",
             Self::ReviewRequest(..) => "ReviewRequest",
             Self::Thread(_) => "PullRequestReviewThread",
+            Self::Codeowners(_) => "RepositoryCodeowners",
+            Self::UnknownOwner(_) => "RepositoryCodeownersError",
             Self::Queue(..) => "MergeQueue",
             Self::QueueEntry(..) => "MergeQueueEntry",
             Self::Comparison(_) => "Comparison",
@@ -111,9 +116,11 @@ impl<'s> Run<'s> {
             Node::RateLimit => self.rate.get(name).map_or(Err(Refused::Undefined), scalar),
             Node::Repository(repo) => self.repository(repo, name, arguments),
             Node::Pull(repo, pull) => self.pull(repo, pull, name, arguments),
+            Node::User(user) if name == "team" && user.kind == UserKind::Organization => self.team_of(user, arguments),
             Node::User(user) => self.user(user, name),
             Node::GitActor(login) => self.git_actor(login, name),
             Node::Label(repo, label) => label_field(repo, label, name),
+            Node::Team(_, team) if name == "members" => self.team_members(team, arguments),
             Node::Team(repo, team) => self.team(repo, team, name),
             Node::Ref(repo, branch) => self.git_ref(repo, branch, name, arguments),
             Node::Commit(repo, commit) => self.commit(repo, commit, name, arguments),
@@ -138,6 +145,11 @@ impl<'s> Run<'s> {
                 "status" => scalar(status.to_uppercase()),
                 _ => Err(Refused::Undefined),
             },
+            Node::Codeowners(unknown) => match name {
+                "errors" => Ok(Resolved::List(unknown.iter().cloned().map(Node::UnknownOwner).collect())),
+                _ => Err(Refused::Undefined),
+            },
+            Node::UnknownOwner(unknown) => unknown.field(name),
             Node::Queue(repo, queue) => self.queue(repo, queue, name, arguments),
             Node::QueueEntry(repo, queue, place) => self.queue_entry(repo, queue, *place, name),
             Node::Connection(connection) => connection.field(name),
@@ -171,6 +183,7 @@ impl<'s> Run<'s> {
                 let missing = || not_found("Repository", &format!("name '{owner}/{repo}'"));
                 found.map(|r| Resolved::Node(Node::Repository(r))).ok_or_else(missing)
             }
+            "organization" => self.organization(arguments.text("login").unwrap_or_default()),
             "node" => {
                 let id = arguments.text("id").unwrap_or_default();
                 let found = node_number(id).and_then(|(prefix, number)| self.by_id(prefix, number));
@@ -205,6 +218,7 @@ impl<'s> Run<'s> {
             "isFork" => scalar(repo.fork_of.is_some()),
             "owner" => Ok(self.account(&repo.owner)),
             "defaultBranchRef" => Ok(reference(repo, &repo.default_branch).into()),
+            "codeowners" => self.codeowners(repo),
             "ref" => {
                 let wanted = arguments.text("qualifiedName").unwrap_or_default();
                 Ok(reference(repo, wanted.strip_prefix("refs/heads/").unwrap_or(wanted)).into())

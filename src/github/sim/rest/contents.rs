@@ -29,6 +29,23 @@ impl Call<'_> {
         shape.map(Answer::ok).ok_or_else(|| Answer::error(404, format!("{login} is not a user")))
     }
 
+    /// Rules of rulesets in force on a branch, which need not exist.
+    pub(super) fn branch_rules(&self, repo: &str, branch: &str) -> Outcome {
+        self.need("metadata", "read")?;
+        let repo = self.state.known(repo);
+        let rules = repo.review_rules.get(branch).into_iter().flatten();
+        let shape = |(id, parameters): (usize, &Value)| {
+            json!({
+                "type": "pull_request",
+                "parameters": parameters,
+                "ruleset_source_type": "Repository",
+                "ruleset_source": repo.full_name(),
+                "ruleset_id": id,
+            })
+        };
+        Ok(Answer::ok((1..).zip(rules).map(shape).collect()))
+    }
+
     pub(super) fn contents(&self, repo: &str, path: &str) -> Outcome {
         self.need("contents", "read")?;
         let named = self.request.param("ref");

@@ -119,6 +119,7 @@ impl Call<'_> {
             ("GET", ["compare", basehead @ ..]) if !basehead.is_empty() => self.compare(repo, &basehead.join("/")),
             ("GET", ["contents", path @ ..]) => self.contents(repo, &path.join("/")),
             ("GET", ["git", "blobs", sha]) => self.blob(repo, sha),
+            ("GET", ["rules", "branches", branch @ ..]) => self.branch_rules(repo, &branch.join("/")),
             ("GET", ["collaborators", login, "permission"]) => self.permission(repo, login),
             ("GET", ["issues", n, "comments"]) => self.comments(repo, n),
             ("POST", ["issues", n, "comments"]) => self.create_comment(repo, n),

@@ -1,0 +1,95 @@
+//! Owners' approvals of a merge group: what those of its pull requests came to, as they stood when they were queued. The
+//! first conclusion is final, as it is for the queue; what is not known holds nothing back.
+
+use super::{
+    super::{
+        assess::Outcome,
+        check_run::{Head, Said, Writer, say},
+        owners::conclusion,
+    },
+    Work, base_branch,
+};
+use crate::{
+    config::repository::RepositoryPolicy,
+    github::Conclusion as GitHubConclusion,
+    report,
+    risk::{
+        assessment::Conclusion,
+        facts::Facts,
+        owners::{Verdict, verdict},
+    },
+    store::{CheckRunState, StoreError},
+};
+
+impl Work<'_> {
+    /// Writes the check run of the group's owners, where its branch's policy asks for one.
+    pub(super) async fn answer_for_owners(&self) -> Result<(), Outcome> {
+        let Some(group) = self.group().await? else { return Ok(()) };
+        let store = &self.app.store;
+        let Some(head) = self.owners_head() else { return Ok(()) };
+        if store.pull_request_of_head(head.repository_id, &head.sha).await?.is_some() {
+            return Ok(());
+        }
+        let row = store.check_run(head.repository_id, &head.sha, head.name).await?;
+        if row.as_ref().is_some_and(|row| row.state == CheckRunState::Completed) {
+            return Ok(());
+        }
+        let policy = store.last_good_policy(head.repository_id, base_branch(&group)).await?;
+        let policy = policy.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
+        let gone = group.destroyed.is_some() && !group.doubted;
+        if row.is_none() && (gone || !policy.is_some_and(|policy| policy.owners_check)) {
+            return Ok(());
+        }
+        let members = self.members_verdicts().await?;
+        let said = Said {
+            text: report::owners::of_group(&members),
+            conclusion: whole(&members),
+            external_id: &group.assessment.clone().unwrap_or_else(|| self.app.clock.new_id()),
+        };
+        say(self.app, &self.installation, &self.repo, &head, Some(&[]), said).await
+    }
+
+    /// Completes what was begun as neutral, with the reference under which the log tells more.
+    pub(super) async fn fail_for_owners(&self, reference: &str) -> Result<(), Outcome> {
+        let Some(head) = self.owners_head() else { return Ok(()) };
+        let row = self.app.store.check_run(head.repository_id, &head.sha, head.name).await?;
+        if row.is_none_or(|row| row.state == CheckRunState::Completed) {
+            return Ok(());
+        }
+        match Writer::find(self.app, &self.installation, &self.repo, &head, Some(&[]), reference).await? {
+            Some(mut run) => run.complete(&report::owners::failure(reference), Conclusion::Neutral).await,
+            None => Ok(self.app.store.forget_check_run(head.repository_id, &head.sha, head.name).await?),
+        }
+    }
+
+    fn owners_head(&self) -> Option<Head> {
+        self.head().named(report::owners::NAME)
+    }
+
+    /// What owners' approvals came to for each pull request, as it was assessed at the head that the queue named.
+    async fn members_verdicts(&self) -> Result<Vec<(u64, Option<Verdict>)>, StoreError> {
+        let mut verdicts = Vec::new();
+        for member in self.kept_members().await?.unwrap_or_default() {
+            let row = match &member.scored {
+                Some(own) => self.app.store.assessment(&own.assessment).await?,
+                None => None,
+            };
+            let facts = row.and_then(|row| serde_json::from_str::<Facts>(&row.facts).ok());
+            verdicts.push((member.number, facts.map(|facts| verdict(&facts))));
+        }
+        Ok(verdicts)
+    }
+}
+
+/// Fails where one fails; passes where all do.
+fn whole(members: &[(u64, Option<Verdict>)]) -> GitHubConclusion {
+    let each: Vec<GitHubConclusion> =
+        members.iter().map(|(_, verdict)| verdict.as_ref().map_or(GitHubConclusion::Neutral, conclusion)).collect();
+    if each.contains(&GitHubConclusion::Failure) {
+        GitHubConclusion::Failure
+    } else if !each.is_empty() && each.iter().all(|one| *one == GitHubConclusion::Success) {
+        GitHubConclusion::Success
+    } else {
+        GitHubConclusion::Neutral
+    }
+}
