@@ -10,6 +10,7 @@
 //!
 //! - [`codeowners`] finds the rule of a CODEOWNERS file that is in force for a path.
 //! - [`command`] reads slash-commands: one enum is grammar, validation and help.
+//! - [`coverage`] reads coverage reports, and says which changed lines ran.
 //! - [`risk`] makes an assessment of facts, model and policy. `risk::facts` is all that can be known of a change,
 //!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door.
 //! - [`history`] is told of each change of a main line and answers what came before a change.
@@ -86,6 +87,7 @@
 
 pub mod codeowners;
 pub mod command;
+pub mod coverage;
 pub mod history;
 pub mod outcome;
 pub mod report;

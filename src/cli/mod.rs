@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod health;
+mod local_coverage;
 mod local_history;
 mod log;
 mod man;

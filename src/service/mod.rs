@@ -4,6 +4,7 @@ mod assess;
 mod body;
 mod check_run;
 mod commands;
+pub mod coverage;
 mod erase;
 mod gather;
 mod heads;
