@@ -24,6 +24,8 @@
 //! - [`clock`] is the only caller of the system's clock and of chance.
 //! - [`github`] logs the App in, reads pull requests, writes check runs and reads webhooks; `github::sim` is the same
 //!   GitHub in memory, over real HTTP, for tests and the demo.
+//! - [`codecov`] and [`sonar`] read what Codecov and SonarQube know of coverage, by [`remote`], which is how another
+//!   system's JSON is asked for; each has its simulator beside it.
 //! - [`git`] reads a change from a local repository through the git program.
 //! - [`stream`] reads the history of a main line from a file.
 //! - [`store`] is the database: the only place with SQL, one writer that groups what has queued up into one commit.
@@ -94,8 +96,11 @@ pub mod report;
 pub mod risk;
 
 pub mod clock;
+pub mod codecov;
 pub mod git;
 pub mod github;
+pub mod remote;
+pub mod sonar;
 pub mod store;
 pub mod stream;
 

@@ -52,6 +52,8 @@ impl Store {
             BRANCHES,
             WAITS,
             MIRROR,
+            COVERAGE,
+            TOKENS,
         ]
         .into_iter()
         .map(|sql| (sql, rows()))
@@ -78,7 +80,7 @@ impl Store {
         let rows = || vec![installation_id.into(), before.into(), limit(most)];
         let job = vec![installation_id.into(), before.into(), Val::from(&format!("installation:{installation_id}"))];
         let own = vec![installation_id.into(), before.into()];
-        self.erase(vec![(DELIVERIES, rows()), (ANSWERS, rows()), (INSTALLATION_JOB, job)], (INSTALLATION, own)).await
+        self.erase(vec![(DELIVERIES, rows()), (ANSWERS, rows()), (ALL_TOKENS, rows()), (INSTALLATION_JOB, job)], (INSTALLATION, own)).await
     }
 
     /// Runs the statements, or the last one where they find nothing any more: while its own row is there, it is known
@@ -106,6 +108,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     BRANCHES,
     WAITS,
     MIRROR,
+    COVERAGE,
+    TOKENS,
+    ALL_TOKENS,
     JOBS,
     REPOSITORY,
     INSTALLATIONS,
@@ -208,6 +213,28 @@ const MIRROR: &str = concat!(
 DELETE FROM mirrors WHERE repository_id IN ( \
   SELECT repository_id FROM mirrors WHERE repository_id = $1 LIMIT $3) AND ",
     left!()
+);
+
+const COVERAGE: &str = concat!(
+    "\
+DELETE FROM coverage_reports WHERE (repository_id, head_sha, flag, digest) IN ( \
+  SELECT repository_id, head_sha, flag, digest FROM coverage_reports WHERE repository_id = $1 \
+  ORDER BY head_sha, flag, digest LIMIT $3) AND ",
+    left!()
+);
+
+const TOKENS: &str = concat!(
+    "\
+DELETE FROM tokens WHERE token_id IN ( \
+  SELECT token_id FROM tokens WHERE repository_id = $1 ORDER BY token_id LIMIT $3) AND ",
+    left!()
+);
+
+const ALL_TOKENS: &str = concat!(
+    "\
+DELETE FROM tokens WHERE token_id IN ( \
+  SELECT token_id FROM tokens WHERE installation_id = $1 ORDER BY token_id LIMIT $3) AND ",
+    gone!()
 );
 
 const JOBS: &str = concat!(

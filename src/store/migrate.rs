@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0015_commands_and_moves",
     "0016_policies_by_branch",
     "0017_mirrors",
+    "0018_coverage",
 ];
 
 const TABLE: &str = "

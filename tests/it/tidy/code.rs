@@ -78,16 +78,16 @@ pub(super) fn findings(file: &File, only_for_tests: bool) -> Vec<Finding> {
 /// The modules that a module may use; none if it has no place in the layers.
 fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let rest: Vec<&'static str> = match module {
-        "slo" | "codeowners" | "command" | "clock" => vec![],
+        "slo" | "codeowners" | "command" | "clock" | "remote" => vec![],
         "risk" => vec!["slo", "codeowners"],
         "coverage" => vec!["risk", "slo", "codeowners"],
         "history" => vec!["risk", "slo", "codeowners"],
         "outcome" => vec!["history", "risk", "slo", "codeowners"],
         "report" => vec!["outcome", "history", "risk", "slo", "codeowners"],
         "config" => PURE.to_vec(),
-        "github" | "datadog" | "codecov" | "sonar" | "git" | "store" | "stream" => [PURE, &["clock"]].concat(),
-        "service" => [PURE, EDGES, &["clock", "config"]].concat(),
-        "cli" => [PURE, EDGES, &["clock", "config", "service"]].concat(),
+        "github" | "datadog" | "codecov" | "sonar" | "git" | "store" | "stream" => [PURE, &["clock", "remote"]].concat(),
+        "service" => [PURE, EDGES, &["clock", "config", "remote"]].concat(),
+        "cli" => [PURE, EDGES, &["clock", "config", "remote", "service"]].concat(),
         _ => return None,
     };
     Some(rest)
