@@ -31,14 +31,11 @@ pub(super) fn of(
     let measured = measure(&all, &fitted, &change.files, ignored);
     let mut notes = Vec::new();
     if all.left_out() > 0 {
-        notes.push(format!("{} files of the reports have paths that lead upwards or cannot be paths", all.left_out()));
+        notes.push(format!("{} left out: the path leads upwards or cannot be a path", files_of(all.left_out())));
     }
     if fitted.ambiguous > 0 {
         let names = fitted.ambiguous_paths.join(", ");
-        notes.push(format!(
-            "{} files of the reports fit several files of the repository and were left out: {names}",
-            fitted.ambiguous
-        ));
+        notes.push(format!("{} left out: the path fits several files: {names}", files_of(fitted.ambiguous)));
     }
     if fitted.by_file.is_empty() {
         notes.push("no path in the reports is a file of the repository".to_owned());
@@ -61,6 +58,10 @@ pub(super) fn of(
         ..Coverage::default()
     };
     Ok((coverage, notes))
+}
+
+fn files_of(count: u64) -> String {
+    if count == 1 { "1 file of the reports".to_owned() } else { format!("{count} files of the reports") }
 }
 
 fn read(file: &PathBuf) -> anyhow::Result<Report> {

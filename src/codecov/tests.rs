@@ -1,3 +1,5 @@
+//! The client against the simulated Codecov: lines, parts that were carried forward, refusals.
+
 use std::collections::BTreeMap;
 
 use super::{

@@ -7,7 +7,7 @@ use super::{FILES_MAX, LINE_MAX, LINES_MAX, Line, Refused, Report, path};
 /// Lines of a file before its first clearing of doubles.
 const SETTLE_FROM: usize = 4_096;
 /// Lines that are taken, doubles included: a few bytes of a report can stand for many lines, and do so again and again.
-const TAKEN_MAX: u64 = 32_000_000;
+const TAKEN_MAX: u64 = 16_000_000;
 
 /// A report in the making.
 #[derive(Default)]

@@ -1,3 +1,5 @@
+//! Every format, every refusal with its place, and the bounds.
+
 use crate::{
     coverage::*,
     risk::{

@@ -1,9 +1,6 @@
-//! Which file of the repository a report means. Reports give paths of the machine that ran the tests, or below a package
-//! root; the repository's tree says what is meant.
-//!
-//! A path and a file fit if one is the end of the other, whole directories only. A path that fits exactly one file is
-//! that file. One that fits several goes the way that nine in ten of the others went (the same beginning taken away, the
-//! same put before); where that does not tell, it is left out and counted. Nothing is guessed.
+//! Which file of the repository a report means. A path and a file fit if one is the end of the other, whole directories
+//! only. A path that fits exactly one file is that file. One that fits several goes the way that nine in ten of the others
+//! went (the same beginning taken away, the same put before); where that does not tell, it is left out and counted.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

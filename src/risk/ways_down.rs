@@ -60,6 +60,7 @@ fn candidates(facts: &Facts, readings: &[Reading]) -> Vec<Action> {
         resolve_changes_requested(facts),
         pass_checks(facts),
         add_tests(facts, readings),
+        cover_lines(facts),
         change_companions(facts),
         split_off_migration(facts, readings),
         wait_for_freeze_end(facts),
@@ -85,6 +86,12 @@ fn apply(action: &Action, facts: &Facts) -> Facts {
         Action::ResolveChangesRequested { .. } => satisfy_reviewers(&mut after),
         Action::PassChecks { .. } => pass_all_checks(&mut after),
         Action::AddTests => after.change.files.extend(imagined_test(facts)),
+        Action::CoverLines { .. } => {
+            if let Ok(coverage) = &mut after.coverage {
+                coverage.covered = coverage.executable;
+                coverage.files.iter_mut().for_each(|file| file.uncovered.clear());
+            }
+        }
         Action::SplitOffMigration { files } => leave_out(&mut after, files),
         Action::WaitForFreezeEnd { until } => after.declared.freezes.retain(|freeze| freeze.from >= *until),
         Action::WaitForBurn => {
@@ -133,6 +140,7 @@ fn changes(action: &Action, signal: &str) -> bool {
         | Action::ResolveChangesRequested { .. } => matches!(signal, "review" | "owner_review" | "experience"),
         Action::ChangeCompanions { .. } => signal == "co_change",
         Action::PassChecks { .. } => signal == "checks",
+        Action::CoverLines { .. } => signal == "patch_coverage",
         Action::WaitForFreezeEnd { .. } => signal == "change_window",
         Action::WaitForBurn => signal == "burn_rate",
         Action::AddTests | Action::SplitOffMigration { .. } => !matches!(
@@ -234,6 +242,14 @@ fn add_tests(facts: &Facts, readings: &[Reading]) -> Option<Action> {
     let undoes = matches!(facts.change.revert, Ok(Some(_)));
     let possible = !undoes && is_set(readings, "test_churn.untested") && imagined_test(facts).is_some();
     possible.then_some(Action::AddTests)
+}
+
+/// Facts from before it was kept which lines did not run cannot say which to test.
+fn cover_lines(facts: &Facts) -> Option<Action> {
+    let coverage = facts.coverage.as_ref().ok().filter(|coverage| coverage.report.is_some())?;
+    let lines = coverage.executable.saturating_sub(coverage.covered);
+    let files = coverage.files.iter().filter(|file| file.covered < file.executable).map(|file| file.path.clone());
+    (lines > 0).then(|| Action::CoverLines { lines, files: files.collect() })
 }
 
 /// Only when something is left of the change without its migration.

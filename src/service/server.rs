@@ -39,9 +39,8 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
     let webhooks = Router::new()
         .route("/webhooks/github", post(webhook::github))
         .layer(RequestBodyLimitLayer::new(WEBHOOK_BODY_LIMIT));
-    let coverage = Router::new()
-        .route("/api/v1/coverage/{owner}/{repo}/{sha}", put(coverage::put))
-        .layer(RequestBodyLimitLayer::new(coverage::BODY_LIMIT));
+    // It bounds its bodies itself, so that its refusals are all in JSON.
+    let coverage = Router::new().route("/api/v1/coverage/{owner}/{repo}/{sha}", put(coverage::put));
     let rest = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 pub use inflate::{NotInflated, inflate, is_gzip};
-pub(super) use upload::{BODY_LIMIT, put};
+pub(super) use upload::put;
 
 use super::App;
 use crate::{

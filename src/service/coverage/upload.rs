@@ -10,6 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use http_body_util::Limited;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// Largest body as it is sent, compressed or not; larger reports are sent as gzip.
-pub(in super::super) const BODY_LIMIT: usize = 32 * 1024 * 1024;
+const BODY_LIMIT: usize = 32 * 1024 * 1024;
 /// Longest name of a part, in characters.
 const FLAG_MAX: usize = 64;
 /// When to try again, in seconds.
@@ -122,6 +123,11 @@ fn unknown_caller(unknown: Unknown) -> Response {
 
 async fn receive(app: &App, wanted: &Wanted, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
     let said_gzip = encoding(headers)?;
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > BODY_LIMIT) {
+        return Err(unreadable(&Unread::TooLarge));
+    }
+    let body = Body::new(Limited::new(body, BODY_LIMIT));
     let held = app.bodies.read(body).await.map_err(|unread| unreadable(&unread))?;
     let place = app.coverage.readers.acquire().await.expect("the semaphore is never closed");
     // The body is held until it is read, so that what waits here counts in the common allowance.
