@@ -304,6 +304,52 @@ fn a_workflow_uploads_with_its_own_token() {
     });
 }
 
+#[test]
+fn tokens_are_made_listed_and_revoked_by_the_program() {
+    run_test(async |ctx| {
+        let pull = ctx.repository().open(lines_of(12));
+        ctx.settle().await;
+        let database = ctx.directory.path().join("mergecast.db");
+        let program = |arguments: &[&str]| {
+            let output = std::process::Command::new(env!("CARGO_BIN_EXE_mergecast"))
+                .args(arguments)
+                .env_clear()
+                .env("MERGECAST_DATABASE", format!("sqlite://{}", database.display()))
+                .current_dir(ctx.directory.path())
+                .output()
+                .unwrap();
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+        };
+        let (code, out, err) = program(&["token", "create", "--repo", "Acme/Shop", "--label", "nightly"]);
+        assert_eq!(code, 0, "{err}");
+        let token = out.trim().to_owned();
+        assert!(token.starts_with("mergecast_upload_") && !err.contains(&token), "{out}{err}");
+        let put = || Put::of(&pull, lcov(12, 12)).by(Some(&token)).send(&ctx);
+        assert_eq!(put().await.0, 201);
+
+        let (code, list, _) = program(&["token", "list", "--format", "json"]);
+        let rows: Value = serde_json::from_str(&list).unwrap();
+        let row = &rows[0];
+        assert_eq!((code, &row["scope"], &row["label"]), (0, &json!("acme/shop"), &json!("nightly")));
+        assert!(row["used_at"].is_string() && row["revoked_at"].is_null(), "{list}");
+        let secret = token.strip_prefix("mergecast_upload_").unwrap();
+        let kept = std::fs::read(&database).unwrap();
+        assert!(!kept.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "the token itself is kept");
+        assert!(!list.contains(secret));
+
+        let id = row["id"].as_str().unwrap();
+        assert_eq!(program(&["token", "revoke", id]).0, 0);
+        assert_eq!(put().await.0, 401);
+        let (code, _, err) = program(&["token", "revoke", id]);
+        assert!(code == 1 && err.contains("hint: `mergecast token list`"), "{err}");
+        let (code, _, err) = program(&["token", "create", "--repo", "acme/nowhere"]);
+        assert!(code == 1 && err.contains("covers no repository"), "{err}");
+        assert_eq!(program(&["token", "create"]).0, 2, "for what it is made has to be said");
+        ctx
+    });
+}
+
 fn codecov_file(count: u32, covered: u32) -> BTreeMap<String, Vec<(u32, u8)>> {
     BTreeMap::from([("src/steps.rs".to_owned(), (1..=count).map(|n| (n, u8::from(n > covered))).collect())])
 }

@@ -5,6 +5,8 @@ mod inflate;
 mod pace;
 mod upload;
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
@@ -48,14 +50,14 @@ pub struct RemoteSettings {
 /// What receives uploads.
 pub(super) struct Desk {
     oidc: Option<Oidc>,
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
     pace: pace::Pace,
 }
 
 impl Desk {
     pub(super) fn new(settings: &CoverageSettings, clock: &Clock) -> Result<Self, github::Error> {
         let oidc = settings.oidc.as_ref().map(|(issuer, audience)| Oidc::new(issuer, audience.clone(), clock.clone()));
-        Ok(Self { oidc: oidc.transpose()?, readers: Semaphore::new(READ_AT_ONCE), pace: pace::Pace::default() })
+        Ok(Self { oidc: oidc.transpose()?, readers: Arc::new(Semaphore::new(READ_AT_ONCE)), pace: pace::Pace::default() })
     }
 }
 

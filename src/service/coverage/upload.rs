@@ -1,7 +1,7 @@
 //! `PUT /api/v1/coverage/{owner}/{repo}/{sha}`: a report is read within bounds, kept, and the pull requests that stand on
 //! its commit are scored anew. Nothing of it is ever written to a file or opened by a path in it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -29,6 +29,8 @@ use crate::{
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 /// Longest name of a part, in characters.
 const FLAG_MAX: usize = 64;
+/// How long a report waits until others are read.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// When to try again, in seconds.
 const RETRY_AFTER_S: i64 = 10;
 
@@ -129,9 +131,11 @@ async fn receive(app: &App, wanted: &Wanted, headers: &HeaderMap, body: Body) ->
     }
     let body = Body::new(Limited::new(body, BODY_LIMIT));
     let held = app.bodies.read(body).await.map_err(|unread| unreadable(&unread))?;
-    let place = app.coverage.readers.acquire().await.expect("the semaphore is never closed");
-    // The body is held until it is read, so that what waits here counts in the common allowance.
+    let place = tokio::time::timeout(PATIENCE, app.coverage.readers.clone().acquire_owned()).await;
+    let place = place.map_err(|_| unreadable(&Unread::Crowded))?.expect("the semaphore is never closed");
+    // Body and place are held until the work is done, also when the sender goes away meanwhile.
     let read = tokio::task::spawn_blocking(move || {
+        let (held, _place) = (held, place);
         let bytes = &held.bytes;
         if said_gzip || is_gzip(bytes) {
             let plain = inflate(bytes).map_err(Unusable::Packed)?;
@@ -139,9 +143,7 @@ async fn receive(app: &App, wanted: &Wanted, headers: &HeaderMap, body: Body) ->
         }
         Taken::read(bytes)
     });
-    let taken = read.await;
-    drop(place);
-    let taken = taken.map_err(|_| {
+    let taken = read.await.map_err(|_| {
         tracing::error!("a coverage report could not be read to its end");
         refuse(StatusCode::INTERNAL_SERVER_ERROR, "the report could not be read", "see the log of the server")
     })?;
