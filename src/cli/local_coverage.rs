@@ -41,12 +41,7 @@ pub(super) fn of(
         notes.push("no path in the reports is a file of the repository".to_owned());
     }
     let totals = all.totals();
-    let report = CoverageReport {
-        source: CoverageSource::File,
-        commit: None,
-        reports: files.len() as u64,
-        at: None,
-    };
+    let report = CoverageReport { source: CoverageSource::File, commit: None, reports: files.len() as u64, at: None };
     let coverage = Coverage {
         executable: measured.executable,
         covered: measured.covered,

@@ -16,7 +16,10 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError, GitHubApp},
     github::{AppCredentials, GitHub, Options, Urls},
-    service::{CoverageSettings, Links, MirrorSettings, Operations, RemoteSettings, SecretSource, Secrets, Service, Settings, Timing},
+    service::{
+        CoverageSettings, Links, MirrorSettings, Operations, RemoteSettings, SecretSource, Secrets, Service, Settings,
+        Timing,
+    },
     store::{Store, StoreOptions},
 };
 

@@ -163,7 +163,8 @@ impl Codecov {
         for page in 1..=PAGES_MAX {
             let query = [("page", page.to_string()), ("page_size", "100".to_owned())];
             let query = query.each_ref().map(|(name, value)| (*name, value.as_str()));
-            let answer: Option<Page<Upload>> = self.0.get(&path(repo, &["commits", sha, "uploads", ""]), &query).await?;
+            let answer: Option<Page<Upload>> =
+                self.0.get(&path(repo, &["commits", sha, "uploads", ""]), &query).await?;
             let Some(answer) = answer else { break };
             all.extend(answer.results);
             if answer.next.is_none() {

@@ -130,7 +130,9 @@ fn missing() -> Response {
 
 async fn owners(State(state): Shared, headers: HeaderMap) -> Response {
     match admitted(&state, &headers) {
-        Ok(_) => Json(json!({"count": 0, "next": null, "previous": null, "results": [], "total_pages": 1})).into_response(),
+        Ok(_) => {
+            Json(json!({"count": 0, "next": null, "previous": null, "results": [], "total_pages": 1})).into_response()
+        }
         Err(refusal) => refusal,
     }
 }

@@ -66,7 +66,9 @@ fn counts(file: &FileChange) -> bool {
 
 /// Whether the report tells of files of this type at all: then one that it does not know is news.
 fn is_program(report: &Report, path: &str) -> bool {
-    let extension = |path: &str| path.rsplit_once('/').map_or(path, |(_, name)| name).rsplit_once('.').map(|(_, end)| end.to_owned());
+    let extension = |path: &str| {
+        path.rsplit_once('/').map_or(path, |(_, name)| name).rsplit_once('.').map(|(_, end)| end.to_owned())
+    };
     let wanted = extension(path);
     wanted.is_some() && report.paths().any(|path| extension(path) == wanted)
 }

@@ -18,7 +18,8 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), Refused> {
                 in_source = element.name() == "source";
                 match element.name() {
                     "class" => {
-                        let file = element.text("filename").ok_or_else(|| document.malformed("a class without filename"))?;
+                        let file =
+                            element.text("filename").ok_or_else(|| document.malformed("a class without filename"))?;
                         draft.open(&below(&sources, &file))?;
                     }
                     "line" => {
@@ -46,7 +47,12 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), Refused> {
 /// The file's path below the one relative source, if that is what there is.
 fn below(sources: &[String], file: &str) -> String {
     match sources {
-        [source] if !file.starts_with('/') && !source.is_empty() && !source.starts_with(['/', '\\']) && !source.contains(':') => {
+        [source]
+            if !file.starts_with('/')
+                && !source.is_empty()
+                && !source.starts_with(['/', '\\'])
+                && !source.contains(':') =>
+        {
             format!("{source}/{file}")
         }
         _ => file.to_owned(),

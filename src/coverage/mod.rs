@@ -142,7 +142,9 @@ impl fmt::Display for Refused {
             Self::Malformed { format, line: None, what } => {
                 write!(formatter, "the report is not {} after all: {what}", format.name())
             }
-            Self::TooLarge { what, limit } => write!(formatter, "the report has too many {what}; at most {limit} are taken"),
+            Self::TooLarge { what, limit } => {
+                write!(formatter, "the report has too many {what}; at most {limit} are taken")
+            }
             Self::NoFile => formatter.write_str("the report names no file by a path that can be one of a repository"),
         }
     }

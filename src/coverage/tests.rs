@@ -82,7 +82,10 @@ fn what_is_no_report_is_refused_with_its_place() {
         "the report is in none of the formats LCOV, Cobertura XML, JaCoCo XML, Clover XML, Go coverprofile, llvm-cov JSON",
     );
     check("SF:a\nDA:x,1", "the report is not LCOV after all: a DA record without line and count, in line 2");
-    check("mode: set\na.go:1.2,3 1", "the report is not Go coverprofile after all: not a block of statements, in line 2");
+    check(
+        "mode: set\na.go:1.2,3 1",
+        "the report is not Go coverprofile after all: not a block of statements, in line 2",
+    );
     check("<report>\n<package", "the report is not JaCoCo XML after all: not well-formed, in line 2");
     check("<report>\n", "the report is not JaCoCo XML after all: cut off, in line 2");
     check("{\"data\": [", "the report is not llvm-cov JSON after all: not JSON, in line 1");
@@ -102,13 +105,17 @@ fn bombs_are_refused_within_their_bounds() {
     let outside = "<!DOCTYPE report [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><report>&x;</report>";
     assert!(matches!(parse(outside.as_bytes()), Err(Refused::Malformed { .. })), "an outside entity");
     // A reference that nothing defines stays a reference.
-    let named = "<report><package name='&x;'><sourcefile name='A.java'><line nr='1' ci='1'/></sourcefile></package></report>";
+    let named =
+        "<report><package name='&x;'><sourcefile name='A.java'><line nr='1' ci='1'/></sourcefile></package></report>";
     assert_eq!(told(&parse(named.as_bytes()).unwrap().1), "A.java: 1=1");
     let deep = "<report>".to_owned() + &"<group>".repeat(100_000);
     assert!(matches!(parse(deep.as_bytes()), Err(Refused::TooLarge { what: "elements within one another", .. })));
     let many_lines = |text: &str| matches!(parse(text.as_bytes()), Err(Refused::TooLarge { .. }));
     assert!(many_lines("mode: set\na.go:1.1,9999999.1 1 1\n"));
-    assert!(many_lines(&("mode: set\n".to_owned() + &"a.go:1.1,1900000.1 1 1\n".repeat(1_000))), "the same again and again");
+    assert!(
+        many_lines(&("mode: set\n".to_owned() + &"a.go:1.1,1900000.1 1 1\n".repeat(1_000))),
+        "the same again and again"
+    );
     let far = "[1,1,1,true,true,false],[9999999,1,0,false,false,false]";
     let export = |segments: &str| {
         let files = format!("{{\"filename\":\"a.c\",\"segments\":[{segments}]}}");
@@ -166,7 +173,10 @@ fn changed_lines_are_measured() {
     );
     let report = report.unwrap().1;
     let files = [
-        changed("src/a.rs", "@@ -1,2 +1,7 @@\n+let a = 1;\n+let b = 2;\n+let c = 3;\n+}\n+let d = 4;\n old\n+// why\n@@ -7,0 +9,1 @@\n+let e = 5;\n"),
+        changed(
+            "src/a.rs",
+            "@@ -1,2 +1,7 @@\n+let a = 1;\n+let b = 2;\n+let c = 3;\n+}\n+let d = 4;\n old\n+// why\n@@ -7,0 +9,1 @@\n+let e = 5;\n",
+        ),
         changed("src/new.rs", "@@ -0,0 +1,1 @@\n+fn x() {}\n"),
         changed("tests/a.rs", "@@ -0,0 +1,1 @@\n+fn x() {}\n"),
         changed("README.md", "@@ -0,0 +1,1 @@\n+words\n"),

@@ -161,13 +161,7 @@ mod tests {
         let tree = ["src/a.rs", "src/b.rs", "src/main.rs", "shop/src/main.rs"];
         check(&tree, &["src/main.rs"], &[], 1, 0);
         check(&tree, &["w/shop/src/main.rs"], &[], 1, 0);
-        check(
-            &tree,
-            &["src/a.rs", "src/main.rs"],
-            &[("src/a.rs", "src/a.rs"), ("src/main.rs", "src/main.rs")],
-            0,
-            0,
-        );
+        check(&tree, &["src/a.rs", "src/main.rs"], &[("src/a.rs", "src/a.rs"), ("src/main.rs", "src/main.rs")], 0, 0);
         check(
             &tree,
             &["w/shop/src/a.rs", "w/shop/src/main.rs", "w/shop/shop/src/main.rs"],
@@ -181,7 +175,13 @@ mod tests {
         );
         // Two ways are no agreement.
         let modules = ["one/src/A.java", "one/src/M.java", "two/src/B.java", "two/src/M.java"];
-        check(&modules, &["A.java", "B.java", "M.java"], &[("A.java", "one/src/A.java"), ("B.java", "two/src/B.java")], 1, 0);
+        check(
+            &modules,
+            &["A.java", "B.java", "M.java"],
+            &[("A.java", "one/src/A.java"), ("B.java", "two/src/B.java")],
+            1,
+            0,
+        );
     }
 
     #[test]

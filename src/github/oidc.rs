@@ -88,7 +88,8 @@ impl Oidc {
     /// The HTTP client cannot be set up.
     pub fn new(issuer: &Url, audience: String, clock: Clock) -> Result<Self, Error> {
         let issuer = issuer.as_str().trim_end_matches('/').to_owned();
-        let invalid = || Error::Invalid { message: "the address of the issuer of workflow tokens cannot be used".into() };
+        let invalid =
+            || Error::Invalid { message: "the address of the issuer of workflow tokens cannot be used".into() };
         let keys_at = Url::parse(&format!("{issuer}/.well-known/jwks")).map_err(|_| invalid())?;
         let mut client = reqwest::Client::builder()
             .redirect(redirect::Policy::none())

@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use super::{
     Subject,
     check_run::{Annotation, AnnotationLevel},
-    sentences::{Detail, Sentence, figures::{count, counted}, list, name, say},
+    sentences::{
+        Detail, Sentence,
+        figures::{count, counted},
+        list, name, say,
+    },
 };
 use crate::risk::{
     facts::{FileChange, FileStatus, OwnerRule},
@@ -56,7 +60,9 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
                 }
                 Evidence::OwnerMissing { path, .. } => owned.push((contribution.signal.id, path)),
                 Evidence::Uncovered { path, first, last, lines }
-                    if *lines >= UNCOVERED_LINES && unrun.len() < UNCOVERED_MAX && files.contains_key(path.as_str()) =>
+                    if *lines >= UNCOVERED_LINES
+                        && unrun.len() < UNCOVERED_MAX
+                        && files.contains_key(path.as_str()) =>
                 {
                     unrun.push(uncovered(contribution.signal.id, path, (*first, *last), *lines));
                 }

@@ -15,8 +15,8 @@ use super::{
 use crate::risk::{
     Model,
     facts::{
-        BaseTotal, CarriedCoverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, Facts, FileChange, FileStatus,
-        Known, LineBlock, OwnerRule, Reason, Unknown,
+        BaseTotal, CarriedCoverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, Facts, FileChange,
+        FileStatus, Known, LineBlock, OwnerRule, Reason, Unknown,
     },
     overrides::Override,
     signal::SIGNALS,
@@ -121,7 +121,14 @@ fn poisoned(story: usize, texts: &[String]) -> Story {
     if let Ok(coverage) = &mut facts.coverage {
         let block = LineBlock { first: 3, last: 9, executable: 7 };
         let (path, lines) = (next(), 40);
-        coverage.files.push(CoveredFile { path, executable: 7, covered: 0, lines, lines_covered: 3, uncovered: vec![block] });
+        coverage.files.push(CoveredFile {
+            path,
+            executable: 7,
+            covered: 0,
+            lines,
+            lines_covered: 3,
+            uncovered: vec![block],
+        });
         let source = CoverageSource::Upload;
         coverage.report = Some(CoverageReport { source, commit: Some(next()), reports: 2, at: Some(facts.at) });
         coverage.absent = vec![next()];

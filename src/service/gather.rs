@@ -13,8 +13,8 @@ use crate::{
     github::{CachedPage, Files, Installation, Permissions, PullRequest, RepoName, TextFile},
     risk::{
         facts::{
-            Change, ChangeState, Coverage, Facts, FileChange, History, Known, Lacking, OwnerRule, Ownership, Reason, Revert,
-            Source, Unknown,
+            Change, ChangeState, Coverage, Facts, FileChange, History, Known, Lacking, OwnerRule, Ownership, Reason,
+            Revert, Source, Unknown,
         },
         overrides::Override,
         policy::{Policy, PolicyError},

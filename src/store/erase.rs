@@ -80,7 +80,11 @@ impl Store {
         let rows = || vec![installation_id.into(), before.into(), limit(most)];
         let job = vec![installation_id.into(), before.into(), Val::from(&format!("installation:{installation_id}"))];
         let own = vec![installation_id.into(), before.into()];
-        self.erase(vec![(DELIVERIES, rows()), (ANSWERS, rows()), (ALL_TOKENS, rows()), (INSTALLATION_JOB, job)], (INSTALLATION, own)).await
+        self.erase(
+            vec![(DELIVERIES, rows()), (ANSWERS, rows()), (ALL_TOKENS, rows()), (INSTALLATION_JOB, job)],
+            (INSTALLATION, own),
+        )
+        .await
     }
 
     /// Runs the statements, or the last one where they find nothing any more: while its own row is there, it is known

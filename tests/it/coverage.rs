@@ -211,7 +211,7 @@ fn every_refusal_has_its_status_and_keeps_nothing() {
         let sha = pull.head_sha();
         let good = lcov(12, 12);
         let put = |body: &[u8]| Put::of(&pull, body.to_vec());
-        let bomb = gzip(&vec![b'\n'; 48 << 20]);
+        let bomb = gzip(&vec![b'\n'; 6 << 20]);
         let entities = b"<!DOCTYPE report [<!ENTITY a \"aaaa\">]><report>&a;</report>";
         let cases = [
             ("no token", put(good.as_bytes()).by(None), 401),
@@ -230,7 +230,7 @@ fn every_refusal_has_its_status_and_keeps_nothing() {
             ("another encoding", put(b"SF:\xff\xfe\nDA:1,1\n"), 415),
             ("half a gzip", put(&gzip(good.as_bytes())[..40]), 400),
             ("a bomb", put(&bomb), 413),
-            ("more than is taken", put(&vec![b' '; 33 << 20]), 413),
+            ("more than is taken", put(&vec![b' '; (32 << 20) + 1]), 413),
             ("a broken report", put(b"SF:a\nDA:x\n"), 422),
             ("nothing", put(b""), 422),
             ("entities", put(entities), 422),
@@ -368,7 +368,10 @@ fn sources_are_asked_in_the_order_of_the_policy_and_disagreement_is_shown() {
         ctx.repository().push_base(Edits::new().write(".github/mergecast.yml", policy));
         let pull = ctx.repository().open(lines_of(40));
         let (_, row) = reading(&ctx, &pull).await;
-        assert_eq!((&row["status"], &row["reason"]), (&json!("unknown"), &json!("test coverage: nothing for this commit yet")));
+        assert_eq!(
+            (&row["status"], &row["reason"]),
+            (&json!("unknown"), &json!("test coverage: nothing for this commit yet"))
+        );
 
         let analysis = SimAnalysis { commit: Some(pull.head_sha()), new: Some((40, 4)), all: (400, 40), gate: "OK" };
         sonar.analysis("acme_shop", pull.number(), analysis);
@@ -378,7 +381,8 @@ fn sources_are_asked_in_the_order_of_the_policy_and_disagreement_is_shown() {
         assert!(row["evidence"].to_string().contains("SonarQube quality gate OK"), "{row}");
 
         let part = SimUpload { flags: vec!["unit"], carried_from: None, files: codecov_file(40, 20) };
-        let old = SimUpload { flags: vec!["e2e"], carried_from: Some("0123456789".into()), files: codecov_file(40, 40) };
+        let old =
+            SimUpload { flags: vec!["e2e"], carried_from: Some("0123456789".into()), files: codecov_file(40, 40) };
         codecov.commit("acme/shop", &pull.head_sha(), SimCommit { state: "complete", uploads: vec![part, old] });
         pull.status("codecov/patch", "success");
         let (_, row) = reading(&ctx, &pull).await;

@@ -255,7 +255,10 @@ async fn re_score(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()>
 }
 
 async fn coverage_arrives(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()> {
-    stage.tell("11. Coverage arrives", "A new module; whether tests run its lines is not known yet, which is a range …")?;
+    stage.tell(
+        "11. Coverage arrives",
+        "A new module; whether tests run its lines is not known yet, which is a range …",
+    )?;
     let lines = 30;
     let edits = Edits::new()
         .write("apps/catalog/src/bundles.ts", module_text("catalog", "bundles", lines))
@@ -269,7 +272,9 @@ async fn coverage_arrives(stage: &mut Stage, shop: &SimRepository) -> anyhow::Re
     )?;
     // The import and the lines of the module; the comment between them cannot run.
     let ran: String = std::iter::once(1).chain(4..lines + 4).map(|line| format!("DA:{line},1\n")).collect();
-    stage.upload(&pull, format!("TN:\nSF:/home/runner/work/shop/shop/apps/catalog/src/bundles.ts\n{ran}end_of_record\n")).await?;
+    stage
+        .upload(&pull, format!("TN:\nSF:/home/runner/work/shop/shop/apps/catalog/src/bundles.ts\n{ran}end_of_record\n"))
+        .await?;
     let after = stage.show(&pull).await?;
     anyhow::ensure!(after < before, "lines that tests ran must lower the score ({before} to {after})");
     Ok(())

@@ -43,7 +43,9 @@ fn remote(name: &str, url: &Url, answer: Result<(), RemoteError>) -> Finding {
         Ok(()) => return Finding::ok(CHECK, format!("{name} at {host} takes the token")),
         Err(RemoteError::Unauthorized | RemoteError::Forbidden) => "make a new token there that may read the projects",
         Err(RemoteError::Address) => "give the base of its API, such as the default",
-        Err(_) => "see that this machine reaches it; until then coverage from there is unknown, and nothing waits for it",
+        Err(_) => {
+            "see that this machine reaches it; until then coverage from there is unknown, and nothing waits for it"
+        }
     };
     Finding::warn(CHECK, format!("{name} at {host}: {}", answer.err().map(|e| e.to_string()).unwrap_or_default()), fix)
 }

@@ -111,7 +111,7 @@ datadog_url: https://evil.example
     13: sensitive_paths "infra/**" is 31, but must be from 0 to 30
     13: The pattern "[" cannot be used: unclosed character class; missing ']'
     15: A freeze must end after it begins
-    18: Unknown key "datadog_url"; the keys are mode, threshold, services, floors, ignore, owners_check, override, comment, sensitive_paths, freezes
+    18: Unknown key "datadog_url"; the keys are mode, threshold, services, floors, ignore, owners_check, override, comment, coverage, sensitive_paths, freezes
     -: There are 2 more mistakes
     "#);
 }
@@ -149,7 +149,12 @@ fn yaml_bombs_are_refused_at_once() {
 #[test]
 fn sources_of_coverage_are_few_and_known() {
     let text = "coverage:\n  sources: [uplaod, codecov, codecov]\n  sonar: x\n  sonar_project: \"a b\"\n";
-    insta::assert_snapshot!(mistakes(text), @"");
+    insta::assert_snapshot!(mistakes(text), @r#"
+    2: coverage.sources must be upload or codecov or sonar; did you mean upload?
+    2: coverage.sources names a source twice
+    3: Unknown key "sonar" in coverage; the keys are sources, sonar_project
+    4: coverage.sonar_project "a b" may hold letters, digits and _ - . / : only
+    "#);
     let off = parse_policy("coverage: { sources: [] }\n").unwrap();
     assert!(off.coverage.sources.is_empty(), "none is off");
     assert_eq!(parse_policy("coverage:\n").unwrap().coverage, parse_policy("").unwrap().coverage);

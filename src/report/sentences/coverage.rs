@@ -3,9 +3,8 @@
 use super::{
     Sentence,
     figures::{count, counted, decimal, instant, percent},
-    list, name,
+    list, name, say,
     unknown::short,
-    say,
 };
 use crate::risk::{
     facts::{BaseTotal, CoverageReport, CoverageSource, CoverageTotal},

@@ -118,7 +118,9 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
         | Evidence::LastChanged { .. }
         | Evidence::CoChange(_)
         | Evidence::Series(_) => history::sentence(evidence),
-        Evidence::CoveredLines { .. } | Evidence::FewLines | Evidence::Coverage(_) => coverage::sentence(evidence, items),
+        Evidence::CoveredLines { .. } | Evidence::FewLines | Evidence::Coverage(_) => {
+            coverage::sentence(evidence, items)
+        }
         Evidence::Burn { rate } => {
             say!["error budget burning at ", decimal(*rate), "x its pace in the worst 2 h of the last 48 h"]
         }

@@ -4,8 +4,8 @@
 use super::{
     diff::View,
     facts::{
-        CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, Known, OtherCoverage, Reason, Series,
-        Source, Unknown,
+        CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, Known, OtherCoverage, Reason,
+        Series, Source, Unknown,
     },
 };
 

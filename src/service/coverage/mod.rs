@@ -57,7 +57,11 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(settings: &CoverageSettings, clock: &Clock) -> Result<Self, github::Error> {
         let oidc = settings.oidc.as_ref().map(|(issuer, audience)| Oidc::new(issuer, audience.clone(), clock.clone()));
-        Ok(Self { oidc: oidc.transpose()?, readers: Arc::new(Semaphore::new(READ_AT_ONCE)), pace: pace::Pace::default() })
+        Ok(Self {
+            oidc: oidc.transpose()?,
+            readers: Arc::new(Semaphore::new(READ_AT_ONCE)),
+            pace: pace::Pace::default(),
+        })
     }
 }
 

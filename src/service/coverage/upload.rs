@@ -75,7 +75,11 @@ async fn allowed(
     headers: &HeaderMap,
 ) -> Result<Wanted, Response> {
     let Ok(Path((owner, repo, sha))) = parts else {
-        return Err(refuse(StatusCode::BAD_REQUEST, "a part of the address cannot be read", "see /api/v1/openapi.json"));
+        return Err(refuse(
+            StatusCode::BAD_REQUEST,
+            "a part of the address cannot be read",
+            "see /api/v1/openapi.json",
+        ));
     };
     let sha = sha.to_ascii_lowercase();
     if sha.len() != 40 || !sha.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -169,7 +173,10 @@ async fn receive(app: &App, wanted: &Wanted, headers: &HeaderMap, body: Body) ->
     };
     let pulls = score_anew(app, wanted).await.map_err(|error| failed(&error))?;
     tracing::info!(
-        repository = wanted.repository.repository, head = wanted.sha, format = taken.format.name(), "coverage received"
+        repository = wanted.repository.repository,
+        head = wanted.sha,
+        format = taken.format.name(),
+        "coverage received"
     );
     Ok((status, Json(taken.told(wanted, saved, &pulls))).into_response())
 }

@@ -14,8 +14,8 @@ use crate::{
     github::RepoName,
     remote::RemoteError,
     risk::facts::{
-        BaseTotal, Change, Coverage, CoverageReport, CoverageSource, CoverageTotal, Known, OtherCoverage, Reason, Source,
-        Unknown,
+        BaseTotal, Change, Coverage, CoverageReport, CoverageSource, CoverageTotal, Known, OtherCoverage, Reason,
+        Source, Unknown,
     },
     sonar::{Analysis, Sonar},
     store::StoreError,
@@ -100,8 +100,11 @@ fn otherwise(first: &Coverage, other: &Coverage) -> Option<OtherCoverage> {
         if one.executable == 0 { 1.0 } else { one.covered.min(one.executable) as f64 / one.executable as f64 }
     };
     let source = other.report.as_ref()?.source;
-    ((share(first) - share(other)).abs() > AGREE_WITHIN)
-        .then_some(OtherCoverage { source, executable: other.executable, covered: other.covered })
+    ((share(first) - share(other)).abs() > AGREE_WITHIN).then_some(OtherCoverage {
+        source,
+        executable: other.executable,
+        covered: other.covered,
+    })
 }
 
 async fn in_time(answer: impl Future<Output = Result<Answer, RemoteError>>) -> Answer {
@@ -161,7 +164,11 @@ async fn stored(app: &App, repository_id: i64, sha: &str) -> Result<Option<Repor
 }
 
 /// All lines at the base, where its reports have the same parts: with others the two would not compare.
-async fn base_total(app: &App, wanted: &Wanted<'_>, flags: &BTreeSet<&String>) -> Result<Option<BaseTotal>, StoreError> {
+async fn base_total(
+    app: &App,
+    wanted: &Wanted<'_>,
+    flags: &BTreeSet<&String>,
+) -> Result<Option<BaseTotal>, StoreError> {
     let (id, base) = (wanted.repository_id, &wanted.change.base_sha);
     let rows = app.store.coverage_of(id, base).await?;
     if rows.is_empty() || rows.iter().map(|row| &row.flag).collect::<BTreeSet<_>>() != *flags {
@@ -202,7 +209,8 @@ async fn codecov(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> 
     let total = match found.totals {
         Some(Totals { lines, covered }) => {
             let base = codecov.totals(repo, base_sha).await?;
-            let base = base.map(|base| BaseTotal { commit: base_sha.clone(), lines: base.lines, covered: base.covered });
+            let base =
+                base.map(|base| BaseTotal { commit: base_sha.clone(), lines: base.lines, covered: base.covered });
             Some(CoverageTotal { lines, covered, base })
         }
         None => None,

@@ -85,7 +85,9 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "outcome" => vec!["history", "risk", "slo", "codeowners"],
         "report" => vec!["outcome", "history", "risk", "slo", "codeowners"],
         "config" => PURE.to_vec(),
-        "github" | "datadog" | "codecov" | "sonar" | "git" | "store" | "stream" => [PURE, &["clock", "remote"]].concat(),
+        "github" | "datadog" | "codecov" | "sonar" | "git" | "store" | "stream" => {
+            [PURE, &["clock", "remote"]].concat()
+        }
         "service" => [PURE, EDGES, &["clock", "config", "remote"]].concat(),
         "cli" => [PURE, EDGES, &["clock", "config", "remote", "service"]].concat(),
         _ => return None,
