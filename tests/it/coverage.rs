@@ -26,7 +26,7 @@ fn lines_of(count: usize) -> PullSpec {
 /// LCOV of `src/steps.rs` where the first `covered` of `count` lines ran, with the path of a runner.
 fn lcov(count: usize, covered: usize) -> String {
     let lines: String = (1..=count).map(|n| format!("DA:{n},{}\n", u8::from(n <= covered))).collect();
-    format!("TN:\nSF:/home/runner/work/shop/shop/src/steps.rs\n{lines}end_of_record\n")
+    format!("TN:\nSF:/home/ci/build/shop/src/steps.rs\n{lines}end_of_record\n")
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -147,7 +147,7 @@ fn coverage_arrives_and_the_score_is_made_again() {
         assert_eq!(annotation["path"], "src/steps.rs");
 
         // The other part of the run, packed; then the first once more.
-        let rest = lcov(40, 40).replace("/home/runner/work/shop/shop/", "");
+        let rest = lcov(40, 40).replace("/home/ci/build/shop/", "");
         let (status, told) =
             Put::of(&pull, gzip(rest.as_bytes())).query("?flag=e2e").with("content-encoding", "gzip").send(&ctx).await;
         assert_eq!(status, 201, "{told}");

@@ -273,7 +273,7 @@ async fn coverage_arrives(stage: &mut Stage, shop: &SimRepository) -> anyhow::Re
     // The import and the lines of the module; the comment between them cannot run.
     let ran: String = std::iter::once(1).chain(4..lines + 4).map(|line| format!("DA:{line},1\n")).collect();
     stage
-        .upload(&pull, format!("TN:\nSF:/home/runner/work/shop/shop/apps/catalog/src/bundles.ts\n{ran}end_of_record\n"))
+        .upload(&pull, format!("TN:\nSF:/home/ci/build/shop/apps/catalog/src/bundles.ts\n{ran}end_of_record\n"))
         .await?;
     let after = stage.show(&pull).await?;
     anyhow::ensure!(after < before, "lines that tests ran must lower the score ({before} to {after})");
