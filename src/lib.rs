@@ -11,6 +11,7 @@
 //! - [`codeowners`] finds the rule of a CODEOWNERS file that is in force for a path, and what such a file no longer says as
 //!   it is meant.
 //! - [`command`] reads slash-commands: one enum is grammar, validation and help.
+//! - [`coverage`] reads coverage reports, and says which changed lines ran.
 //! - [`risk`] makes an assessment of facts, model and policy. `risk::facts` is all that can be known of a change,
 //!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door; `risk::owners` says which
 //!   owner has approved what a file holds now.
@@ -25,6 +26,8 @@
 //! - [`clock`] is the only caller of the system's clock and of chance.
 //! - [`github`] logs the App in, reads pull requests, writes check runs and reads webhooks; `github::sim` is the same
 //!   GitHub in memory, over real HTTP, for tests and the demo.
+//! - [`codecov`] and [`sonar`] read what Codecov and SonarQube know of coverage, by [`remote`], which is how another
+//!   system's JSON is asked for; each has its simulator beside it.
 //! - [`git`] reads a change from a local repository through the git program.
 //! - [`stream`] reads the history of a main line from a file.
 //! - [`store`] is the database: the only place with SQL, one writer that groups what has queued up into one commit.
@@ -89,14 +92,18 @@
 
 pub mod codeowners;
 pub mod command;
+pub mod coverage;
 pub mod history;
 pub mod outcome;
 pub mod report;
 pub mod risk;
 
 pub mod clock;
+pub mod codecov;
 pub mod git;
 pub mod github;
+pub mod remote;
+pub mod sonar;
 pub mod store;
 pub mod stream;
 

@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod health;
+mod local_coverage;
 mod local_history;
 mod log;
 mod man;
@@ -23,6 +24,7 @@ mod replay;
 mod score;
 mod serve;
 mod setup;
+mod token;
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -85,6 +87,8 @@ enum Command {
     Man(ManArgs),
     /// Ask GitHub to send again the webhooks that it could not deliver
     Redeliver(redeliver::RedeliverArgs),
+    /// Make, list and revoke the tokens that CI uploads coverage with
+    Token(token::TokenArgs),
     /// Copy the database to a file, also while the App runs, and check the copy
     Backup(BackupArgs),
     /// Put a copy in the place of the database; the one before is kept
@@ -258,6 +262,10 @@ fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
         Command::Redeliver(redeliver) => {
             let config = args.settings(redeliver.flags())?;
             runtime()?.block_on(redeliver::run(&config, redeliver, &mut Terminal::stdout()))
+        }
+        Command::Token(token) => {
+            let config = args.settings(database(&token.database))?;
+            runtime()?.block_on(token::run(&config, token, &mut Terminal::stdout()))
         }
         Command::Backup(backup) => {
             let config = args.settings(database(&backup.database))?;

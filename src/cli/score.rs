@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 
-use super::{ExitCode, local_history, output::Terminal, printable};
+use super::{ExitCode, local_coverage, local_history, output::Terminal, printable};
 use crate::{
     codeowners::{Codeowners, PLACES},
     config::{
@@ -34,6 +34,9 @@ pub(super) struct ScoreArgs {
     /// Newest commit of the range [default: HEAD]
     #[arg(long, value_name = "REF")]
     head: Option<String>,
+    /// Coverage report of the head commit (LCOV, Cobertura, JaCoCo, Clover, Go, llvm-cov; also gz); may be given again
+    #[arg(long, value_name = "FILE")]
+    coverage: Vec<PathBuf>,
     /// What is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
@@ -56,7 +59,13 @@ pub(super) fn run(args: &ScoreArgs, now: DateTime<Utc>, terminal: &mut Terminal)
     let local = repository.change(&range).map_err(|error| explained(error, Some(&repository)))?;
     let policy = policy(&repository, &local.base_tip);
     let notes = local.notes.clone();
-    let facts = facts(&repository, local, &policy, now);
+    let mut facts = facts(&repository, local, &policy, now);
+    let mut coverage_notes = Vec::new();
+    if !args.coverage.is_empty() {
+        let ignored = &facts.declared.ignore;
+        let (coverage, notes) = local_coverage::of(&args.coverage, &repository, &facts.change, ignored)?;
+        (facts.coverage, coverage_notes) = (Ok(coverage), notes);
+    }
 
     let model = Model::baseline();
     let assessment = assess(&facts, model, &policy.policy);
@@ -85,6 +94,7 @@ pub(super) fn run(args: &ScoreArgs, now: DateTime<Utc>, terminal: &mut Terminal)
     terminal.out().write_all(text.as_bytes())?;
     terminal.out().flush()?;
     tell(&notes, &facts);
+    coverage_notes.iter().for_each(|note| anstream::eprintln!("note: {}", printable(note)));
     let scored = report::is_scored(&subject);
     match args.fail_at {
         Some(limit) if scored && assessment.score >= limit => {

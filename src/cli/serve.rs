@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -15,9 +16,15 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError, GitHubApp},
     github::{AppCredentials, GitHub, Options, Urls},
-    service::{Links, MirrorSettings, Operations, SecretSource, Secrets, Service, Settings, Timing},
+    service::{
+        CoverageSettings, Links, MirrorSettings, Operations, RemoteSettings, SecretSource, Secrets, Service, Settings,
+        Timing,
+    },
     store::{Store, StoreOptions},
 };
+
+/// Audience of workflow tokens for a server that has no public address.
+const AUDIENCE: &str = "mergecast";
 
 /// Reads the settings once more.
 pub(super) type Reread = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
@@ -70,6 +77,7 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
                 read: Arc::new(move || Ok(secrets(reread()?.github_app()?))),
             }),
             mirrors: mirrors(config),
+            coverage: coverage(config),
         },
     })
 }
@@ -77,6 +85,20 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
 fn secrets(app: GitHubApp) -> Secrets {
     let credentials = AppCredentials { app_id: app.app_id, client_id: app.client_id, private_key_pem: app.private_key };
     Secrets { credentials, webhook: app.webhook_secrets }
+}
+
+/// Where coverage comes from. Workflow tokens are taken that were made for this very server, by its public address: one that
+/// was made for another server must not open this one.
+fn coverage(config: &Config) -> CoverageSettings {
+    let audience = links(config).public_url.unwrap_or_else(|| AUDIENCE.to_owned());
+    let remote = |token: &Option<SecretString>, url: &url::Url| {
+        token.clone().map(|token| RemoteSettings { url: url.clone(), token })
+    };
+    CoverageSettings {
+        oidc: Some((config.github.oidc_issuer.clone(), audience)),
+        codecov: remote(&config.codecov.token, &config.codecov.api_url),
+        sonar: remote(&config.sonar.token, &config.sonar.url),
+    }
 }
 
 /// How repositories are mirrored; `None` where that is not wanted, and, with a warning, where it cannot be.

@@ -91,6 +91,8 @@ pub struct GitHubConfig {
     pub graphql_url: Url,
     /// Base of the git remotes: `{base}/{owner}/{repo}.git`.
     pub git_url: Url,
+    /// Issuer of the tokens that workflows get about themselves.
+    pub oidc_issuer: Url,
 }
 
 /// What the App cannot do without, found complete by [`Config::github_app`].
@@ -243,6 +245,7 @@ fn github(lookup: &Lookup<'_>) -> Result<GitHubConfig, ConfigError> {
         api_url,
         graphql_url,
         git_url: lookup.required("GITHUB_GIT_URL", value::git_url)?,
+        oidc_issuer: lookup.required("GITHUB_OIDC_ISSUER", value::web_url)?,
     })
 }
 

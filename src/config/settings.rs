@@ -63,6 +63,12 @@ pub const SETTINGS: &[Setting] = &[
     plain("GITHUB_API_URL", "github.api_url", Some("https://api.github.com"), "base of GitHub's REST API"),
     plain("GITHUB_GRAPHQL_URL", "github.graphql_url", None, "GitHub's GraphQL API; derived from the REST base"),
     plain("GITHUB_GIT_URL", "github.git_url", Some("https://github.com"), "base of git remotes; `file://` works"),
+    plain(
+        "GITHUB_OIDC_ISSUER",
+        "github.oidc_issuer",
+        Some("https://token.actions.githubusercontent.com"),
+        "issuer of workflow tokens that may upload; on an Enterprise Server `https://HOST/_services/token`",
+    ),
     secret("DD_API_KEY", "datadog.api_key", "Datadog API key"),
     secret("DD_APP_KEY", "datadog.app_key", "Datadog application key"),
     plain("DD_SITE", "datadog.site", Some("datadoghq.com"), "Datadog site"),

@@ -183,6 +183,17 @@ impl Repository {
         Ok(Some(String::from_utf8_lossy(&text).into_owned()))
     }
 
+    /// Paths of all files at a revision. Bytes that are not UTF-8 are replaced.
+    ///
+    /// # Errors
+    /// The revision is unknown, or a tree is missing.
+    pub fn files(&self, revision: &str) -> Result<Vec<String>, Error> {
+        let commit = self.commit(revision)?;
+        let listed = self.git.run(&["ls-tree", "-r", "-z", "--full-tree", "--name-only", &commit])?;
+        let paths = listed.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        Ok(paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+    }
+
     /// A revision that names the default branch: what `origin` says, `init.defaultBranch`, `main`, `master`, here or
     /// at `origin`; in a bare repository what its HEAD points at.
     ///

@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use super::{
     Subject,
     check_run::{Annotation, AnnotationLevel},
-    sentences::{Detail, Sentence, figures::count, list, name, say},
+    sentences::{
+        Detail, Sentence,
+        figures::{count, counted},
+        list, name, say,
+    },
 };
 use crate::risk::{
     facts::{Facts, FileChange, FileStatus, OwnerRule},
@@ -21,6 +25,10 @@ pub const ANNOTATIONS_MAX: usize = 50;
 
 /// Most annotations about owners; statements of a migration come first.
 const OWNERS_MAX: usize = 10;
+/// Most annotations about lines that no test ran.
+const UNCOVERED_MAX: usize = 5;
+/// A block of fewer lines is not worth a remark.
+const UNCOVERED_LINES: u64 = 3;
 
 /// What is remarked on one place, with the signal that says so.
 #[derive(Clone, Debug)]
@@ -36,6 +44,7 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     let files = still_there(subject.facts);
     let mut statements = Vec::new();
     let mut owned: Vec<(&'static str, &str)> = Vec::new();
+    let mut unrun = Vec::new();
     for contribution in &subject.assessment.contributions {
         let Ok(measure) = &contribution.reading else { continue };
         for evidence in &measure.evidence {
@@ -44,13 +53,21 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
                     statements.extend(schema(contribution.signal.id, path, *line, *effect, statement));
                 }
                 Evidence::OwnerMissing { path, .. } => owned.push((contribution.signal.id, path)),
+                Evidence::Uncovered { path, first, last, lines }
+                    if *lines >= UNCOVERED_LINES
+                        && unrun.len() < UNCOVERED_MAX
+                        && files.contains_key(path.as_str()) =>
+                {
+                    unrun.push(uncovered(contribution.signal.id, path, (*first, *last), *lines));
+                }
                 _ => {}
             }
         }
     }
     let owners = by_rule(subject.facts, &files, &owned);
     statements.sort_by_key(|finding| std::cmp::Reverse(finding.annotation.level));
-    statements.truncate(ANNOTATIONS_MAX - owners.len());
+    statements.truncate(ANNOTATIONS_MAX - owners.len() - unrun.len());
+    statements.extend(unrun);
     statements.extend(owners);
     statements
 }
@@ -70,7 +87,8 @@ fn schema(signal: &'static str, path: &str, line: u64, effect: SchemaEffect, sta
         SchemaEffect::Additive => return None,
     };
     let message = say![name(statement)].then(next);
-    let place = Place { path, line: line.max(1) };
+    let line = line.max(1);
+    let place = Place { path, first: line, last: line };
     Some(Finding { signal, annotation: annotation(place, AnnotationLevel::Warning, title, &message) })
 }
 
@@ -89,6 +107,17 @@ fn still_there(facts: &Facts) -> BTreeMap<&str, &FileChange> {
     files.map(|file| (file.path.as_str(), file)).collect()
 }
 
+/// The blocks come largest first.
+fn uncovered(signal: &'static str, path: &str, (first, last): (u64, u64), lines: u64) -> Finding {
+    let message = say![
+        "By the coverage reports so far, no test ran ",
+        counted(lines, "changed line", "changed lines"),
+        " here. A test that takes this path shows what it does before it is deployed"
+    ];
+    let place = Place { path, first: first.max(1), last: last.max(1) };
+    Finding { signal, annotation: annotation(place, AnnotationLevel::Notice, "Not run by any test", &message) }
+}
+
 /// One remark for each rule of CODEOWNERS, at the first file that it owns.
 fn by_rule(facts: &Facts, files: &BTreeMap<&str, &FileChange>, owned: &[(&'static str, &str)]) -> Vec<Finding> {
     let Ok(ownership) = &facts.ownership else {
@@ -105,7 +134,8 @@ fn by_rule(facts: &Facts, files: &BTreeMap<&str, &FileChange>, owned: &[(&'stati
     let codeowners = ownership.file.as_deref().unwrap_or("CODEOWNERS");
     let remark = |(rule, signal, paths): (&OwnerRule, &'static str, Vec<&FileChange>)| {
         let first = paths.first()?;
-        let place = Place { path: &first.path, line: first_changed_line(first) };
+        let line = first_changed_line(first);
+        let place = Place { path: &first.path, first: line, last: line };
         let message = owned_by(rule, codeowners, paths.len());
         Some(Finding { signal, annotation: annotation(place, AnnotationLevel::Notice, "Has owners to ask", &message) })
     };
@@ -122,17 +152,18 @@ fn owned_by(rule: &OwnerRule, codeowners: &str, files: usize) -> Sentence {
     head.then(". The approval of one of them counts when it is of what the file holds now")
 }
 
-/// A line of a changed file.
+/// Lines of a changed file.
 struct Place<'a> {
     path: &'a str,
-    line: u64,
+    first: u64,
+    last: u64,
 }
 
 fn annotation(place: Place<'_>, level: AnnotationLevel, title: &str, message: &Sentence) -> Annotation {
     Annotation {
         path: place.path.to_owned(),
-        start_line: place.line,
-        end_line: place.line,
+        start_line: place.first,
+        end_line: place.last,
         level,
         title: title.to_owned(),
         message: message.markdown(Detail::FULL),

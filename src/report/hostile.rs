@@ -14,7 +14,10 @@ use super::{
 };
 use crate::risk::{
     Model,
-    facts::{Facts, FileChange, FileStatus, Known, OwnerRule, Reason, Unknown},
+    facts::{
+        BaseTotal, CarriedCoverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, Facts, FileChange,
+        FileStatus, Known, LineBlock, OwnerRule, Reason, Unknown,
+    },
     overrides::Override,
     signal::SIGNALS,
 };
@@ -115,6 +118,25 @@ fn poisoned(story: usize, texts: &[String]) -> Story {
         poison(&mut runtime.flaky_rate, next());
     }
     poison(&mut facts.coverage, next());
+    if let Ok(coverage) = &mut facts.coverage {
+        let block = LineBlock { first: 3, last: 9, executable: 7 };
+        let (path, lines) = (next(), 40);
+        coverage.files.push(CoveredFile {
+            path,
+            executable: 7,
+            covered: 0,
+            lines,
+            lines_covered: 3,
+            uncovered: vec![block],
+        });
+        let source = CoverageSource::Upload;
+        coverage.report = Some(CoverageReport { source, commit: Some(next()), reports: 2, at: Some(facts.at) });
+        coverage.absent = vec![next()];
+        coverage.carried = vec![CarriedCoverage { name: next(), commit: Some(next()) }];
+        coverage.gate = Some(next());
+        let base = Some(BaseTotal { commit: next(), lines: 9, covered: 3 });
+        coverage.total = Some(CoverageTotal { lines: 9, covered: 2, base });
+    }
     facts.overridden = Some(Override {
         id: next(),
         by: next(),

@@ -208,6 +208,13 @@ pub enum Action {
     },
     /// Tests change along with the source.
     AddTests,
+    /// Tests run the changed lines that none runs yet.
+    CoverLines {
+        /// How many.
+        lines: u64,
+        /// Files that hold them, those with most first.
+        files: Vec<String>,
+    },
     /// The schema migration goes into a change of its own.
     SplitOffMigration {
         /// Files of the migration.

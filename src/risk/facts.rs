@@ -3,6 +3,7 @@
 //! Plain data without methods that fetch. Facts are stored beside their assessment, so that the same bytes can be
 //! scored again; a field may be added with a default, never removed or given another meaning.
 
+mod coverage;
 mod history;
 mod review;
 
@@ -12,6 +13,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
+pub use coverage::{
+    BaseTotal, CarriedCoverage, Coverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, LineBlock,
+    OtherCoverage,
+};
 pub use history::{CoChange, Failures, History, Knower, Outcomes, Rates, Series, SeriesPart};
 pub use review::{Circumstances, ReviewRules};
 
@@ -74,6 +79,11 @@ pub enum Reason {
     Loading {
         /// How much of that is done, 0-100.
         percent: u8,
+    },
+    /// The source has nothing for this commit yet; it is asked again when it says that it has.
+    Awaited {
+        /// Commit of the newest that it has, which is not used.
+        newest: Option<String>,
     },
     /// The source gave only a part.
     Partial {
@@ -377,15 +387,6 @@ pub struct Freeze {
     pub from: DateTime<Utc>,
     /// First instant after it.
     pub until: DateTime<Utc>,
-}
-
-/// Coverage of the changed executable lines.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Coverage {
-    /// Changed lines that tests can run.
-    pub executable: u64,
-    /// How many of those ran.
-    pub covered: u64,
 }
 
 /// Health of the services that the change is for; each figure is that of the worst service.

@@ -201,7 +201,7 @@ pub(super) fn stories() -> Vec<(&'static str, Facts)> {
             "hot files, new author",
             with(pull_request("Speed up the cart", small()), &|f| {
                 f.history = Ok(hot_files());
-                f.coverage = Ok(Coverage { executable: 40, covered: 10 });
+                f.coverage = Ok(Coverage { executable: 40, covered: 10, ..Coverage::default() });
                 f.runtime = Ok(healthy());
             }),
         ),
@@ -456,7 +456,36 @@ fn hot_files() -> History {
 }
 
 fn any_coverage() -> impl Strategy<Value = Known<Coverage>> {
-    known((0..100u64, 0..100u64).prop_map(|(executable, covered)| Coverage { executable, covered }), Source::Coverage)
+    let figures = (0..100u64, 0..100u64, option::of(any_covered_file()), option::of(0..100u64));
+    let coverage = figures.prop_map(|(executable, covered, file, other)| Coverage {
+        executable,
+        covered,
+        report: file.as_ref().map(|_| CoverageReport {
+            source: CoverageSource::Upload,
+            commit: Some("a1".to_owned()),
+            reports: 1,
+            at: None,
+        }),
+        total: other.map(|lines| CoverageTotal { lines, covered, base: None }),
+        others: other
+            .map(|lines| OtherCoverage { source: CoverageSource::Codecov, executable: lines, covered })
+            .into_iter()
+            .collect(),
+        files: file.into_iter().collect(),
+        ..Coverage::default()
+    });
+    known(coverage, Source::Coverage)
+}
+
+fn any_covered_file() -> impl Strategy<Value = CoveredFile> {
+    ("[a-z/<`|]{1,20}", 0..200u64, 0..200u64, 0..9u64).prop_map(|(path, lines, lines_covered, length)| CoveredFile {
+        path,
+        executable: length,
+        covered: 0,
+        lines,
+        lines_covered,
+        uncovered: vec![LineBlock { first: lines, last: lines + length, executable: length }],
+    })
 }
 
 fn any_runtime() -> impl Strategy<Value = Runtime> {

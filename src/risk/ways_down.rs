@@ -59,6 +59,7 @@ fn candidates(view: &View<'_>, readings: &[Reading]) -> Vec<Action> {
         resolve_changes_requested(facts),
         pass_checks(facts),
         add_tests(view, readings),
+        cover_lines(facts),
         change_companions(facts),
         split_off_migration(view, readings),
         wait_for_freeze_end(facts),
@@ -84,6 +85,12 @@ fn apply(action: &Action, facts: &mut Facts, view: &View<'_>) {
         Action::ResolveChangesRequested { .. } => satisfy_reviewers(facts),
         Action::PassChecks { .. } => pass_all_checks(facts),
         Action::AddTests => facts.change.files.extend(imagined_test(view)),
+        Action::CoverLines { .. } => {
+            if let Ok(coverage) = &mut facts.coverage {
+                coverage.covered = coverage.executable;
+                coverage.files.iter_mut().for_each(|file| file.uncovered.clear());
+            }
+        }
         Action::SplitOffMigration { files } => leave_out(facts, files),
         Action::WaitForFreezeEnd { until } => facts.declared.freezes.retain(|freeze| freeze.from >= *until),
         Action::WaitForBurn => {
@@ -105,6 +112,7 @@ fn restore(facts: &mut Facts, original: &Facts) {
     facts.checks.clone_from(&original.checks);
     facts.history.clone_from(&original.history);
     facts.runtime.clone_from(&original.runtime);
+    facts.coverage.clone_from(&original.coverage);
     facts.declared.freezes.clone_from(&original.declared.freezes);
 }
 
@@ -143,6 +151,7 @@ fn changes(action: &Action, signal: &str) -> bool {
         | Action::ResolveChangesRequested { .. } => matches!(signal, "review" | "owner_review" | "experience"),
         Action::ChangeCompanions { .. } => signal == "co_change",
         Action::PassChecks { .. } => signal == "checks",
+        Action::CoverLines { .. } => signal == "patch_coverage",
         Action::WaitForFreezeEnd { .. } => signal == "change_window",
         Action::WaitForBurn => signal == "burn_rate",
         Action::AddTests | Action::SplitOffMigration { .. } => !matches!(
@@ -225,6 +234,14 @@ fn add_tests(view: &View<'_>, readings: &[Reading]) -> Option<Action> {
     let undoes = matches!(view.facts.change.revert, Ok(Some(_)));
     let possible = !undoes && is_set(readings, "test_churn.untested") && imagined_test(view).is_some();
     possible.then_some(Action::AddTests)
+}
+
+/// Facts from before it was kept which lines did not run cannot say which to test.
+fn cover_lines(facts: &Facts) -> Option<Action> {
+    let coverage = facts.coverage.as_ref().ok().filter(|coverage| coverage.report.is_some())?;
+    let lines = coverage.executable.saturating_sub(coverage.covered);
+    let files = coverage.files.iter().filter(|file| file.covered < file.executable).map(|file| file.path.clone());
+    (lines > 0).then(|| Action::CoverLines { lines, files: files.collect() })
 }
 
 /// Only when something is left of the change without its migration.

@@ -1,5 +1,7 @@
 //! Adapters -> facts: asks each source, turns what it says into plain data, and notes what it did not say.
 
+pub(super) mod coverage;
+
 use chrono::{DateTime, Utc};
 
 use super::{App, approvals, assess::Outcome, mirrors, number, people, reverts, series};
@@ -9,8 +11,8 @@ use crate::{
     github::{CachedPage, Files, Installation, OwnerPlace, Permissions, PullRequest, RepoName, TextFile},
     risk::{
         facts::{
-            Change, ChangeState, Facts, FileChange, History, Known, Lacking, OwnerRule, Ownership, Reason, Revert,
-            Source, Unknown,
+            Change, ChangeState, Coverage, Facts, FileChange, History, Known, Lacking, OwnerRule, Ownership, Reason,
+            Revert, Source, Unknown,
         },
         overrides::Override,
         policy::{Policy, PolicyError},
@@ -50,6 +52,7 @@ pub(super) async fn facts(
         let asking = people::Asking { app, installation, repo, repository_id: id, left };
         history.knowers = asking.who(std::mem::take(&mut history.knowers), &pull.author.login).await;
     }
+    let coverage = coverage(app, pull, &change, &policy).await?;
     let mut facts = Facts {
         at,
         repository: pull.repository.to_string(),
@@ -58,7 +61,7 @@ pub(super) async fn facts(
         checks: pull.checks.clone(),
         declared: policy.declared,
         history,
-        coverage: Err(Unknown::not_connected(Source::Coverage)),
+        coverage,
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         change,
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
@@ -87,6 +90,23 @@ async fn history(
         landed: pull.state == ChangeState::Merged,
     };
     mirrors::history(app, &wanted, change, at).await
+}
+
+/// Coverage of the head commit.
+async fn coverage(
+    app: &App,
+    pull: &PullRequest,
+    change: &Change,
+    policy: &RepositoryPolicy,
+) -> Result<Known<Coverage>, StoreError> {
+    let wanted = coverage::Wanted {
+        repository_id: number(pull.repository_id),
+        repository: &pull.repository,
+        change,
+        ignored: &policy.declared.ignore,
+        policy: &policy.coverage,
+    };
+    coverage::coverage(app, &wanted).await
 }
 
 fn change(pull: &PullRequest, files: Vec<FileChange>, revert: Known<Option<Revert>>) -> Change {

@@ -247,6 +247,7 @@ fn reason(reason: &Reason) -> &'static str {
         Reason::Forbidden(_) => "forbidden",
         Reason::Unavailable(_) => "unavailable",
         Reason::Loading { .. } => "loading",
+        Reason::Awaited { .. } => "awaited",
         Reason::Partial { .. } => "partial",
     }
 }

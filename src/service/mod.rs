@@ -5,6 +5,7 @@ mod assess;
 mod body;
 mod check_run;
 mod commands;
+pub mod coverage;
 mod erase;
 mod failure;
 mod gather;
@@ -56,6 +57,7 @@ use crate::{
     risk::Model,
     store::{Store, StoreError},
 };
+pub use coverage::{CoverageSettings, RemoteSettings};
 pub use erase::KEPT_AFTER_REMOVAL;
 pub use metrics::{METRICS, Metric, MetricKind};
 pub use mirrors::MirrorSettings;
@@ -102,6 +104,8 @@ pub struct Operations {
     pub secrets: Option<SecretSource>,
     /// How repositories are mirrored, which is where their histories come from; `None` keeps no mirror.
     pub mirrors: Option<MirrorSettings>,
+    /// Where coverage comes from.
+    pub coverage: CoverageSettings,
 }
 
 /// Where links in reports lead; without an address there is no link.
@@ -183,6 +187,10 @@ pub(crate) struct App {
     rounds: Rounds,
     credentials: health::Credentials,
     bodies: body::Allowance,
+    /// Receives coverage reports.
+    coverage: coverage::Desk,
+    /// Other systems that know of coverage.
+    remotes: gather::coverage::Remotes,
     /// Mirrors of repositories, if any are kept.
     mirrors: Option<mirrors::Mirrors>,
     /// What GitHub said of those who could be asked.
@@ -253,6 +261,8 @@ impl Service {
             // What was read of a list before the outage is as old as it: the rest alone would not tell of all that came.
             store.read_anew().await?;
         }
+        let coverage = coverage::Desk::new(&operations.coverage, &clock)?;
+        let remotes = gather::coverage::Remotes::new(&operations.coverage)?;
         let app = Arc::new(App {
             store,
             github,
@@ -270,6 +280,8 @@ impl Service {
             rounds: Rounds::default(),
             credentials: health::Credentials::default(),
             bodies: body::Allowance::default(),
+            coverage,
+            remotes,
             mirrors: operations.mirrors.map(mirrors::Mirrors::new),
             people: people::People::default(),
             turns: turns::Turns::default(),

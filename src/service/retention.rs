@@ -25,7 +25,7 @@ const JOBS: TimeDelta = TimeDelta::days(30);
 const CACHED: TimeDelta = TimeDelta::days(30);
 
 /// What is forgotten, as metrics name it.
-pub(super) const KINDS: [&str; 6] = ["deliveries", "commands", "merge_groups", "facts", "jobs", "cached"];
+pub(super) const KINDS: [&str; 7] = ["deliveries", "commands", "merge_groups", "facts", "coverage", "jobs", "cached"];
 
 /// Looks at once, then now and again until `stop`.
 pub(super) async fn keep(app: Arc<App>, stop: CancellationToken) {
@@ -68,6 +68,7 @@ async fn batch(app: &App, what: &'static str) -> Result<u64, StoreError> {
         "commands" => app.store.forget_commands(before(deliveries), AT_ONCE).await,
         "merge_groups" => app.store.forget_merge_groups(before(deliveries), AT_ONCE).await,
         "facts" => app.store.forget_facts(before(facts), AT_ONCE).await,
+        "coverage" => app.store.forget_coverage(before(facts), AT_ONCE).await,
         "jobs" => app.store.forget_jobs(before(JOBS), AT_ONCE).await,
         _ => app.store.forget_cached(before(CACHED), AT_ONCE).await,
     }

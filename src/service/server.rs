@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     http::StatusCode,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -23,11 +23,11 @@ use tower_http::{
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
 
-use super::{App, Timing, health, metrics, pages, webhook};
+use super::{App, Timing, coverage, health, metrics, pages, webhook};
 
 /// GitHub caps payloads at 25 MB and never sends a larger one.
 const WEBHOOK_BODY_LIMIT: usize = 25 * 1024 * 1024;
-/// No route but the webhook takes a body.
+/// No route but the webhook and the uploads takes a body.
 const BODY_LIMIT: usize = 64 * 1024;
 /// Open connections; more wait in the kernel's queue. What their bodies may hold in memory is bounded apart.
 const CONNECTIONS: usize = 512;
@@ -39,6 +39,8 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
     let webhooks = Router::new()
         .route("/webhooks/github", post(webhook::github))
         .layer(RequestBodyLimitLayer::new(WEBHOOK_BODY_LIMIT));
+    // It bounds its bodies itself, so that its refusals are all in JSON.
+    let coverage = Router::new().route("/api/v1/coverage/{owner}/{repo}/{sha}", put(coverage::put));
     let rest = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -51,7 +53,7 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
         .route("/api/v1/assessments/{owner}/{repo}/by-sha/{sha}", get(pages::by_sha))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT));
     let metrics = if with_metrics { metrics_route() } else { Router::new() };
-    bounded(webhooks.merge(rest).merge(metrics), app)
+    bounded(webhooks.merge(coverage).merge(rest).merge(metrics), app)
 }
 
 /// What is served on an address for metrics alone.

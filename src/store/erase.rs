@@ -53,6 +53,8 @@ impl Store {
             WAITS,
             MIRROR,
             RECENT_PULLS,
+            COVERAGE,
+            TOKENS,
         ]
         .into_iter()
         .map(|sql| (sql, rows()))
@@ -79,7 +81,11 @@ impl Store {
         let rows = || vec![installation_id.into(), before.into(), limit(most)];
         let job = vec![installation_id.into(), before.into(), Val::from(&format!("installation:{installation_id}"))];
         let own = vec![installation_id.into(), before.into()];
-        self.erase(vec![(DELIVERIES, rows()), (ANSWERS, rows()), (INSTALLATION_JOB, job)], (INSTALLATION, own)).await
+        self.erase(
+            vec![(DELIVERIES, rows()), (ANSWERS, rows()), (ALL_TOKENS, rows()), (INSTALLATION_JOB, job)],
+            (INSTALLATION, own),
+        )
+        .await
     }
 
     /// Runs the statements, or the last one where they find nothing any more: while its own row is there, it is known
@@ -108,6 +114,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     WAITS,
     MIRROR,
     RECENT_PULLS,
+    COVERAGE,
+    TOKENS,
+    ALL_TOKENS,
     JOBS,
     REPOSITORY,
     INSTALLATIONS,
@@ -218,6 +227,28 @@ DELETE FROM recent_pulls WHERE (repository_id, pull_request) IN ( \
   SELECT repository_id, pull_request FROM recent_pulls WHERE repository_id = $1 \
   ORDER BY pull_request LIMIT $3) AND ",
     left!()
+);
+
+const COVERAGE: &str = concat!(
+    "\
+DELETE FROM coverage_reports WHERE (repository_id, head_sha, flag, digest) IN ( \
+  SELECT repository_id, head_sha, flag, digest FROM coverage_reports WHERE repository_id = $1 \
+  ORDER BY head_sha, flag, digest LIMIT $3) AND ",
+    left!()
+);
+
+const TOKENS: &str = concat!(
+    "\
+DELETE FROM tokens WHERE token_id IN ( \
+  SELECT token_id FROM tokens WHERE repository_id = $1 ORDER BY token_id LIMIT $3) AND ",
+    left!()
+);
+
+const ALL_TOKENS: &str = concat!(
+    "\
+DELETE FROM tokens WHERE token_id IN ( \
+  SELECT token_id FROM tokens WHERE installation_id = $1 ORDER BY token_id LIMIT $3) AND ",
+    gone!()
 );
 
 const JOBS: &str = concat!(

@@ -139,6 +139,23 @@ impl Store {
         self.db.query_one(NAME, vec![repository_id.into()]).await?.map(|mut row| row.take(0)).transpose()
     }
 
+    /// The repository that has this name today, whatever its case, and the installation that covers it; `None` if none
+    /// does.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn repository_named(&self, name: &str) -> Result<Option<DueRepository>> {
+        self.db.query_one(NAMED, vec![name.into()]).await?.map(due).transpose()
+    }
+
+    /// The installation in an account, by its login, whatever its case.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn installation_named(&self, account: &str) -> Result<Option<InstallationRow>> {
+        self.db.query_one(OF_ACCOUNT, vec![account.into()]).await?.map(installation).transpose()
+    }
+
     /// Whether work on a repository makes sense: neither is its installation suspended or gone, nor has it been taken
     /// from it. What was never heard of is taken for covered.
     ///
@@ -249,6 +266,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     LISTED,
     UNCOVERED,
     OUT_OF_REACH,
+    NAMED,
+    OF_ACCOUNT,
     TO_SWEEP,
     REPOSITORIES_TO_SWEEP,
     SWEPT_TO,
@@ -324,6 +343,16 @@ const OUT_OF_REACH: &str = "\
 SELECT 1 FROM installation_repositories r LEFT JOIN installations i ON i.installation_id = r.installation_id \
 WHERE r.repository_id = $1 \
   AND (r.removed_at IS NOT NULL OR i.suspended_at IS NOT NULL OR i.deleted_at IS NOT NULL)";
+
+const NAMED: &str = "\
+SELECT r.repository_id, r.installation_id, r.repository, NULL FROM installation_repositories r \
+LEFT JOIN installations i ON i.installation_id = r.installation_id \
+WHERE LOWER(r.repository) = LOWER($1) AND r.removed_at IS NULL \
+  AND i.suspended_at IS NULL AND i.deleted_at IS NULL ORDER BY r.repository_id LIMIT 1";
+
+const OF_ACCOUNT: &str = "\
+SELECT installation_id, account, organization, permissions, events, suspended_at, deleted_at, listed_at \
+FROM installations WHERE LOWER(account) = LOWER($1) AND deleted_at IS NULL ORDER BY installation_id LIMIT 1";
 
 const TO_SWEEP: &str = "\
 SELECT DISTINCT r.installation_id FROM installation_repositories r \

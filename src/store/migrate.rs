@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0016_policies_by_branch",
     "0017_mirrors",
     "0018_series",
+    "0019_coverage",
 ];
 
 const TABLE: &str = "

@@ -7,6 +7,7 @@ mod assessments;
 mod backup;
 mod check_runs;
 mod commands;
+mod coverage_reports;
 mod db;
 mod deflate;
 mod erase;
@@ -30,11 +31,13 @@ mod recovery;
 mod sqlite;
 #[cfg(test)]
 mod testing;
+mod tokens;
 
 pub use assessments::{AssessmentRow, AssessmentSummary, RECENT_SCORES_LIMIT};
 pub use backup::{Copied, Restored, backup, restore};
 pub use check_runs::{CheckRunRow, CheckRunState};
 pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand, ReaderLimits};
+pub use coverage_reports::{CoverageRow, REPORTS_PER_COMMIT, SavedReport};
 pub use deflate::{INFLATED_LIMIT, compress, decompress};
 pub use erase::Erasing;
 pub use error::StoreError;
@@ -51,6 +54,7 @@ pub use path::StorePath;
 pub use policies::PolicyRow;
 pub use recent_pulls::{RECENT_PULLS_LIMIT, RecentPull};
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
+pub use tokens::TokenRow;
 
 use db::Db;
 use file::Owner;
@@ -154,6 +158,8 @@ const STATEMENTS: &[&[&str]] = &[
     installations::STATEMENTS,
     recovery::STATEMENTS,
     erase::STATEMENTS,
+    tokens::STATEMENTS,
+    coverage_reports::STATEMENTS,
 ];
 
 #[cfg(test)]

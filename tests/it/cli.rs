@@ -144,8 +144,8 @@ fn a_score_reads_like_this() {
       review, owners' approval: only a pull request has this
       checks on the head: only a pull request has this
       age: only a pull request has this
-      patch coverage: test coverage: not connected; would tell: coverage reports from CI, Codecov or
-      SonarCloud; this version reads none yet
+      patch coverage: test coverage: not connected; would tell: coverage reports uploaded by CI, Codecov
+      or SonarQube
       SLO burn rate, error budget left, open incidents, flaky tests, time since the last deployment:
       Datadog: not connected; would tell: a Datadog API and application key; this version uses none yet
 
@@ -180,6 +180,34 @@ fn each_format_is_data_alone() {
         (&"2.1.0".into(), &"Mergecast".into())
     );
     assert!(score("markdown").starts_with("# Mergecast\n\n**70 of 100: high.**"));
+}
+
+#[test]
+fn coverage_reports_are_put_together_and_matched_to_the_files() {
+    let directory = repository();
+    // 45 lines of src/orders.rs were changed: the first 20 ran by one report, the next 10 by another.
+    let part = |from: usize, to: usize, sum: usize| -> String {
+        (1..=sum).map(|n| format!("DA:{n},{}\n", u8::from((from..=to).contains(&n)))).collect()
+    };
+    write(directory.path(), "one.info", &format!("SF:/home/ci/build/src/orders.rs\n{}", part(1, 20, 45)));
+    write(directory.path(), "two.info", &format!("SF:src/orders.rs\n{}SF:../x.rs\nDA:1,1\n", part(21, 30, 45)));
+    let (code, out, err) =
+        run(directory.path(), &["score", "--format", "json", "--coverage", "one.info", "--coverage", "two.info"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("note: 1 file of the reports left out: the path leads upwards"), "{err}");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let rows = json["contributions"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["signal"] == "patch_coverage").unwrap();
+    let said = row["evidence"].to_string();
+    assert!(said.contains("30 of 45 changed executable lines ran in tests"), "{said}");
+    assert!(said.contains("not run: src/orders.rs lines 31 to 45"), "{said}");
+    assert!(said.contains("from a file, 2 reports"), "{said}");
+    for (file, expected) in [("none.info", "cannot read the coverage report none.info"), ("untold", "in none of the")] {
+        write(directory.path(), "untold", "hello");
+        let (code, out, err) = run(directory.path(), &["score", "--coverage", file]);
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        assert!(err.contains(expected), "{err}");
+    }
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn a_healthy_app_is_all_green_while_it_serves() {
     with_ward(TimeDelta::zero(), |ward| async move {
         ward.sim.repository("acme/shop").open(PullSpec::new("Add", "nora", Edits::new().write("a.rs", "fn a() {}\n")));
         ward.sim.settle().await;
-        let keys = [("DD_API_KEY", "hunter2"), ("SONAR_TOKEN", "hunter2")];
+        let keys = [("DD_API_KEY", "hunter2"), ("PAGERDUTY_WEBHOOK_SECRET", "hunter2")];
         let (code, list) = ward.list(&keys);
         insta::assert_snapshot!(list, @r"
         ok      settings       read from mergecast.toml and the environment
@@ -174,7 +174,7 @@ fn a_healthy_app_is_all_green_while_it_serves() {
         ok      disk           N GB free at .
         ok      git            version N
         ok      mirrors        N mirrors
-        ok      integrations   Datadog, SonarQube: set, but not used in this version
+        ok      integrations   Datadog, PagerDuty: set, but not used in this version
 
         18 ok, 0 warnings, 0 broken
         ");

@@ -11,6 +11,8 @@ use std::{
 mod codeowners;
 #[path = "../../fuzz/src/command.rs"]
 mod command;
+#[path = "../../fuzz/src/coverage.rs"]
+mod coverage;
 #[path = "../../fuzz/src/diff.rs"]
 mod diff;
 #[path = "../../fuzz/src/policy.rs"]
@@ -25,6 +27,7 @@ type Check = fn(&[u8]);
 const TARGETS: &[(&str, Check)] = &[
     ("codeowners", codeowners::check),
     ("command", command::check),
+    ("coverage", coverage::check),
     ("diff", diff::check),
     ("policy", policy::check),
     ("webhook", webhook::check),

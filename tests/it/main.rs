@@ -12,6 +12,7 @@ mod changes;
 mod cli;
 mod commands;
 mod contracts;
+mod coverage;
 mod doctor;
 mod documents;
 mod doors;

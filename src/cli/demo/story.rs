@@ -1,4 +1,4 @@
-//! The story: a shop's repository and ten pull requests, each with something that a score must get right.
+//! The story: a shop's repository and eleven pull requests, each with something that a score must get right.
 
 use super::Stage;
 use crate::{
@@ -45,7 +45,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     pushed_twice(stage, &shop).await?;
     fork(stage, &shop).await?;
     hostile_title(stage, &shop).await?;
-    re_score(stage, &shop).await
+    re_score(stage, &shop).await?;
+    coverage_arrives(stage, &shop).await
 }
 
 /// The repository before the story begins.
@@ -265,5 +266,31 @@ async fn re_score(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()>
     stage.settle().await?;
     anyhow::ensure!(pull.press(RESCORE), "the completed run has its button");
     stage.show(&pull).await?;
+    Ok(())
+}
+
+async fn coverage_arrives(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()> {
+    stage.tell(
+        "11. Coverage arrives",
+        "A new module; whether tests run its lines is not known yet, which is a range …",
+    )?;
+    let lines = 30;
+    let edits = Edits::new()
+        .write("apps/catalog/src/bundles.ts", module_text("catalog", "bundles", lines))
+        .write("apps/catalog/test/bundles.test.ts", test_text("bundles", lines))
+        .message("Sell bundles");
+    let pull = shop.open(PullSpec::new("Sell bundles", "lin", edits));
+    let before = stage.show(&pull).await?;
+    stage.tell(
+        "11. Coverage arrives, continued",
+        "… until CI uploads what its tests ran. Nothing waited for it: the score is made again, lower and narrower.",
+    )?;
+    // The import and the lines of the module; the comment between them cannot run.
+    let ran: String = std::iter::once(1).chain(4..lines + 4).map(|line| format!("DA:{line},1\n")).collect();
+    stage
+        .upload(&pull, format!("TN:\nSF:/home/ci/build/shop/apps/catalog/src/bundles.ts\n{ran}end_of_record\n"))
+        .await?;
+    let after = stage.show(&pull).await?;
+    anyhow::ensure!(after < before, "lines that tests ran must lower the score ({before} to {after})");
     Ok(())
 }

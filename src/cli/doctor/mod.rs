@@ -4,6 +4,7 @@
 
 mod app;
 mod checklist;
+mod coverage;
 mod database;
 mod hook;
 mod installed;
@@ -76,15 +77,16 @@ async fn examine(sources: &Sources, clock: &Clock) -> Vec<Finding> {
         findings.extend(within("git", machine::git()).await);
         return findings;
     };
-    let (github, public, database, disk, git, mirrors) = tokio::join!(
+    let (github, public, database, disk, git, mirrors, coverage) = tokio::join!(
         within("GitHub", github(config, clock)),
         within("public URL", machine::public_url(config.public_url.as_ref())),
         within("database", database::check(config)),
         within("disk", machine::disk(config)),
         within("git", machine::git()),
         within("mirrors", mirrors::check(config)),
+        within("coverage", coverage::check(config)),
     );
-    findings.extend([github, public, database, disk, git, mirrors].into_iter().flatten());
+    findings.extend([github, public, database, disk, git, mirrors, coverage].into_iter().flatten());
     findings.extend(settings::unused(sources));
     findings
 }

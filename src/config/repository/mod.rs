@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::risk::{
     assessment::Mode,
-    facts::{Declared, Freeze},
+    facts::{CoverageSource, Declared, Freeze},
     overrides::{OverridePolicy, Permission},
     policy::{Floors, Policy, PolicyError, PolicyOrigin, Threshold},
 };
@@ -44,7 +44,29 @@ pub struct RepositoryPolicy {
     pub overrides: OverridePolicy,
     /// Whether pull requests get a comment.
     pub comment: CommentPolicy,
+    /// Where coverage is looked for.
+    #[serde(default)]
+    pub coverage: CoveragePolicy,
 }
+
+/// Where coverage is looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoveragePolicy {
+    /// Sources in order: the first that knows the head commit is used, the others are compared with it.
+    pub sources: Vec<CoverageSource>,
+    /// Key of the project in SonarQube; without one it is `{owner}_{name}`, as SonarQube Cloud makes it.
+    pub sonar_project: Option<String>,
+}
+
+impl Default for CoveragePolicy {
+    fn default() -> Self {
+        Self { sources: COVERAGE_SOURCES.iter().map(|(_, source)| *source).collect(), sonar_project: None }
+    }
+}
+
+/// Sources of coverage by the names that a policy gives them, in the order without a policy.
+const COVERAGE_SOURCES: [(&str, CoverageSource); 3] =
+    [("upload", CoverageSource::Upload), ("codecov", CoverageSource::Codecov), ("sonar", CoverageSource::Sonar)];
 
 /// Where to look for a service's health.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +103,7 @@ pub fn parse_policy(text: &str) -> Result<RepositoryPolicy, Vec<PolicyError>> {
         "owners_check",
         "override",
         "comment",
+        "coverage",
         "sensitive_paths",
         "freezes",
     ];
@@ -109,6 +132,7 @@ pub fn parse_policy(text: &str) -> Result<RepositoryPolicy, Vec<PolicyError>> {
                 let choices = [("off", CommentPolicy::Off), ("on_level_change", CommentPolicy::OnLevelChange)];
                 set(&mut read.comment, mistakes.choice(at, node, &choices));
             }
+            "coverage" => coverage(&mut mistakes, node, &mut read.coverage),
             "sensitive_paths" => read.declared.sensitive_paths = sensitive_paths(&mut mistakes, node),
             _ => read.declared.freezes = freezes(&mut mistakes, node),
         }
@@ -194,6 +218,32 @@ fn overrides(mistakes: &mut Mistakes, node: &Node, overrides: &mut OverridePolic
             _ => set(&mut overrides.expires_s, mistakes.span_s("override.expires", node)),
         }
     }
+}
+
+fn coverage(mistakes: &mut Mistakes, node: &Node, coverage: &mut CoveragePolicy) {
+    for (key, node) in mistakes.table("coverage", node, &["sources", "sonar_project"]) {
+        match key.text.as_str() {
+            "sources" => coverage.sources = coverage_sources(mistakes, node),
+            _ => {
+                let name = mistakes.text("coverage.sonar_project", node);
+                coverage.sonar_project =
+                    name.and_then(|name| mistakes.name("coverage.sonar_project", node.line, &name));
+            }
+        }
+    }
+}
+
+fn coverage_sources(mistakes: &mut Mistakes, node: &Node) -> Vec<CoverageSource> {
+    let mut sources = Vec::new();
+    for item in mistakes.list("coverage.sources", node, COVERAGE_SOURCES.len()) {
+        let Some(source) = mistakes.choice("coverage.sources", item, &COVERAGE_SOURCES) else { continue };
+        if sources.contains(&source) {
+            mistakes.note(item.line, "coverage.sources names a source twice");
+        } else {
+            sources.push(source);
+        }
+    }
+    sources
 }
 
 fn sensitive_paths(mistakes: &mut Mistakes, node: &Node) -> BTreeMap<String, f64> {

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Instant};
 
 use super::{CommentPolicy, RepositoryPolicy, parse_policy};
-use crate::risk::{assessment::Mode, overrides::Permission, policy::Threshold};
+use crate::risk::{assessment::Mode, facts::CoverageSource, overrides::Permission, policy::Threshold};
 
 fn mistakes(text: &str) -> String {
     let Err(errors) = parse_policy(text) else { return "no mistake\n".to_owned() };
@@ -28,6 +28,7 @@ ignore: ["**/*.lock", "vendor/**"]
 owners_check: on
 override: { who: maintain, by_author: true, expires: 90m }
 comment: on_level_change
+coverage: { sources: [sonar, upload], sonar_project: "acme:shop" }
 sensitive_paths: { "infra/**": 6, "**/auth/**": 4.5 }
 freezes:
   - { name: Holidays, from: "2026-12-20T00:00:00Z", until: 2027-01-02T00:00:00+01:00 }
@@ -50,6 +51,8 @@ freezes:
     assert!(read.owners_check && read.overrides.by_author);
     assert_eq!((read.overrides.who, read.overrides.expires_s), (Permission::Maintain, 5_400));
     assert_eq!(read.comment, CommentPolicy::OnLevelChange);
+    assert_eq!(read.coverage.sources, [CoverageSource::Sonar, CoverageSource::Upload]);
+    assert_eq!(read.coverage.sonar_project.as_deref(), Some("acme:shop"));
     let stored = serde_json::to_string(&read).unwrap();
     assert_eq!(serde_json::from_str::<RepositoryPolicy>(&stored).unwrap(), read);
 }
@@ -108,7 +111,7 @@ datadog_url: https://evil.example
     13: sensitive_paths "infra/**" is 31, but must be from 0 to 30
     13: The pattern "[" cannot be used: unclosed character class; missing ']'
     15: A freeze must end after it begins
-    18: Unknown key "datadog_url"; the keys are mode, threshold, services, floors, ignore, owners_check, override, comment, sensitive_paths, freezes
+    18: Unknown key "datadog_url"; the keys are mode, threshold, services, floors, ignore, owners_check, override, comment, coverage, sensitive_paths, freezes
     -: There are 2 more mistakes
     "#);
 }
@@ -141,4 +144,18 @@ fn yaml_bombs_are_refused_at_once() {
         assert_ne!(told, "no mistake\n", "{}", &text[..20.min(text.len())]);
     }
     assert!(start.elapsed().as_secs() < 2);
+}
+
+#[test]
+fn sources_of_coverage_are_few_and_known() {
+    let text = "coverage:\n  sources: [uplaod, codecov, codecov]\n  sonar: x\n  sonar_project: \"a b\"\n";
+    insta::assert_snapshot!(mistakes(text), @r#"
+    2: coverage.sources must be upload or codecov or sonar; did you mean upload?
+    2: coverage.sources names a source twice
+    3: Unknown key "sonar" in coverage; the keys are sources, sonar_project
+    4: coverage.sonar_project "a b" may hold letters, digits and _ - . / : only
+    "#);
+    let off = parse_policy("coverage: { sources: [] }\n").unwrap();
+    assert!(off.coverage.sources.is_empty(), "none is off");
+    assert_eq!(parse_policy("coverage:\n").unwrap().coverage, parse_policy("").unwrap().coverage);
 }

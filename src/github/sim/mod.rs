@@ -15,6 +15,7 @@ mod hunks;
 mod installed;
 mod limits;
 mod objects;
+pub mod oidc;
 mod page;
 mod pull_changes;
 mod pull_verbs;

@@ -1,7 +1,7 @@
 //! What a signal read, in words. Evidence of one kind becomes one sentence; it speaks of the change, not of people.
 
 use super::{
-    Detail, Sentence,
+    Detail, Sentence, coverage,
     figures::{age_in_days, count, counted, decimal, instant, percent, value, weekday},
     history, list, name, say,
 };
@@ -62,6 +62,7 @@ fn sentence(first: &Evidence, all: &[&Evidence], value: f64, items: usize) -> Ve
         Evidence::OwnerMissing { .. } => vec![owner_missing(all, items)],
         Evidence::OwnerUnknown { .. } => vec![owner_unknown(all, items)],
         Evidence::Dependency { .. } => vec![dependencies(all, items)],
+        Evidence::Uncovered { .. } => vec![uncovered(all, items)],
         Evidence::LargestFile { path, share } if *share >= 1.0 => vec![say!["all changed lines are in ", name(path)]],
         Evidence::LargestFile { path, share } => vec![say![
             percent(value),
@@ -127,12 +128,9 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
         | Evidence::CoChange(_)
         | Evidence::Series(_)
         | Evidence::SeriesParts(_) => history::sentence(evidence),
-        Evidence::CoveredLines { executable, covered } => say![
-            count(*covered),
-            " of ",
-            counted(*executable, "changed executable line", "changed executable lines"),
-            " ran in tests"
-        ],
+        Evidence::CoveredLines { .. } | Evidence::FewLines | Evidence::Coverage(_) => {
+            coverage::sentence(evidence, items)
+        }
         Evidence::Burn { rate } => {
             say!["error budget burning at ", decimal(*rate), "x its pace in the worst 2 h of the last 48 h"]
         }
@@ -142,6 +140,7 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
         | Evidence::OwnerMissing { .. }
         | Evidence::OwnerUnknown { .. }
         | Evidence::Dependency { .. }
+        | Evidence::Uncovered { .. }
         | Evidence::LargestFile { .. } => Sentence::default(),
     }
 }
@@ -288,6 +287,17 @@ fn dependencies(all: &[&Evidence], items: usize) -> Sentence {
         _ => Sentence::default(),
     };
     some_of(all, items, ("dependency", "dependencies"), package)
+}
+
+fn uncovered(all: &[&Evidence], items: usize) -> Sentence {
+    let block = |evidence: &Evidence| match evidence {
+        Evidence::Uncovered { path, first, last, .. } if first == last => say![name(path), " line ", count(*first)],
+        Evidence::Uncovered { path, first, last, .. } => {
+            say![name(path), " lines ", count(*first), " to ", count(*last)]
+        }
+        _ => Sentence::default(),
+    };
+    say!["not run: "].with(some_of(all, items, ("block", "blocks"), block))
 }
 
 /// At most `items` of `all` and how many more there are; a count alone, of one or of many, where none may be shown.

@@ -3,6 +3,7 @@
 //! Our own words are literals and figures; text from outside can enter only as [`Part::Name`] or [`Part::Prose`].
 
 pub(crate) mod cause;
+mod coverage;
 pub(crate) mod evidence;
 pub(crate) mod figures;
 pub(crate) mod group;

@@ -91,8 +91,17 @@ pub(crate) fn why(unknown: &Unknown) -> Sentence {
         Reason::Unavailable(what) => say![source, ": no answer (", prose(what), ")"],
         // The only source that takes so long.
         Reason::Loading { percent } => say!["history still loading (", count(u64::from(*percent)), " %)"],
+        Reason::Awaited { newest: None } => say![source, ": nothing for this commit yet"],
+        Reason::Awaited { newest: Some(commit) } => {
+            say![source, ": nothing for this commit yet; the newest, of ", name(short(commit)), ", is not used"]
+        }
         Reason::Partial { seen, total } => say![source, ": only ", count(*seen), " of ", count(*total), " given"],
     }
+}
+
+/// As much of a commit's id as people write.
+pub(super) fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
 }
 
 /// What would connect it.
@@ -104,6 +113,7 @@ pub(crate) fn way(unknown: &Unknown) -> Sentence {
         Reason::Forbidden(None) => say!["grant the App read access"],
         Reason::Unavailable(_) => say!["Re-score once it answers"],
         Reason::Loading { .. } => say!["the score is made again by itself once it is loaded"],
+        Reason::Awaited { .. } => say!["the score is made again by itself when it comes"],
         Reason::Partial { .. } => say!["a smaller change"],
     }
 }
@@ -111,7 +121,7 @@ pub(crate) fn way(unknown: &Unknown) -> Sentence {
 fn connect(source: Source) -> Sentence {
     match source {
         Source::History => say!["a mirror of the repository, which the server keeps under its data directory"],
-        Source::Coverage => say!["coverage reports from CI, Codecov or SonarCloud; this version reads none yet"],
+        Source::Coverage => say!["coverage reports uploaded by CI, Codecov or SonarQube"],
         Source::Datadog => say!["a Datadog API and application key; this version uses none yet"],
         Source::Reviews | Source::Checks | Source::Diff => say!["the pull request on GitHub"],
         Source::Codeowners => say!["a CODEOWNERS file on the base branch"],

@@ -1,6 +1,10 @@
 //! What would lower the score, in words.
 
-use super::{Sentence, figures::instant, list, name, say};
+use super::{
+    Sentence,
+    figures::{counted, instant},
+    list, name, say,
+};
 use crate::risk::assessment::Action;
 
 /// What to do.
@@ -22,6 +26,10 @@ pub(crate) fn action(action: &Action, items: usize) -> Sentence {
         }
         Action::PassChecks { checks } => say!["Get these checks to pass: "].with(list(checks.iter(), items, "checks")),
         Action::AddTests => say!["Change tests along with the source"],
+        Action::CoverLines { lines, files } => {
+            let said = say!["Test the ", counted(*lines, "changed line", "changed lines"), " that no test ran"];
+            if files.is_empty() { said } else { said.then(": ").with(list(files.iter(), items, "files")) }
+        }
         Action::SplitOffMigration { files } => {
             say!["Move the schema migration into a change of its own: "].with(list(files.iter(), items, "files"))
         }

@@ -3,7 +3,10 @@
 
 use super::{
     diff::View,
-    facts::{CoChange, Facts, Failures, Known, Reason, Series, SeriesPart, Source, Unknown},
+    facts::{
+        CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, Known, OtherCoverage, Reason,
+        Series, SeriesPart, Source, Unknown,
+    },
 };
 
 mod age;
@@ -391,6 +394,21 @@ pub enum Evidence {
         /// Those that ran.
         covered: u64,
     },
+    /// Too few changed executable lines for their share to be weighed.
+    FewLines,
+    /// Changed lines that no test ran, one after the other.
+    Uncovered {
+        /// File that holds them.
+        path: String,
+        /// First line on the new side, 1-based.
+        first: u64,
+        /// Last line.
+        last: u64,
+        /// Changed executable lines in it.
+        lines: u64,
+    },
+    /// What else is known of coverage; it has no points.
+    Coverage(CoverageNote),
     /// A burn rate.
     Burn {
         /// Multiple of the pace that spends the budget exactly in its period.
@@ -398,6 +416,34 @@ pub enum Evidence {
     },
     /// Open incidents, by name.
     Incidents(Vec<String>),
+}
+
+/// What is known of coverage besides the changed lines.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CoverageNote {
+    /// Coverage of the touched files, as a whole.
+    Files {
+        /// Touched files that the report tells of.
+        files: u64,
+        /// Their executable lines.
+        lines: u64,
+        /// Those that ran.
+        covered: u64,
+    },
+    /// Changed source files that the report does not know.
+    Absent(Vec<String>),
+    /// Coverage of everything, against the merge base.
+    Total(CoverageTotal),
+    /// Which report this is.
+    From(CoverageReport),
+    /// Files of the report that fit several of the repository's.
+    Ambiguous(u64),
+    /// Another source says something else.
+    Elsewhere(OtherCoverage),
+    /// A part that is of an earlier commit and was not used.
+    Carried(CarriedCoverage),
+    /// What the source concluded by its own rules.
+    Gate(String),
 }
 
 /// A thing that changes may share.

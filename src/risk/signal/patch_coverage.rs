@@ -1,7 +1,7 @@
 //! Patch coverage: the share of changed executable lines that tests ran.
 
-use super::{Evidence, Measure, Reading, Signal, Term, Unit, share};
-use crate::risk::diff::View;
+use super::{CoverageNote, Evidence, Measure, Reading, Signal, Term, Unit, share};
+use crate::risk::{diff::View, facts::Coverage};
 
 pub(super) static SIGNAL: Signal = Signal {
     id: "patch_coverage",
@@ -17,6 +17,8 @@ pub(super) static SIGNAL: Signal = Signal {
 
 /// With fewer lines a percentage says more about rounding than about tests.
 const FEW_LINES: u64 = 10;
+/// Blocks that are evidence; more would be a list to skip.
+const BLOCKS_MAX: usize = 10;
 
 fn measure(view: &View<'_>) -> Reading {
     let coverage = view.facts.coverage.as_ref().map_err(Clone::clone)?;
@@ -24,20 +26,65 @@ fn measure(view: &View<'_>) -> Reading {
     // Nothing to run is nothing left unrun.
     let ratio = if coverage.executable == 0 { 1.0 } else { share(covered, coverage.executable) };
     let uncovered = if coverage.executable < FEW_LINES { 0.0 } else { 1.0 - ratio };
-    let evidence = vec![Evidence::CoveredLines { executable: coverage.executable, covered }];
+    let mut evidence = vec![Evidence::CoveredLines { executable: coverage.executable, covered }];
+    // Facts from before details were kept are told as they were then.
+    if coverage.report.is_some() {
+        evidence.extend((1..FEW_LINES).contains(&coverage.executable).then_some(Evidence::FewLines));
+        evidence.extend(blocks(coverage));
+        evidence.extend(notes(coverage).into_iter().map(Evidence::Coverage));
+    }
     Measure::single(ratio, uncovered, evidence)
+}
+
+/// The largest blocks of changed lines that no test ran; among equals in the order of files and lines.
+fn blocks(coverage: &Coverage) -> Vec<Evidence> {
+    let mut blocks: Vec<_> =
+        coverage.files.iter().flat_map(|file| file.uncovered.iter().map(move |block| (file, block))).collect();
+    blocks.sort_by(|(a, one), (b, other)| {
+        (other.executable.cmp(&one.executable)).then_with(|| a.path.cmp(&b.path)).then(one.first.cmp(&other.first))
+    });
+    let evidence = blocks.into_iter().take(BLOCKS_MAX).map(|(file, block)| Evidence::Uncovered {
+        path: file.path.clone(),
+        first: block.first,
+        last: block.last,
+        lines: block.executable,
+    });
+    evidence.collect()
+}
+
+fn notes(coverage: &Coverage) -> Vec<CoverageNote> {
+    let mut notes = Vec::new();
+    let (lines, covered) = coverage.files.iter().fold((0u64, 0u64), |(lines, covered), file| {
+        (lines.saturating_add(file.lines), covered.saturating_add(file.lines_covered))
+    });
+    if lines > 0 {
+        notes.push(CoverageNote::Files { files: coverage.files.len() as u64, lines, covered: covered.min(lines) });
+    }
+    if !coverage.absent.is_empty() {
+        notes.push(CoverageNote::Absent(coverage.absent.clone()));
+    }
+    notes.extend(coverage.total.clone().filter(|total| total.lines > 0).map(CoverageNote::Total));
+    notes.extend(coverage.report.clone().map(CoverageNote::From));
+    notes.extend((coverage.ambiguous > 0).then_some(CoverageNote::Ambiguous(coverage.ambiguous)));
+    notes.extend(coverage.others.iter().cloned().map(CoverageNote::Elsewhere));
+    notes.extend(coverage.carried.iter().cloned().map(CoverageNote::Carried));
+    notes.extend(coverage.gate.clone().map(CoverageNote::Gate));
+    notes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::risk::{facts::Coverage, stories::pull_request};
+    use crate::risk::{
+        facts::{CoverageReport, CoverageSource, CoveredFile, LineBlock},
+        stories::pull_request,
+    };
 
     #[test]
     fn few_lines_say_nothing() {
         let check = |executable: u64, covered: u64, value: f64, term: f64| {
             let mut facts = pull_request("x", Vec::new());
-            facts.coverage = Ok(Coverage { executable, covered });
+            facts.coverage = Ok(Coverage { executable, covered, ..Coverage::default() });
             let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
             assert_eq!((measure.value, measure.terms[0]), (value, term), "{executable} {covered}");
         };
@@ -46,5 +93,39 @@ mod tests {
         check(10, 0, 0.0, 1.0);
         check(20, 15, 0.75, 0.25);
         check(10, 99, 1.0, 0.0);
+    }
+
+    #[test]
+    fn the_largest_blocks_come_first_and_few_lines_are_said() {
+        let file = |path: &str, blocks: &[(u64, u64)]| CoveredFile {
+            path: path.into(),
+            executable: 9,
+            covered: 0,
+            lines: 50,
+            lines_covered: 20,
+            uncovered: blocks
+                .iter()
+                .map(|&(first, last)| LineBlock { first, last, executable: last - first + 1 })
+                .collect(),
+        };
+        let report = CoverageReport { source: CoverageSource::Upload, commit: Some("a1".into()), reports: 1, at: None };
+        let mut facts = pull_request("x", Vec::new());
+        facts.coverage = Ok(Coverage {
+            executable: 9,
+            report: Some(report),
+            files: vec![file("b.rs", &[(1, 3), (9, 9)]), file("a.rs", &[(5, 7), (20, 29)])],
+            ..Coverage::default()
+        });
+        let evidence = (SIGNAL.measure)(&View::of(&facts)).unwrap().evidence;
+        assert!(evidence.contains(&Evidence::FewLines));
+        let blocks: Vec<_> = evidence
+            .iter()
+            .filter_map(|one| match one {
+                Evidence::Uncovered { path, first, last, .. } => Some((path.as_str(), *first, *last)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(blocks, [("a.rs", 20, 29), ("a.rs", 5, 7), ("b.rs", 1, 3), ("b.rs", 9, 9)]);
+        assert!(evidence.contains(&Evidence::Coverage(CoverageNote::Files { files: 2, lines: 100, covered: 40 })));
     }
 }

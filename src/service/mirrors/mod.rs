@@ -191,6 +191,14 @@ pub(super) async fn pushed(app: &App, repository_id: i64, branch: &str) -> Resul
     Ok(true)
 }
 
+/// Paths of all files at a commit, where the repository's mirror has it.
+pub(super) async fn files(app: &App, repository_id: i64, commit: &str) -> Option<Vec<String>> {
+    let place = app.mirrors.as_ref()?.place(repository_id);
+    let commit = commit.to_owned();
+    let listed = tokio::task::spawn_blocking(move || read::files(&place.mirror, &commit)).await;
+    listed.ok().flatten()
+}
+
 /// Deletes the mirror of a repository and what was read off it; `false` if that has to wait.
 pub(super) async fn erase(app: &App, repository_id: i64) -> bool {
     let Some(mirrors) = &app.mirrors else { return true };

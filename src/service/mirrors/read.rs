@@ -1,4 +1,4 @@
-//! The seam to the reading of histories: one function from a mirrored branch to its history.
+//! The seam to the reading of mirrors: from a mirrored branch to its history, from a commit to its files.
 
 use std::{fs, ops::ControlFlow, path::Path};
 
@@ -10,6 +10,12 @@ use crate::{
     },
     risk::Model,
 };
+
+/// Paths of all files at a commit that the mirror in this directory has.
+pub(super) fn files(directory: &Path, commit: &str) -> Option<Vec<String>> {
+    let mirror = Mirror::at(directory.to_owned());
+    mirror.contains(commit).then(|| mirror.repository().ok()?.files(commit).ok()).flatten()
+}
 
 /// Reads the history of a branch up to its tip, going on from what `file` holds of it, and keeps it there. `name` is what
 /// the repository calls itself, without its owner. `told` hears of the share that is done, 0-100.

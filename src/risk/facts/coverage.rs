@@ -1,0 +1,140 @@
+//! What test coverage says of a change: of its lines, of the files that it touches, and of the whole.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Coverage of the changed executable lines, and what else its source tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Changed lines that tests can run.
+    pub executable: u64,
+    /// How many of those ran.
+    pub covered: u64,
+    /// Which report says so. `None` in facts from before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<CoverageReport>,
+    /// Touched files that the report tells of, those with most changed lines that did not run first; at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<CoveredFile>,
+    /// Changed source files that the report does not know, by path, at most 20. Untrusted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<String>,
+    /// Files of the report that fit several of the repository's and were left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ambiguous: u64,
+    /// All files of the report, here and at the merge base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<CoverageTotal>,
+    /// What other sources say of the same lines, where it is not the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherCoverage>,
+    /// Parts that the source carried forward from earlier commits; nothing of them is counted above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<CarriedCoverage>,
+    /// What the source concluded by its own rules, in its words ("quality gate: passed"). Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+}
+
+/// Where coverage comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoverageSource {
+    /// Reports that CI uploaded.
+    Upload,
+    /// Report files named on the command line.
+    File,
+    /// Codecov.
+    Codecov,
+    /// SonarQube, Cloud or Server.
+    Sonar,
+}
+
+/// The report that coverage was read from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverageReport {
+    /// Where it comes from.
+    pub source: CoverageSource,
+    /// Commit that it is of; `None` where nothing says (a file on the command line).
+    pub commit: Option<String>,
+    /// How many reports were put together.
+    pub reports: u64,
+    /// When the newest of them came.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Coverage of one touched file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoveredFile {
+    /// Its path. Untrusted.
+    pub path: String,
+    /// Changed lines that tests can run.
+    pub executable: u64,
+    /// How many of those ran.
+    pub covered: u64,
+    /// Lines of the whole file that tests can run.
+    pub lines: u64,
+    /// How many of those ran.
+    pub lines_covered: u64,
+    /// Changed lines that did not run, in blocks, largest first; at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncovered: Vec<LineBlock>,
+}
+
+/// Lines one after the other on the new side, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineBlock {
+    /// First line, 1-based.
+    pub first: u64,
+    /// Last line.
+    pub last: u64,
+    /// Changed lines in it that tests can run.
+    pub executable: u64,
+}
+
+/// All executable lines of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverageTotal {
+    /// Lines that tests can run.
+    pub lines: u64,
+    /// How many of those ran.
+    pub covered: u64,
+    /// The same at the merge base, where a report of that very commit with the same parts is known.
+    pub base: Option<BaseTotal>,
+}
+
+/// All executable lines at the merge base.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseTotal {
+    /// The commit.
+    pub commit: String,
+    /// Lines that tests can run.
+    pub lines: u64,
+    /// How many of those ran.
+    pub covered: u64,
+}
+
+/// What another source says of the changed lines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherCoverage {
+    /// Which.
+    pub source: CoverageSource,
+    /// Changed lines that tests can run, as it counts.
+    pub executable: u64,
+    /// How many of those ran.
+    pub covered: u64,
+}
+
+/// A part of a report that is of an earlier commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedCoverage {
+    /// What the source calls the part. Untrusted.
+    pub name: String,
+    /// Commit that it is of, where the source says.
+    pub commit: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

@@ -1,0 +1,257 @@
+//! Coverage -> facts: each source in the order of the policy. The first that knows the head commit is used, and what the
+//! others say differently is noted. A report of another commit is named, never used.
+
+use std::{collections::BTreeSet, future::Future, time::Duration};
+
+use chrono::DateTime;
+use futures_util::future::join_all;
+
+use super::super::{App, CoverageSettings, mirrors};
+use crate::{
+    codecov::Codecov,
+    config::repository::CoveragePolicy,
+    coverage::{Fitted, Measured, Report, Totals, Tree, measure},
+    github::RepoName,
+    remote::RemoteError,
+    risk::facts::{
+        BaseTotal, Change, Coverage, CoverageReport, CoverageSource, CoverageTotal, Known, OtherCoverage, Reason,
+        Source, Unknown,
+    },
+    sonar::{Analysis, Sonar},
+    store::StoreError,
+};
+
+/// How long a score waits for another system.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Sources that differ by less count lines in different ways, or a line of branches as one or the other.
+const AGREE_WITHIN: f64 = 0.05;
+
+/// The other systems that are connected.
+#[derive(Default)]
+pub(in super::super) struct Remotes {
+    codecov: Option<Codecov>,
+    sonar: Option<Sonar>,
+}
+
+impl Remotes {
+    pub(in super::super) fn new(settings: &CoverageSettings) -> Result<Self, RemoteError> {
+        let codecov = settings.codecov.as_ref().map(|one| Codecov::new(&one.url, one.token.clone())).transpose()?;
+        let sonar = settings.sonar.as_ref().map(|one| Sonar::new(&one.url, one.token.clone())).transpose()?;
+        Ok(Self { codecov, sonar })
+    }
+}
+
+/// What coverage is asked about.
+pub(super) struct Wanted<'a> {
+    pub(super) repository_id: i64,
+    pub(super) repository: &'a RepoName,
+    pub(super) change: &'a Change,
+    pub(super) ignored: &'a [String],
+    pub(super) policy: &'a CoveragePolicy,
+}
+
+/// What one source says.
+enum Answer {
+    /// It is not connected, or has never had anything of this repository.
+    Silent,
+    /// It has nothing usable now.
+    Unknown(Reason),
+    /// It knows the head commit.
+    Known(Box<Coverage>),
+}
+
+/// Coverage of a change, as far as it is known.
+pub(super) async fn coverage(app: &App, wanted: &Wanted<'_>) -> Result<Known<Coverage>, StoreError> {
+    let ask = |source: &CoverageSource| {
+        let source = *source;
+        async move {
+            Ok(match source {
+                CoverageSource::Upload => uploaded(app, wanted).await?,
+                CoverageSource::Codecov => in_time(codecov(app, wanted)).await,
+                CoverageSource::Sonar => in_time(sonar(app, wanted)).await,
+                CoverageSource::File => Answer::Silent,
+            })
+        }
+    };
+    let answers: Result<Vec<Answer>, StoreError> =
+        join_all(wanted.policy.sources.iter().map(ask)).await.into_iter().collect();
+    Ok(chosen(answers?))
+}
+
+/// The first source that knows the commit, with what the others say; else why the first that says something does not.
+fn chosen(answers: Vec<Answer>) -> Known<Coverage> {
+    let mut chosen: Option<Coverage> = None;
+    let mut reason = None;
+    for answer in answers {
+        match (answer, &mut chosen) {
+            (Answer::Known(coverage), None) => chosen = Some(*coverage),
+            (Answer::Known(other), Some(first)) => first.others.extend(otherwise(first, &other)),
+            (Answer::Unknown(why), _) => _ = reason.get_or_insert(why),
+            (Answer::Silent, _) => {}
+        }
+    }
+    let unknown = || Unknown { source: Source::Coverage, reason: reason.unwrap_or(Reason::NotConnected) };
+    chosen.ok_or_else(unknown)
+}
+
+/// What another source says, where that is not the same.
+fn otherwise(first: &Coverage, other: &Coverage) -> Option<OtherCoverage> {
+    let share = |one: &Coverage| {
+        if one.executable == 0 { 1.0 } else { one.covered.min(one.executable) as f64 / one.executable as f64 }
+    };
+    let source = other.report.as_ref()?.source;
+    ((share(first) - share(other)).abs() > AGREE_WITHIN).then_some(OtherCoverage {
+        source,
+        executable: other.executable,
+        covered: other.covered,
+    })
+}
+
+async fn in_time(answer: impl Future<Output = Result<Answer, RemoteError>>) -> Answer {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "coverage could not be read from another system");
+            let reason = match error {
+                RemoteError::Forbidden | RemoteError::Unauthorized => Reason::Forbidden(None),
+                other => Reason::Unavailable(other.to_string()),
+            };
+            Answer::Unknown(reason)
+        }
+        Err(_) => Answer::Unknown(Reason::Unavailable("it did not answer in time".to_owned())),
+    }
+}
+
+/// What CI uploaded for the head commit.
+async fn uploaded(app: &App, wanted: &Wanted<'_>) -> Result<Answer, StoreError> {
+    let (id, head) = (wanted.repository_id, &wanted.change.head_sha);
+    let rows = app.store.coverage_of(id, head).await?;
+    let Some(newest) = rows.iter().map(|row| row.received_at).max() else {
+        let other = app.store.newest_coverage(id).await?;
+        return Ok(other.map_or(Answer::Silent, |newest| Answer::Unknown(Reason::Awaited { newest: Some(newest) })));
+    };
+    let Some(report) = stored(app, id, head).await? else {
+        return Ok(Answer::Unknown(Reason::Unavailable("the stored reports are too large together".to_owned())));
+    };
+    let totals = report.totals();
+    let flags: BTreeSet<&String> = rows.iter().map(|row| &row.flag).collect();
+    let base = base_total(app, wanted, &flags).await?;
+    let (fitted, measured) = measured(app, wanted, report).await;
+    Ok(Answer::Known(Box::new(Coverage {
+        report: Some(CoverageReport {
+            source: CoverageSource::Upload,
+            commit: Some(head.clone()),
+            reports: rows.len() as u64,
+            at: DateTime::from_timestamp_millis(newest),
+        }),
+        total: Some(CoverageTotal { lines: totals.lines, covered: totals.covered, base }),
+        ambiguous: fitted.ambiguous,
+        ..of_lines(measured)
+    })))
+}
+
+/// All reports of a commit as one; `None` if that is more than is held.
+async fn stored(app: &App, repository_id: i64, sha: &str) -> Result<Option<Report>, StoreError> {
+    let mut all = Report::default();
+    for row in app.store.coverage_of(repository_id, sha).await? {
+        let Some(body) = app.store.coverage_body(&row).await? else { continue };
+        let report = Report::unpack(&body).map_err(|_| StoreError::Unreadable("a coverage report"))?;
+        if all.merge(report).is_err() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(all))
+}
+
+/// All lines at the base, where its reports have the same parts: with others the two would not compare.
+async fn base_total(
+    app: &App,
+    wanted: &Wanted<'_>,
+    flags: &BTreeSet<&String>,
+) -> Result<Option<BaseTotal>, StoreError> {
+    let (id, base) = (wanted.repository_id, &wanted.change.base_sha);
+    let rows = app.store.coverage_of(id, base).await?;
+    if rows.is_empty() || rows.iter().map(|row| &row.flag).collect::<BTreeSet<_>>() != *flags {
+        return Ok(None);
+    }
+    let totals = stored(app, id, base).await?.map(|report| report.totals());
+    Ok(totals.map(|totals| BaseTotal { commit: base.clone(), lines: totals.lines, covered: totals.covered }))
+}
+
+/// What a report says of the changed lines, by the tree of the repository: that of the base, where its mirror has it, with
+/// the files that the change adds. Without a mirror the changed files are all that is known of the tree.
+async fn measured(app: &App, wanted: &Wanted<'_>, report: Report) -> (Fitted, Measured) {
+    let base = mirrors::files(app, wanted.repository_id, &wanted.change.base_sha).await.unwrap_or_default();
+    let files = wanted.change.files.clone();
+    let ignored = wanted.ignored.to_vec();
+    let work = move || {
+        let tree = Tree::of(base.into_iter().chain(files.iter().map(|file| file.path.clone())));
+        let fitted = tree.fit(report.paths());
+        let measured = measure(&report, &fitted, &files, &ignored);
+        (fitted, measured)
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_default()
+}
+
+fn of_lines(measured: Measured) -> Coverage {
+    let Measured { executable, covered, files, absent } = measured;
+    Coverage { executable, covered, files, absent, ..Coverage::default() }
+}
+
+async fn codecov(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
+    let Some(codecov) = &app.remotes.codecov else { return Ok(Answer::Silent) };
+    let repo = (wanted.repository.owner(), wanted.repository.name());
+    let Change { head_sha, base_sha, files, .. } = wanted.change;
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let Some(found) = codecov.commit(repo, head_sha, &paths).await? else {
+        return Ok(Answer::Unknown(Reason::Awaited { newest: None }));
+    };
+    let total = match found.totals {
+        Some(Totals { lines, covered }) => {
+            let base = codecov.totals(repo, base_sha).await?;
+            let base =
+                base.map(|base| BaseTotal { commit: base_sha.clone(), lines: base.lines, covered: base.covered });
+            Some(CoverageTotal { lines, covered, base })
+        }
+        None => None,
+    };
+    // Codecov has matched the paths to the repository's already.
+    let tree = Tree::of(files.iter().map(|file| file.path.clone()));
+    let measured = measure(&found.report, &tree.fit(found.report.paths()), files, wanted.ignored);
+    Ok(Answer::Known(Box::new(Coverage {
+        report: Some(CoverageReport {
+            source: CoverageSource::Codecov,
+            commit: Some(head_sha.clone()),
+            reports: found.uploads,
+            at: None,
+        }),
+        total,
+        carried: found.carried,
+        ..of_lines(measured)
+    })))
+}
+
+async fn sonar(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
+    let (Some(sonar), Some(pull)) = (&app.remotes.sonar, wanted.change.pull_request) else { return Ok(Answer::Silent) };
+    let by_name = || format!("{}_{}", wanted.repository.owner(), wanted.repository.name());
+    let project = wanted.policy.sonar_project.clone().unwrap_or_else(by_name);
+    let head = &wanted.change.head_sha;
+    let measures = match sonar.pull_request(&project, pull, head).await? {
+        Analysis::Head(measures) => measures,
+        Analysis::Other(newest) => return Ok(Answer::Unknown(Reason::Awaited { newest: Some(newest) })),
+        Analysis::None => return Ok(Answer::Unknown(Reason::Awaited { newest: None })),
+    };
+    Ok(Answer::Known(Box::new(Coverage {
+        executable: measures.new.lines,
+        covered: measures.new.covered,
+        report: Some(CoverageReport {
+            source: CoverageSource::Sonar,
+            commit: Some(head.clone()),
+            reports: 1,
+            at: None,
+        }),
+        total: measures.all.map(|all| CoverageTotal { lines: all.lines, covered: all.covered, base: None }),
+        gate: measures.gate.map(|gate| format!("SonarQube quality gate {gate}")),
+        ..Coverage::default()
+    })))
+}
