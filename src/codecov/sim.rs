@@ -111,15 +111,15 @@ fn lock(state: &Mutex<Served>) -> MutexGuard<'_, Served> {
 }
 
 /// The state, unless the request is refused.
-fn admitted<'a>(state: &'a Mutex<Served>, headers: &HeaderMap) -> Result<MutexGuard<'a, Served>, Response> {
+fn admitted<'a>(state: &'a Mutex<Served>, headers: &HeaderMap) -> Result<MutexGuard<'a, Served>, Box<Response>> {
     let mut served = lock(state);
     served.asked += 1;
     if let Some(status) = served.status.and_then(|status| StatusCode::from_u16(status).ok()) {
-        return Err((status, Json(json!({"detail": "as ordered"}))).into_response());
+        return Err(Box::new((status, Json(json!({"detail": "as ordered"}))).into_response()));
     }
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if bearer != Some(&format!("Bearer {TOKEN}")) {
-        return Err((StatusCode::UNAUTHORIZED, Json(json!({"detail": "Invalid token."}))).into_response());
+        return Err(Box::new((StatusCode::UNAUTHORIZED, Json(json!({"detail": "Invalid token."}))).into_response()));
     }
     Ok(served)
 }
@@ -133,7 +133,7 @@ async fn owners(State(state): Shared, headers: HeaderMap) -> Response {
         Ok(_) => {
             Json(json!({"count": 0, "next": null, "previous": null, "results": [], "total_pages": 1})).into_response()
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -142,7 +142,7 @@ type CommitPath = Path<(String, String, String)>;
 async fn commit(State(state): Shared, Path((owner, repo, sha)): CommitPath, headers: HeaderMap) -> Response {
     let served = match admitted(&state, &headers) {
         Ok(served) => served,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let Some(commit) = served.commits.get(&(format!("{owner}/{repo}"), sha.clone())) else { return missing() };
     Json(json!({
@@ -190,7 +190,7 @@ async fn uploads(
 ) -> Response {
     let served = match admitted(&state, &headers) {
         Ok(served) => served,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let Some(commit) = served.commits.get(&(format!("{owner}/{repo}"), sha)) else { return missing() };
     let number = |name: &str, or: usize| query.get(name).and_then(|value| value.parse().ok()).unwrap_or(or);
@@ -222,7 +222,7 @@ async fn report(
 ) -> Response {
     let served = match admitted(&state, &headers) {
         Ok(served) => served,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let sha = query.get("sha").cloned().unwrap_or_default();
     let Some(commit) = served.commits.get(&(format!("{owner}/{repo}"), sha)) else { return missing() };

@@ -109,13 +109,13 @@ fn is_known(headers: &HeaderMap) -> bool {
 }
 
 /// The state, unless the request is refused.
-fn admitted<'a>(state: &'a Mutex<Served>, headers: &HeaderMap) -> Result<MutexGuard<'a, Served>, Response> {
+fn admitted<'a>(state: &'a Mutex<Served>, headers: &HeaderMap) -> Result<MutexGuard<'a, Served>, Box<Response>> {
     let served = lock(state);
     if let Some(status) = served.status.and_then(|status| StatusCode::from_u16(status).ok()) {
-        return Err((status, Json(json!({"errors": [{"msg": "as ordered"}]}))).into_response());
+        return Err(Box::new((status, Json(json!({"errors": [{"msg": "as ordered"}]}))).into_response()));
     }
     if !is_known(headers) {
-        return Err(StatusCode::UNAUTHORIZED.into_response());
+        return Err(Box::new(StatusCode::UNAUTHORIZED.into_response()));
     }
     Ok(served)
 }
@@ -138,7 +138,7 @@ async fn validate(headers: HeaderMap) -> Response {
 async fn list(State(state): Shared, Query(query): Asked, headers: HeaderMap) -> Response {
     let served = match admitted(&state, &headers) {
         Ok(served) => served,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let project = query.get("project").cloned().unwrap_or_default();
     let of_project = served.analyses.iter().filter(|((of, _), _)| *of == project);
@@ -160,7 +160,7 @@ async fn list(State(state): Shared, Query(query): Asked, headers: HeaderMap) -> 
 async fn measures(State(state): Shared, Query(query): Asked, headers: HeaderMap) -> Response {
     let served = match admitted(&state, &headers) {
         Ok(served) => served,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let Some(analysis) = wanted(&served, &query, "component") else { return missing() };
     let value = |name: &str| match (name, analysis.new) {
@@ -186,7 +186,7 @@ async fn measures(State(state): Shared, Query(query): Asked, headers: HeaderMap)
 async fn gate(State(state): Shared, Query(query): Asked, headers: HeaderMap) -> Response {
     let served = match admitted(&state, &headers) {
         Ok(served) => served,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     match wanted(&served, &query, "projectKey") {
         Some(analysis) => {

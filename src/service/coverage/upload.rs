@@ -128,7 +128,7 @@ fn unknown_caller(unknown: Unknown) -> Response {
 }
 
 async fn receive(app: &App, wanted: &Wanted, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
-    let said_gzip = encoding(headers)?;
+    let said_gzip = encoding(headers).map_err(|refusal| *refusal)?;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > BODY_LIMIT) {
         return Err(unreadable(&Unread::TooLarge));
@@ -247,19 +247,19 @@ async fn score_anew(app: &App, wanted: &Wanted) -> Result<Vec<i64>, StoreError> 
 }
 
 /// Whether the body is said to be compressed.
-fn encoding(headers: &HeaderMap) -> Result<bool, Response> {
+fn encoding(headers: &HeaderMap) -> Result<bool, Box<Response>> {
     let text = |name| headers.get(name).map_or(Some(""), |value: &HeaderValue| value.to_str().ok());
     let kind = text(header::CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
     if kind.starts_with("multipart/") {
         let hint = "send the report itself as the body, for example with curl --data-binary @FILE";
-        return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is a form", hint));
+        return Err(Box::new(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is a form", hint)));
     }
     match text(header::CONTENT_ENCODING).map(str::to_ascii_lowercase).as_deref() {
         Some("" | "identity") => Ok(false),
         Some("gzip" | "x-gzip") => Ok(true),
         _ => {
             let hint = "send it plain or as gzip";
-            Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content encoding is not known", hint))
+            Err(Box::new(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content encoding is not known", hint)))
         }
     }
 }
