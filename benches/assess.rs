@@ -64,6 +64,7 @@ fn facts(files: u64) -> Facts {
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         recent_scores: (0..500).map(|n| (n % 60) as u8 + 10).collect(),
         overridden: None,
+        series: Vec::new(),
         lacking: None,
     }
 }

@@ -28,7 +28,8 @@ impl Repository {
     /// The revision is unknown, or git fails.
     pub fn authored_since(&self, revision: &str, since: DateTime<Utc>) -> Result<Vec<Authored>, Error> {
         let commit = self.commit(revision)?;
-        let since = format!("--since={}", since.timestamp());
+        // Not as a number: git takes short ones for something else.
+        let since = format!("--since={}", since.format("%Y-%m-%dT%H:%M:%SZ"));
         let mut arguments = vec!["log", "-z", "--no-merges", "--no-renames", "--name-only", "--no-ext-diff"];
         arguments.extend(["--format=tformat:%x01%aN%x00%aE", &since, &commit]);
         let (mut output, running) = self.git.start(&arguments)?;

@@ -18,7 +18,7 @@ use crate::{
 /// A branch's rules are asked for again after this time: they rarely change, and a score asks for little else.
 const RULES_LAST: TimeDelta = TimeDelta::minutes(10);
 
-/// The reviews of a pull request.
+/// The reviews of a pull request. `left` requests may be spent on what could be done without.
 pub(super) async fn review(
     app: &App,
     installation: &Installation,
@@ -26,12 +26,13 @@ pub(super) async fn review(
     pull: &PullRequest,
     ownership: &Known<Ownership>,
     last: Option<&AssessmentRow>,
+    left: usize,
 ) -> Result<Known<Review>, Outcome> {
     let Ok(mut review) = pull.review.clone() else { return Ok(pull.review.clone()) };
     if pull.state != ChangeState::Open {
         return Ok(Ok(review));
     }
-    review.circumstances.rules = Some(rules(app, installation, repo, &pull.base_ref).await?);
+    review.circumstances.rules = rules(app, installation, repo, &pull.base_ref, left).await?;
     let Ok(ownership) = ownership else { return Ok(Ok(review)) };
     remember(pull, &mut review, ownership, last);
     doubt_what_is_gone(pull, &mut review);
@@ -144,26 +145,31 @@ fn doubt(review: &mut Review, ask: &OwnersAsk, error: &github::Error) {
 }
 
 /// What the branch asks of reviews. Nothing hangs on it that could not do without, so that a failure is no more than not
-/// to know.
+/// to know, and a score that may ask nothing more takes what was known last.
 async fn rules(
     app: &App,
     installation: &Installation,
     repo: &RepoName,
     branch: &str,
-) -> Result<Known<ReviewRules>, Outcome> {
+    left: usize,
+) -> Result<Option<Known<ReviewRules>>, Outcome> {
     let (id, route) = (number(installation.id()), Installation::branch_rules_route(repo, branch));
     let since = (app.clock.now() - RULES_LAST).timestamp_millis();
     if let Some(body) = app.store.cached_since(id, &route, since).await?
         && let Ok(rules) = Installation::read_branch_rules(&body)
     {
-        return Ok(Ok(rules));
+        return Ok(Some(Ok(rules)));
     }
     let cached = app.store.cached(id, &route).await?;
+    if left == 0 {
+        let known = cached.and_then(|(_, body)| Installation::read_branch_rules(&body).ok());
+        return Ok(known.map(Ok));
+    }
     let cached = cached.map(|(etag, body)| CachedPage { route: route.clone(), etag, body });
     match installation.branch_rules(repo, branch, cached.as_ref()).await {
         Ok((rules, page)) => {
             app.store.save_cached(id, &page.route, &page.etag, &page.body, app.clock.now_ms()).await?;
-            Ok(Ok(rules))
+            Ok(Some(Ok(rules)))
         }
         Err(error) => {
             tracing::debug!(%error, branch, "the rules of a branch could not be read");
@@ -171,7 +177,7 @@ async fn rules(
                 github::Error::Forbidden { needs } => Reason::Forbidden(needs.clone()),
                 other => Reason::Unavailable(other.to_string()),
             };
-            Ok(Err(Unknown { source: Source::Reviews, reason }))
+            Ok(Some(Err(Unknown { source: Source::Reviews, reason })))
         }
     }
 }

@@ -45,7 +45,9 @@ pub(super) async fn facts(
     let at = app.clock.now();
     let change = change(pull, files, revert);
     let ownership = ownership(pull, &change.files);
-    let review = approvals::review(app, installation, repo, pull, &ownership, last).await?;
+    let review =
+        approvals::review(app, installation, repo, pull, &ownership, last, people::left(installation, pull, cold))
+            .await?;
     let mut history = history(app, pull, &change, at).await?;
     if let Ok(history) = &mut history {
         let left = people::left(installation, pull, cold);

@@ -7,6 +7,7 @@ use super::{App, assess::pull_request_key, number};
 use crate::{
     risk::{
         Model, assess,
+        assessment::Level,
         facts::{ChangeState, Facts, SeriesPart},
         policy::Policy,
         series::Piece,
@@ -20,7 +21,7 @@ const TOGETHER: TimeDelta = TimeDelta::hours(24);
 const KEPT: TimeDelta = TimeDelta::hours(72);
 
 /// The other pull requests of the series that an open one belongs to. What the facts say of this one is noted first, and
-/// the others are scored again where that changes their scores.
+/// the others are scored again where that changes their level.
 pub(super) async fn parts(app: &App, repository_id: i64, facts: &Facts) -> Result<Vec<SeriesPart>, StoreError> {
     let change = &facts.change;
     let (Some(pull), Some(piece), ChangeState::Open) = (change.pull_request, Piece::of(facts), change.state) else {
@@ -89,15 +90,14 @@ fn piece_of(row: &RecentPull) -> Option<Piece> {
     Some(Piece { places, added: row.added.unsigned_abs(), deleted: row.deleted.unsigned_abs() })
 }
 
-/// Has an open pull request scored again if its score changes now that `part` is what `of` adds to its series.
+/// Has an open pull request scored again if its level changes now that `part` is what `of` adds to its series: a few
+/// points more are no reason to ask GitHub, and show at its next score.
 async fn tell(app: &App, other: &RecentPull, of: u64, part: Option<SeriesPart>) -> Result<(), StoreError> {
     if other.merged {
         return Ok(());
     }
     let last = app.store.latest_assessment(other.repository_id, other.pull_request).await?;
-    // One that is being scored just now may have looked too early.
-    let of_head = last.filter(|last| last.head_sha == other.head_sha);
-    if of_head.is_some_and(|last| !changes(&last, of, part)) {
+    if !last.is_some_and(|last| last.head_sha == other.head_sha && changes(&last, of, part)) {
         return Ok(());
     }
     let key = pull_request_key(other.repository_id, other.pull_request);
@@ -108,8 +108,8 @@ async fn tell(app: &App, other: &RecentPull, of: u64, part: Option<SeriesPart>) 
 
 fn changes(last: &AssessmentRow, of: u64, part: Option<SeriesPart>) -> bool {
     let read = (serde_json::from_str::<Facts>(&last.facts), serde_json::from_str::<Policy>(&last.policy));
-    let (Ok(mut facts), Ok(policy)) = read else { return true };
+    let (Ok(mut facts), Ok(policy)) = read else { return false };
     facts.series.retain(|each| each.number != of);
     facts.series.extend(part);
-    assess(&facts, Model::baseline(), &policy).score != last.score
+    Level::of(assess(&facts, Model::baseline(), &policy).score) != Level::of(last.score)
 }

@@ -377,7 +377,7 @@ fn what_the_branch_asks_of_reviews_is_read_and_kept() {
         pull.approve("nora");
         expect(&ctx, &pull, "failure").await;
         ctx.clock.advance(Duration::from_secs(3_600));
-        pull.press("rescore");
+        pull.push(Edits::new().write("src/cart.rs", "let cart = 9;\n").by("nora"));
         expect(&ctx, &pull, "failure").await;
         let statuses: Vec<Option<u16>> = asked(0);
         assert_eq!(statuses, [Some(200), Some(304)], "and revalidated");

@@ -49,10 +49,10 @@ fn the_exact_inverse_of_what_was_merged_is_proven() {
             let seen = see(&ctx, &revert(&shop, "Revert \"Count differently\"", &body, undone())).await;
             assert!(proven(&seen), "{body}: {}", seen.words("revert"));
         }
-        // Besides the one question that starts every score: create, files, what is undone, complete; and where a
-        // commit is not named whole, whether the base branch holds it.
+        // Besides the one question that starts every score: create, files, what is undone, complete; where a commit is not
+        // named whole, whether the base branch holds it; and once, what the branch asks of reviews.
         let others = ctx.sim.exchanges_since(mark).into_iter().filter(|asked| asked.path != "/graphql");
-        assert_eq!(others.count(), 3 * 4 + 1);
+        assert_eq!(others.count(), 3 * 4 + 2);
         let by_message = undone().message(format!("Revert \"Count differently\"\n\nThis reverts commit {commit}."));
         assert!(proven(&see(&ctx, &revert(&shop, "Go back", "", by_message)).await));
         ctx

@@ -71,9 +71,10 @@ pub(super) fn same(before: &Assessments, after: &Assessments) {
     let mut wrong = Vec::new();
     for (pull, before) in before {
         let (mut was, is) = (facts(before), facts(&after[pull]));
-        // Time passes, and other pull requests are scored.
+        // Time passes, and other pull requests are scored and merged.
         was.at = is.at;
         was.recent_scores.clone_from(&is.recent_scores);
+        was.series.clone_from(&is.series);
         let assess = |facts| assess(facts, Model::baseline(), &Policy::default());
         let same_change = was.change.head_sha == is.change.head_sha && was.change.title == is.change.title;
         if !same_change || assess(&was) != assess(&is) {
