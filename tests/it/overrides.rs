@@ -167,7 +167,9 @@ fn one_that_replaces_a_longer_one_ends_in_its_own_time() {
         assert!(in_force(&glance(&ctx, &pull).await));
         ctx.settle().await;
         assert!(!in_force(&glance(&ctx, &pull).await));
-        assert_eq!(ctx.clock.now() - start(), TimeDelta::seconds(60 + 3_600 + 1_800));
+        // Writes of one repository may wait a second for one another.
+        let late = ctx.clock.now() - start() - TimeDelta::seconds(60 + 3_600 + 1_800);
+        assert!((TimeDelta::zero()..TimeDelta::seconds(5)).contains(&late), "{late}");
         assert_eq!(ledger(&ctx).last().map(String::as_str), Some("expired"));
         ctx
     });
