@@ -26,17 +26,7 @@ pub(super) fn sentence(evidence: &Evidence) -> Sentence {
             decimal(*usual),
             " would be usual for as many changes"
         ],
-        Evidence::Familiarity { files: 0, .. } => say!["no touched file existed before"],
-        Evidence::Familiarity { files, known } if known >= files => {
-            say!["the author, or somebody who has approved, has changed all of these files before"]
-        }
-        Evidence::Familiarity { files, known } => say![
-            "the author has not changed ",
-            count(files.saturating_sub(*known)),
-            " of these ",
-            counted(*files, "file", "files"),
-            " before"
-        ],
+        Evidence::Familiarity { files, known } => familiarity(*files, *known),
         Evidence::Knows { name: who, files } => {
             say![name(who), " has, ", counted(*files, "file", "files"), " in the last 90 days"]
         }
@@ -90,5 +80,20 @@ fn rolled_back(thing: Thing, failures: &Failures) -> Sentence {
         Thing::Directory if which.is_empty() => say![count(*rolled_back), " of ", changes, " at the top rolled back"],
         Thing::Directory => say![count(*rolled_back), " of ", changes, " below ", name(which), " rolled back"],
         Thing::Word => say![count(*rolled_back), " of ", changes, " about ", name(which), " rolled back"],
+    }
+}
+
+fn familiarity(files: u64, known: u64) -> Sentence {
+    match (files, known) {
+        (0, _) => say!["no touched file existed before"],
+        (1, 0) => say!["the author has not changed the one file that was there before"],
+        _ if known >= files => say!["the author, or somebody who has approved, has changed all of these files before"],
+        _ => say![
+            "the author has not changed ",
+            count(files - known),
+            " of these ",
+            counted(files, "file", "files"),
+            " before"
+        ],
     }
 }
