@@ -109,7 +109,7 @@ mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::git::tests::Fixture;
+    use crate::git::{Lines, tests::Fixture};
 
     fn wanted(tip: &str, lines: Lines) -> Wanted {
         Wanted { tip: tip.to_owned(), after: None, lines, now: DateTime::<Utc>::MAX_UTC }
