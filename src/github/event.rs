@@ -310,6 +310,8 @@ pub struct MergeGroupEvent {
     pub base_sha: String,
     /// Full name of the base branch.
     pub base_ref: String,
+    /// When GitHub made the group's commit, as far as it says so.
+    pub committed_at: Option<DateTime<Utc>>,
 }
 
 /// What happened to a merge group.
@@ -339,6 +341,9 @@ pub struct IssueCommentEvent {
     pub author: Option<Account>,
     /// App through which it was written.
     pub app_id: Option<u64>,
+    /// By GitHub's word its author owns the repository, is in its organisation or was invited to it. No permission: that is
+    /// asked for.
+    pub insider: bool,
     /// When it was written, where the payload says.
     pub created_at: Option<DateTime<Utc>>,
 }

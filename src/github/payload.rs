@@ -249,6 +249,13 @@ pub(super) struct MergeGroup {
     pub(super) head_ref: String,
     pub(super) base_sha: String,
     pub(super) base_ref: String,
+    pub(super) head_commit: Option<MergeGroupCommit>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct MergeGroupCommit {
+    #[serde(default, deserialize_with = "lenient_time")]
+    pub(super) timestamp: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
@@ -269,6 +276,7 @@ pub(super) struct Comment {
     pub(super) body: Option<String>,
     pub(super) user: Option<AccountBody>,
     pub(super) performed_via_github_app: Option<Id>,
+    pub(super) author_association: Option<String>,
     #[serde(default, deserialize_with = "lenient_time")]
     pub(super) created_at: Option<DateTime<Utc>>,
 }

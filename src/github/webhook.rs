@@ -200,6 +200,7 @@ impl<'a> Delivery<'a> {
             head_ref: group.head_ref,
             base_sha: group.base_sha,
             base_ref: group.base_ref,
+            committed_at: group.head_commit.and_then(|commit| commit.timestamp),
         }))
     }
 
@@ -215,6 +216,7 @@ impl<'a> Delivery<'a> {
             body: comment.body.unwrap_or_default(),
             author: comment.user.and_then(Into::into),
             app_id: comment.performed_via_github_app.map(|a| a.id),
+            insider: matches!(comment.author_association.as_deref(), Some("OWNER" | "MEMBER" | "COLLABORATOR")),
             created_at: comment.created_at,
         }))
     }

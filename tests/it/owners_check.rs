@@ -384,3 +384,26 @@ fn what_the_branch_asks_of_reviews_is_read_and_kept() {
         ctx
     });
 }
+
+#[test]
+fn work_that_cannot_be_done_leaves_nobody_waiting() {
+    run_test_with(Setup { may_bury: true, ..Setup::default() }, async |ctx| {
+        let shop = shop(&ctx);
+        shop.merge_queue(&[check_run::NAME, NAME]);
+        let pull = shop.open(change(&["docs/a.md"]));
+        ctx.settle().await;
+        // Refused for good: nothing is to be tried again.
+        let refused = |on| ctx.sim.fault(Fault { on, kind: FaultKind::Status(403), times: Times::Next(1) });
+        refused(FaultOn::new("PATCH", "/repos/*/*/check-runs/*"));
+        let group = pull.enqueue();
+        ctx.settle().await;
+        let ours = runs(&ctx, "acme/shop", &group);
+        assert_eq!(ours.iter().map(ended).collect::<Vec<_>>(), ["neutral"]);
+        assert!(ours[0].summary.as_ref().unwrap().contains("the server's log has the details"), "{ours:#?}");
+
+        refused(FaultOn::new("PATCH", "/repos/*/*/check-runs/*"));
+        let other = shop.open(change(&["src/cart.rs"]));
+        assert!(expect(&ctx, &other, "neutral").await.contains("the server's log has the details"));
+        ctx
+    });
+}
