@@ -107,6 +107,7 @@ async fn coverage(
         change,
         ignored: &policy.declared.ignore,
         policy: &policy.coverage,
+        patience: coverage::PATIENCE,
     };
     coverage::coverage(app, &wanted).await
 }
