@@ -284,6 +284,8 @@ pub struct PushEvent {
     pub git_ref: String,
     /// Commit it points to now; zeros when it was deleted.
     pub after: String,
+    /// Commits that it pointed to before are no longer on it.
+    pub forced: bool,
     /// Paths that the payload's commits touch, each once; GitHub names at most 2,048 commits. Untrusted.
     pub paths: Vec<String>,
 }

@@ -218,6 +218,8 @@ pub(super) struct PushBody {
     pub(super) git_ref: String,
     pub(super) after: String,
     #[serde(default)]
+    pub(super) forced: bool,
+    #[serde(default)]
     pub(super) commits: Vec<PushedCommit>,
 }
 

@@ -183,7 +183,7 @@ impl<'a> Delivery<'a> {
         let origin = self.origin(common)?;
         let paths: BTreeSet<String> = body.commits.into_iter().flat_map(|c| c.into_paths()).collect();
         let paths = paths.into_iter().collect();
-        Ok(Event::Push(PushEvent { origin, git_ref: body.git_ref, after: body.after, paths }))
+        Ok(Event::Push(PushEvent { origin, git_ref: body.git_ref, after: body.after, forced: body.forced, paths }))
     }
 
     fn merge_group(&self, common: Common) -> Result<Event, Malformed> {

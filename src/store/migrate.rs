@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0018_series",
     "0019_coverage",
     "0020_commands_first",
+    "0021_owners_changed",
 ];
 
 const TABLE: &str = "

@@ -24,7 +24,7 @@ use crate::{
     work::change,
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Surroundings in which the service looks for what it missed.
