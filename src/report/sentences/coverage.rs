@@ -2,7 +2,7 @@
 
 use super::{
     Sentence,
-    figures::{count, counted, decimal, instant, percent, pull_request},
+    figures::{count, counted, decimal, instant, percent},
     list, name, say,
     unknown::short,
 };
@@ -102,7 +102,15 @@ fn own_count(counts: &OwnCount) -> Sentence {
 
 fn of_pull_requests(pulls: &[PullCoverage], items: usize) -> Sentence {
     let shown = pulls.iter().take(items.max(1)).map(|pull| {
-        say![pull_request(pull.number), " (", source(pull.source), ", of commit ", name(short(&pull.commit)), ")"]
+        // As code, so that GitHub makes no link of it.
+        say![
+            name(&format!("#{}", pull.number)),
+            " (",
+            source(pull.source),
+            ", of commit ",
+            name(short(&pull.commit)),
+            ")"
+        ]
     });
     let left = pulls.len() - shown.len();
     let said = say!["no report of the group's own commit; from those of its pull requests: "];
