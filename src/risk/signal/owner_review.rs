@@ -1,11 +1,11 @@
 //! Owner review: whether the owners of the changed files, by CODEOWNERS, have approved what the files hold now.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Evidence, Measure, Reading, Signal, Term, Unit};
 use crate::risk::{
     diff::View,
-    facts::{Facts, Failures, FileChange},
+    facts::{Facts, Failures},
     owners::{self, Standing},
 };
 
@@ -35,7 +35,7 @@ fn measure(view: &View<'_>) -> Reading {
     let (mut missing, mut undecided) = (Vec::new(), Vec::new());
     let (mut unknown, mut heat, mut open) = (None, 0, 0);
     for file in &files {
-        let weight = heat_of.get(file.path).copied().unwrap_or(1);
+        let weight = heat_of.get(file.earlier).copied().unwrap_or(1);
         heat += weight;
         match &file.standing {
             Standing::Approved(_) => {}
@@ -58,20 +58,16 @@ fn measure(view: &View<'_>) -> Reading {
     Measure::single(count as f64, open as f64 / heat as f64, missing)
 }
 
-/// How much each changed file counts whose changes were rolled back, by its path; a renamed file is known by the name that
-/// it had.
-fn heat(facts: &Facts) -> BTreeMap<&str, u64> {
-    let Ok(history) = &facts.history else { return BTreeMap::new() };
+/// How much each changed file counts whose changes were rolled back, by the name that it had before.
+fn heat(facts: &Facts) -> HashMap<&str, u64> {
+    let Ok(history) = &facts.history else { return HashMap::new() };
     if history.failed_files.is_empty() {
         // Facts from before each file's rollbacks were kept.
         let worst = history.worst_file.iter().filter(|worst| worst.rolled_back > 0);
         return worst.map(|worst| (worst.name.as_str(), HEAT_MAX)).collect();
     }
     let weight = |failed: &Failures| failed.rolled_back.saturating_add(1).min(HEAT_MAX);
-    let by_name: BTreeMap<&str, u64> =
-        history.failed_files.iter().map(|failed| (failed.name.as_str(), weight(failed))).collect();
-    let named = |file: &FileChange| by_name.get(file.previous_path.as_deref().unwrap_or(&file.path)).copied();
-    facts.change.files.iter().filter_map(|file| Some((file.path.as_str(), named(file)?))).collect()
+    history.failed_files.iter().map(|failed| (failed.name.as_str(), weight(failed))).collect()
 }
 
 #[cfg(test)]
