@@ -107,7 +107,7 @@ async fn pull(State(served): Served, Path((owner, repo, number)): Path<(String, 
     let served = served.state();
     let repository = format!("{owner}/{repo}");
     let Some(pull) = served.pulls.get(&(repository.clone(), number)) else { return missing() };
-    let of = |sha: &String| served.commits.get(&(repository.clone(), sha.clone())).map(|commit| totals(commit));
+    let of = |sha: &String| served.commits.get(&(repository.clone(), sha.clone())).map(totals);
     let patch = pull.patch.map(|(hits, misses, partials)| {
         let all = hits + misses + partials;
         let coverage = if all == 0 { 0.0 } else { hits as f64 * 100.0 / all as f64 };

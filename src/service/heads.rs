@@ -72,12 +72,13 @@ async fn installation(app: &App, id: i64, before: i64) -> Result<(), End> {
                 }
             }
             // Kept after the page was worked on: what was not is read again.
-            app.store.repository_swept(due.repository_id, page.next.as_deref(), app.clock.now_ms()).await?;
-            due.cursor = page.next;
-            if due.cursor.is_none() {
+            let Some(next) = page.next else {
+                app.store.repository_swept(due.repository_id, app.clock.now_ms()).await?;
                 app.store.owners_followed(due.repository_id, began).await?;
                 break;
-            }
+            };
+            app.store.swept_to(due.repository_id, &next, began).await?;
+            due.cursor = Some(next);
         }
     }
     Ok(())
@@ -94,7 +95,7 @@ async fn page(
     *pages = pages.checked_sub(1).ok_or_else(|| End::Until("enough for one round".to_owned()))?;
     let id = due.repository_id;
     let Some(name) = RepoName::parse(&due.repository) else {
-        app.store.repository_swept(id, None, app.clock.now_ms()).await?;
+        app.store.repository_swept(id, app.clock.now_ms()).await?;
         return Ok(None);
     };
     match installation.open_pulls(&name, due.cursor.as_deref()).await {
@@ -109,7 +110,7 @@ async fn page(
         }
         // Its name is another one's, it is gone, or the installation is suspended: GitHub's list tells.
         Ok(_) | Err(Error::NotFound | Error::Gone | Error::Suspended) => {
-            app.store.repository_swept(id, None, app.clock.now_ms()).await?;
+            app.store.repository_swept(id, app.clock.now_ms()).await?;
             let now = app.clock.now_ms();
             app.store.request_job(&installations::request(due.installation_id.unsigned_abs(), now), now).await?;
             app.jobs.notify_waiters();
@@ -118,7 +119,7 @@ async fn page(
         // A cursor that GitHub no longer takes, or what may not be read.
         Err(error @ (Error::Contract { .. } | Error::Invalid { .. } | Error::Forbidden { .. })) => {
             tracing::warn!(repository = %due.repository, %error, "its open pull requests could not be listed");
-            app.store.repository_swept(id, None, app.clock.now_ms()).await?;
+            app.store.repository_swept(id, app.clock.now_ms()).await?;
             Ok(None)
         }
         Err(error) => Err(End::Until(error.to_string())),

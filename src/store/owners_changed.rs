@@ -67,16 +67,19 @@ mod tests {
         let due = async || store.repositories_to_sweep(1, 1_000, 9).await.unwrap().len();
         let seen = CoveredRepository { repository_id: 9, repository: "acme/shop".to_owned(), archived: false };
         store.repository_seen(1, &seen).await.unwrap();
-        store.repository_swept(9, None, 2_000).await.unwrap();
+        store.repository_swept(9, 2_000).await.unwrap();
         assert_eq!(due().await, 0);
         store.note_owners_changed(9, "main", 2_100).await.unwrap();
         assert_eq!((due().await, store.owners_changed(9).await), (1, Ok(BTreeSet::from(["main".to_owned()]))));
         // While its pages are read, another branch's file is pushed to.
         store.note_owners_changed(9, "next", 2_300).await.unwrap();
-        store.repository_swept(9, None, 2_400).await.unwrap();
+        // Where that sweep is then does not matter: it begins anew.
+        store.swept_to(9, "c1", 2_200).await.unwrap();
+        assert_eq!(store.repositories_to_sweep(1, 1_000, 9).await.unwrap()[0].cursor, None);
+        store.repository_swept(9, 2_400).await.unwrap();
         store.owners_followed(9, 2_200).await.unwrap();
         assert_eq!((due().await, store.owners_changed(9).await), (1, Ok(BTreeSet::from(["next".to_owned()]))));
-        store.repository_swept(9, None, 2_600).await.unwrap();
+        store.repository_swept(9, 2_600).await.unwrap();
         store.owners_followed(9, 2_500).await.unwrap();
         assert_eq!((due().await, store.owners_changed(9).await), (0, Ok(BTreeSet::new())));
         assert_eq!(store.owners_changed(8).await, Ok(BTreeSet::new()));

@@ -301,7 +301,7 @@ fn a_sweep_that_an_outage_interrupted_begins_anew() {
         later(&ctx, MINUTE).await;
         // It stopped after the first hundred of a list.
         let id = i64::try_from(shop.id()).unwrap();
-        ctx.store.repository_swept(id, Some("Y3Vyc29yOnYyOjEwMA=="), 0).await.unwrap();
+        ctx.store.swept_to(id, "Y3Vyc29yOnYyOjEwMA==", 0).await.unwrap();
         ctx.stop_service().await;
         ctx.sim.hold();
         let pull = shop.open(change(2));
