@@ -12,7 +12,7 @@ mod model;
 use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use mergecast::github::sim::{
-    DeliveryOutcome, Edits, PullHandle, SimRepository, Times, WebhookFault, WebhookFaultKind,
+    Delivery, DeliveryOutcome, Edits, PullHandle, SimComment, Times, WebhookFault, WebhookFaultKind,
 };
 use proptest::{
     collection::vec,
@@ -144,7 +144,7 @@ fn play(steps: Vec<(Act, Fate)>) -> Vec<String> {
         shop.branch("next");
         let model = Model::new(pull.head_sha());
         let (ledger, late, crowd, met) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut world = World { ctx, shop, pull, model, ledger, late, crowd, pushed: 0, met };
+        let mut world = World { ctx, pull, model, ledger, late, crowd, pushed: 0, met };
         for (act, fate) in steps {
             world.step(&act, fate).await;
         }
@@ -165,7 +165,6 @@ struct Late {
 
 struct World {
     ctx: Ctx,
-    shop: SimRepository,
     pull: PullHandle,
     model: Model,
     /// The ledger as it was after the last step.
@@ -185,7 +184,9 @@ impl World {
         // A press is timed by its arrival, for want of anything else that tells; so it arrives at once.
         let fate = match (fate, act) {
             _ if joined => Fate::Once,
-            (Fate::Late(_) | Fate::Down | Fate::Held, Act::Press { .. } | Act::Wait { .. } | Act::Restart) => Fate::Once,
+            (Fate::Late(_) | Fate::Down | Fate::Held, Act::Press { .. } | Act::Wait { .. } | Act::Restart) => {
+                Fate::Once
+            }
             _ => fate,
         };
         let mark = self.ctx.sim.deliveries().len();
@@ -273,7 +274,11 @@ impl World {
                 return Some(self.model.retargeted(now_s, base));
             }
             Act::Toggle => {
-                if self.model.is_open { self.pull.close() } else { self.pull.reopen() }
+                if self.model.is_open {
+                    self.pull.close()
+                } else {
+                    self.pull.reopen()
+                }
                 self.model.is_open = !self.model.is_open;
             }
             Act::Override { who, minutes } => {
@@ -292,7 +297,7 @@ impl World {
                 return pressed.then_some(Told::Pressed(*who, self.model.now(now_s)));
             }
             Act::Edit => {
-                let people = |one: &mergecast::github::sim::SimComment| !one.by_app;
+                let people = |one: &SimComment| !one.by_app;
                 let newest = self.pull.conversation().into_iter().rfind(people).map(|one| one.id);
                 let comment = newest.unwrap_or_else(|| self.pull.comment("nora", "Let me look at it"));
                 self.pull.edit_comment(comment, "nora", "/risk override Edited in");
@@ -329,7 +334,7 @@ impl World {
     /// Deliveries since `mark` that nobody took.
     fn missed(&self, mark: usize) -> Vec<String> {
         let sent = self.ctx.sim.deliveries();
-        let taken = |one: &mergecast::github::sim::Delivery| matches!(one.outcome, DeliveryOutcome::Answered(200..=299));
+        let taken = |one: &Delivery| matches!(one.outcome, DeliveryOutcome::Answered(200..=299));
         let came: BTreeSet<&str> = sent.iter().filter(|one| taken(one)).map(|one| one.guid.as_str()).collect();
         let mut missed: Vec<String> = sent[mark..].iter().map(|one| one.guid.clone()).collect();
         missed.retain(|guid| !came.contains(guid.as_str()));
@@ -356,9 +361,10 @@ impl World {
     fn arrived(&mut self, told: Vec<Told>, mark: usize, calm: bool) {
         let now_s = self.ctx.clock.now().timestamp();
         let standing = ledger::standing(&self.ledger).map(|row| row.id.clone());
-        let pressed = self.ctx.sim.deliveries().into_iter().skip(mark).rfind(|one| {
-            one.event == "check_run" && one.payload["requested_action"]["identifier"] == "acknowledge"
-        });
+        let pressed =
+            self.ctx.sim.deliveries().into_iter().skip(mark).rfind(|one| {
+                one.event == "check_run" && one.payload["requested_action"]["identifier"] == "acknowledge"
+            });
         let button = pressed.map(|one| format!("button:{}", one.guid));
         self.model.arrived(told, now_s, calm, standing, button);
     }
