@@ -32,6 +32,7 @@ mod mirrors;
 mod monitoring;
 mod otlp;
 mod overrides;
+mod overrides_machine;
 mod owners;
 mod owners_check;
 mod packaging;

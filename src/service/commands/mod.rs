@@ -254,18 +254,18 @@ pub(super) async fn run(app: &App, job: &PullRequestJob, attempts: i64) -> Resul
     Ok(())
 }
 
-/// Gives the oldest unanswered command up, so that those after it are followed. The effects of a command come before
-/// its answer; what it did stays done.
-pub(super) async fn give_up(app: &App, job: &Job) -> Result<(), StoreError> {
-    let Ok(wanted) = serde_json::from_str::<PullRequestJob>(&job.payload) else { return Ok(()) };
+/// Gives the oldest unanswered command up, so that those after it are followed; gives its key, for the log. The effects of
+/// a command come before its answer; what it did stays done.
+pub(super) async fn give_up(app: &App, job: &Job) -> Result<Option<String>, StoreError> {
+    let Ok(wanted) = serde_json::from_str::<PullRequestJob>(&job.payload) else { return Ok(None) };
     let open = app.store.open_commands(wanted.repository_id, number(wanted.number)).await?;
-    let Some(row) = open.iter().find(|row| !(row.state == CommandState::Waiting && row.shown)) else { return Ok(()) };
-    tracing::error!(command.key = %row.given.key, "a command is given up");
+    let gone_on = |row: &&CommandRow| !(row.state == CommandState::Waiting && row.shown);
+    let Some(row) = open.iter().find(gone_on) else { return Ok(None) };
     app.store.close_command(&row.given.key).await?;
     if open.len() > 1 {
         app.store.request_job_again(&job.key, app.clock.now_ms()).await?;
     }
-    Ok(())
+    Ok(Some(row.given.key.clone()))
 }
 
 impl Work<'_> {
