@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0019_coverage",
     "0020_commands_first",
     "0021_owners_changed",
+    "0022_moves_by_age",
 ];
 
 const TABLE: &str = "
