@@ -1,10 +1,6 @@
 //! Overrides through the front door, whatever happens in whatever order: the real service on the simulated GitHub is
 //! given random sequences of pushes, commands and restarts, with webhooks lost, doubled, late and racing, and after each
-//! step is held to a small model of what is promised.
-//!
-//! While a webhook is missing the service cannot know all, and safety alone is asked for: nothing is granted to somebody
-//! who may not, nor for another commit than the one that was looked at, nor longer than allowed. Once all have come, what
-//! is in force is exactly what the model says. `MERGECAST_OVERRIDE_CASES` sets how many sequences there are.
+//! step is held to a small model of what is promised. `MERGECAST_OVERRIDE_CASES` sets how many sequences there are.
 
 mod ledger;
 mod model;
@@ -152,8 +148,7 @@ fn play(steps: Vec<(Act, Fate)>) -> Vec<String> {
         *gained.lock().unwrap() = world.met;
         world.ctx
     });
-    let met = std::mem::take(&mut *met.lock().unwrap());
-    met
+    std::mem::take(&mut *met.lock().unwrap())
 }
 
 /// A webhook that has not come yet.
@@ -293,7 +288,7 @@ impl World {
             Act::Press { who } => {
                 let pressed = self.pull.press_by(who.login(), "acknowledge");
                 let stands = ledger::standing(&self.ledger).is_some();
-                assert!(!calm || pressed == !stands || !self.model.is_open, "a button where there is something to do");
+                assert!(!calm || pressed != stands || !self.model.is_open, "a button where there is something to do");
                 return pressed.then_some(Told::Pressed(*who, self.model.now(now_s)));
             }
             Act::Edit => {
