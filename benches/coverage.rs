@@ -19,6 +19,9 @@ const TURNS: usize = 5;
 /// Before the name of the one report that a process of its own reads, to tell its memory.
 const MEMORY: &str = "--memory-of";
 
+/// How the text of a report is made.
+type Made = fn() -> String;
+
 /// A report: its name, how it is made, and its format; none if it has to be refused.
 type Case = (&'static str, Box<dyn Fn() -> String>, Option<Format>);
 
@@ -91,7 +94,7 @@ fn memory_beside(text: &str) -> u64 {
 /// end.
 fn cases() -> Vec<Case> {
     let honest = Format::ALL.map(|format| -> Case { (format.name(), Box::new(move || report(format)), Some(format)) });
-    let hostile: [(&'static str, fn() -> String); 4] = [
+    let hostile: [(&'static str, Made); 4] = [
         ("one range a thousand times", || String::from("mode: set\n") + &"a.go:1.1,1900000.1 1 1\n".repeat(1_000)),
         ("ranges of ten million lines", || {
             String::from("mode: set\n") + &(0..9).map(|n| format!("{n}.go:1.1,9999999.1 1 1\n")).collect::<String>()
@@ -156,7 +159,7 @@ fn report(format: Format) -> String {
 }
 
 fn one(text: &mut String, format: Format, path: &str, line: usize) {
-    let hits = usize::from(line % 3 > 0) * line;
+    let hits = usize::from(!line.is_multiple_of(3)) * line;
     let written = match format {
         Format::Lcov => writeln!(text, "DA:{line},{hits}"),
         Format::Cobertura => writeln!(text, "<line number=\"{line}\" hits=\"{hits}\"/>"),

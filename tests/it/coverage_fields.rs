@@ -79,7 +79,7 @@ impl Operation {
 fn fits(address: &str, path: &str) -> bool {
     let address: Vec<&str> = address.trim_start_matches("GET ").split('/').collect();
     let path: Vec<&str> = path.split('/').collect();
-    address.len() == path.len() && address.iter().zip(path).all(|(a, p)| a.starts_with('{') && p != "" || *a == p)
+    address.len() == path.len() && address.iter().zip(path).all(|(a, p)| a.starts_with('{') && !p.is_empty() || *a == p)
 }
 
 fn is(kind: &str, value: &Value) -> bool {
