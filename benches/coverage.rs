@@ -19,6 +19,9 @@ const TURNS: usize = 5;
 /// Before the name of the one report that a process of its own reads, to tell its memory.
 const MEMORY: &str = "--memory-of";
 
+/// How the text of a report is made.
+type Made = fn() -> String;
+
 /// A report: its name, how it is made, and its format; none if it has to be refused.
 type Case = (&'static str, Box<dyn Fn() -> String>, Option<Format>);
 
@@ -91,7 +94,6 @@ fn memory_beside(text: &str) -> u64 {
 /// end.
 fn cases() -> Vec<Case> {
     let honest = Format::ALL.map(|format| -> Case { (format.name(), Box::new(move || report(format)), Some(format)) });
-    type Made = fn() -> String;
     let hostile: [(&'static str, Made); 4] = [
         ("one range a thousand times", || String::from("mode: set\n") + &"a.go:1.1,1900000.1 1 1\n".repeat(1_000)),
         ("ranges of ten million lines", || {
