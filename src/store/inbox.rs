@@ -145,7 +145,7 @@ impl Store {
         Ok(if done.changed == 0 { Accepted::Duplicate } else { Accepted::Stored })
     }
 
-    /// Claims up to `most` deliveries that are due at `now`, oldest first, and no more than [`CLAIM_BYTES`] of them, or a
+    /// Claims up to `most` deliveries that are due at `now`, oldest first, and no more than 8 MiB of them, or a
     /// single larger one: whoever claims holds all of them in memory. None means that none is due. A claim that is
     /// neither finished, retried nor buried within `lease` may be claimed again.
     ///
