@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Ctx, run_test};
 
-const TOKEN: &str = "mergecast_upload_0123456789abcdef";
+pub(crate) const TOKEN: &str = "mergecast_upload_0123456789abcdef";
 
 /// A pull request that adds a file of so many lines, each of which can run.
 fn lines_of(count: usize) -> PullSpec {
@@ -24,7 +24,7 @@ fn lines_of(count: usize) -> PullSpec {
 }
 
 /// LCOV of `src/steps.rs` where the first `covered` of `count` lines ran, with the path of a runner.
-fn lcov(count: usize, covered: usize) -> String {
+pub(crate) fn lcov(count: usize, covered: usize) -> String {
     let lines: String = (1..=count).map(|n| format!("DA:{n},{}\n", u8::from(n <= covered))).collect();
     format!("TN:\nSF:/home/ci/build/shop/src/steps.rs\n{lines}end_of_record\n")
 }
@@ -36,7 +36,7 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
 }
 
 /// Keeps a token for `acme/shop`, which the App has heard of by then.
-async fn token(ctx: &Ctx) {
+pub(crate) async fn token(ctx: &Ctx) {
     let shop = ctx.store.repository_named("ACME/shop").await.unwrap().expect("the App covers it");
     let row = TokenRow {
         token_id: "t1".to_owned(),
@@ -53,7 +53,7 @@ async fn token(ctx: &Ctx) {
 }
 
 /// An upload in the making.
-struct Put<'a> {
+pub(crate) struct Put<'a> {
     path: String,
     token: Option<&'a str>,
     body: Vec<u8>,
@@ -66,7 +66,7 @@ impl<'a> Put<'a> {
         Self { path, token: Some(TOKEN), body: body.into(), headers: Vec::new() }
     }
 
-    fn of(pull: &PullHandle, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn of(pull: &PullHandle, body: impl Into<Vec<u8>>) -> Self {
         Self::new("acme/shop", &pull.head_sha(), body)
     }
 
@@ -80,11 +80,11 @@ impl<'a> Put<'a> {
         self
     }
 
-    fn by(self, token: Option<&'a str>) -> Self {
+    pub(crate) fn by(self, token: Option<&'a str>) -> Self {
         Self { token, ..self }
     }
 
-    async fn send(self, ctx: &Ctx) -> (StatusCode, Value) {
+    pub(crate) async fn send(self, ctx: &Ctx) -> (StatusCode, Value) {
         let mut request = ctx.http.put(ctx.url(&self.path)).body(self.body);
         if let Some(token) = self.token {
             request = request.header("authorization", format!("Bearer {token}"));
