@@ -57,10 +57,11 @@ fn no_secret_is_written_anywhere() {
     let logs =
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).with_ansi(false);
     logs.try_init().expect("the only subscriber of this process");
-    let panics = log.clone();
+    let (panics, told) = (log.clone(), std::panic::take_hook());
     std::panic::set_hook(Box::new(move |panic| {
         let written = writeln!(panics.clone(), "PANIC {panic}");
         written.expect("memory takes all");
+        told(panic);
     }));
     let setup = Setup {
         may_bury: true,

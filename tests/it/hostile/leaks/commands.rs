@@ -19,7 +19,7 @@ use crate::{
 #[test]
 fn the_program_says_no_secret_whatever_it_does() {
     setup::with_github(|sim, directory| async move {
-        let path = directory.path();
+        let (shop, path) = (sim.repository("acme/shop"), directory.path());
         let program = |arguments: &[&str]| -> Command {
             let env = [("RUST_LOG", "trace"), ("MERGECAST_LISTEN", "127.0.0.1:0"), ("NO_COLOR", "1")];
             let mut command = mergecast(path, arguments, &env);
@@ -47,7 +47,6 @@ fn the_program_says_no_secret_whatever_it_does() {
         sim.resolve(PUBLIC, &format!("http://{address}"));
         let page = browser.get(&format!("{}/apps/mergecast-acme/installations/new", sim.api_url())).await;
         browser.submit(&page, &[("account", "acme")]).await;
-        let shop = sim.repository("acme/shop");
         for kind in [FaultKind::Status(500), FaultKind::Status(401)] {
             sim.fault(Fault { on: FaultOn::any(), kind, times: Times::Next(1) });
         }
