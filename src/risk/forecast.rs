@@ -6,6 +6,7 @@ use super::{
     Model,
     diff::View,
     facts::{Change, Declared, Facts, History, Known, Reason, Source, Unknown},
+    floors,
     policy::Policy,
     score,
     signal::SIGNALS,
@@ -28,7 +29,7 @@ pub fn forecast(facts: &Facts, model: &Model) -> Forecast {
     let readings = SIGNALS.iter().map(|signal| (signal.measure)(&view)).collect::<Vec<_>>();
     let shares = facts.history.as_ref().ok().map(|history| (history.base_rate, history.fix_rate));
     let (rolled_back, fixed) = model.log_odds(&readings, shares);
-    let score = score::score(model, &Policy::default(), &readings, None).score;
+    let score = score::score(model, &Policy::default(), &readings, floors::Exemptions::default()).score;
     Forecast { score, probability: sigmoid(rolled_back), fix_probability: sigmoid(fixed) }
 }
 
@@ -45,7 +46,9 @@ pub fn landed(change: Change, history: Known<History>, at: DateTime<Utc>) -> Fac
         declared: Declared::default(),
         history,
         coverage: Err(not(Source::Coverage)),
+        services: Vec::new(),
         runtime: Err(not(Source::Datadog)),
+        remediation: None,
         recent_scores: Vec::new(),
         overridden: None,
         series: Vec::new(),

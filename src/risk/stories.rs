@@ -53,7 +53,9 @@ pub(super) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
         declared: Declared::default(),
         history: nothing(Source::History),
         coverage: nothing(Source::Coverage),
+        services: Vec::new(),
         runtime: nothing(Source::Datadog),
+        remediation: None,
         recent_scores: Vec::new(),
         series: Vec::new(),
         lacking: None,
@@ -129,6 +131,7 @@ pub(super) fn healthy() -> Runtime {
         open_incidents: Ok(Vec::new()),
         flaky_rate: Ok(0.01),
         hours_since_deployment: Ok(30.0),
+        ..Runtime::unknown(&Unknown::not_connected(Source::Datadog))
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{
     github::{CachedPage, Files, Installation, OwnerPlace, Permissions, PullRequest, RepoName, TextFile},
     risk::{
         facts::{
-            Change, ChangeState, Coverage, Facts, FileChange, History, Known, Lacking, OwnerRule, Ownership, Reason,
-            Revert, Source, Unknown,
+            Change, ChangeState, Coverage, Facts, FileChange, History, Known, Lacking, OpenIncident, OwnerRule,
+            Ownership, Reason, Revert, Source, Unknown,
         },
         overrides::Override,
         policy::{Policy, PolicyError},
@@ -64,7 +64,9 @@ pub(super) async fn facts(
         declared: policy.declared,
         history,
         coverage,
+        services: Vec::new(),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
+        remediation: app.store.remediation(id, pull_number).await?,
         change,
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
         overridden,
@@ -73,6 +75,12 @@ pub(super) async fn facts(
     };
     facts.series = series::parts(app, id, &facts).await?;
     Ok(Gathered { facts, policy: policy.policy, owners_check: policy.owners_check })
+}
+
+/// Incidents that are open on the services of a change, as they were when it was scored.
+pub(super) async fn open_incidents(_app: &App, facts: &Facts) -> Known<Vec<OpenIncident>> {
+    let runtime = facts.runtime.as_ref().map_err(Clone::clone)?;
+    runtime.open_incidents.as_ref().map(|_| runtime.incidents.clone()).map_err(Clone::clone)
 }
 
 /// What the history of the base branch says of the change.

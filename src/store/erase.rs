@@ -53,6 +53,8 @@ impl Store {
             WAITS,
             MIRROR,
             RECENT_PULLS,
+            SERVICES,
+            REMEDIATIONS,
             COVERAGE,
             TOKENS,
         ]
@@ -114,6 +116,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     WAITS,
     MIRROR,
     RECENT_PULLS,
+    SERVICES,
+    REMEDIATIONS,
     COVERAGE,
     TOKENS,
     ALL_TOKENS,
@@ -225,6 +229,22 @@ const RECENT_PULLS: &str = concat!(
     "\
 DELETE FROM recent_pulls WHERE (repository_id, pull_request) IN ( \
   SELECT repository_id, pull_request FROM recent_pulls WHERE repository_id = $1 \
+  ORDER BY pull_request LIMIT $3) AND ",
+    left!()
+);
+
+const SERVICES: &str = concat!(
+    "\
+DELETE FROM pull_services WHERE (repository_id, pull_request, service) IN ( \
+  SELECT repository_id, pull_request, service FROM pull_services WHERE repository_id = $1 \
+  ORDER BY pull_request, service LIMIT $3) AND ",
+    left!()
+);
+
+const REMEDIATIONS: &str = concat!(
+    "\
+DELETE FROM remediations WHERE (repository_id, pull_request) IN ( \
+  SELECT repository_id, pull_request FROM remediations WHERE repository_id = $1 \
   ORDER BY pull_request LIMIT $3) AND ",
     left!()
 );

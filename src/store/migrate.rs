@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0017_mirrors",
     "0018_series",
     "0019_coverage",
+    "0020_services",
 ];
 
 const TABLE: &str = "

@@ -28,6 +28,7 @@ mod path;
 mod policies;
 mod recent_pulls;
 mod recovery;
+mod services;
 mod sqlite;
 #[cfg(test)]
 mod testing;
@@ -160,6 +161,7 @@ const STATEMENTS: &[&[&str]] = &[
     erase::STATEMENTS,
     tokens::STATEMENTS,
     coverage_reports::STATEMENTS,
+    services::STATEMENTS,
 ];
 
 #[cfg(test)]

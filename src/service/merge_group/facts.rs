@@ -95,7 +95,9 @@ impl Made<'_> {
             declared: self.policy.declared.clone(),
             history,
             coverage: Err(Unknown::not_connected(Source::Coverage)),
+            services: Vec::new(),
             runtime: Err(Unknown::not_connected(Source::Datadog)),
+            remediation: None,
             recent_scores: self.recent_scores(NO_PULL_REQUEST).await?,
             // The overrides of its pull requests stand beside them.
             overridden: None,
