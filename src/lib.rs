@@ -12,6 +12,7 @@
 //! - [`codeowners`] finds the rule of a CODEOWNERS file that is in force for a path, and what such a file no longer says as
 //!   it is meant.
 //! - [`command`] reads slash-commands: one enum is grammar, validation and help.
+//! - [`catalog`] says which services a changed file belongs to.
 //! - [`coverage`] reads coverage reports, and says which changed lines ran.
 //! - [`risk`] makes an assessment of facts, model and policy. `risk::facts` is all that can be known of a change,
 //!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door; `risk::owners` says which
@@ -91,6 +92,7 @@
 //! - **The seam is the base URL.** No trait stands between service and adapter: production, tests and demo run the same
 //!   client against another address.
 
+pub mod catalog;
 pub mod codeowners;
 pub mod command;
 pub mod coverage;
