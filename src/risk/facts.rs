@@ -8,7 +8,10 @@ mod history;
 mod review;
 mod runtime;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -365,7 +368,7 @@ pub struct Ownership {
     /// Path of the CODEOWNERS file in force; `None` when there is none.
     pub file: Option<String>,
     /// For each changed file that a rule gives owners: the rule.
-    pub owned: BTreeMap<String, OwnerRule>,
+    pub owned: BTreeMap<String, Arc<OwnerRule>>,
     /// Lines of the CODEOWNERS file that GitHub skips as invalid (1-based).
     pub invalid_lines: Vec<u64>,
     /// Owners, as written, whose approval GitHub does not take by its own check of the file: it does not know them, they

@@ -4,6 +4,8 @@ mod any;
 
 pub(super) use any::any_facts;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{facts::*, patch::Patch};
@@ -112,10 +114,9 @@ fn changed(path: &str, added: u64, deleted: u64, patch: String) -> FileChange {
 }
 
 pub(super) fn owned(rules: &[(&str, &[&str])]) -> Known<Ownership> {
-    let rule = |owners: &[&str]| OwnerRule {
-        line: 1,
-        pattern: "*".into(),
-        owners: owners.iter().map(|&owner| owner.into()).collect(),
+    let rule = |owners: &[&str]| {
+        let owners = owners.iter().map(|&owner| owner.into()).collect();
+        Arc::new(OwnerRule { line: 1, pattern: "*".into(), owners })
     };
     Ok(Ownership {
         file: Some(".github/CODEOWNERS".into()),

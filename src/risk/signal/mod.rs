@@ -1,11 +1,13 @@
 //! Signals: each measures one thing about a change. `SIGNALS` is the one table; score, report, documentation and
 //! model weights are read off it. A signal never fetches, never fails and never guesses: what it cannot read is unknown.
 
+use std::sync::Arc;
+
 use super::{
     diff::View,
     facts::{
-        CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, Known, OtherCoverage, Reason,
-        Series, SeriesPart, Source, Unknown,
+        CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, Known, OtherCoverage, OwnerRule,
+        Reason, Series, SeriesPart, Source, Unknown,
     },
 };
 
@@ -274,17 +276,15 @@ pub enum Evidence {
     OwnerMissing {
         /// Its path.
         path: String,
-        /// Owners by the rule in force.
-        owners: Vec<String>,
-        /// 1-based line of the rule.
-        line: u64,
+        /// The rule in force.
+        rule: Arc<OwnerRule>,
     },
     /// A changed file of which it is not known whether one of its owners has approved.
     OwnerUnknown {
         /// Its path.
         path: String,
-        /// Owners by the rule in force.
-        owners: Vec<String>,
+        /// The rule in force.
+        rule: Arc<OwnerRule>,
     },
     /// Checks that failed, by name.
     ChecksFailed(Vec<String>),

@@ -1,9 +1,11 @@
 //! Owner review: whether the owners of the changed files, by CODEOWNERS, have approved what the files hold now.
 
+use std::sync::Arc;
+
 use super::{Evidence, Measure, Reading, Signal, Term, Unit};
 use crate::risk::{
     diff::View,
-    facts::{Facts, OwnerRule},
+    facts::Facts,
     owners::{self, Standing},
 };
 
@@ -38,11 +40,10 @@ fn measure(view: &View<'_>) -> Reading {
             Standing::Approved(_) => {}
             Standing::Missing(_) => {
                 open += weight;
-                missing.push(lacking(file.path, file.rule));
+                missing.push(Evidence::OwnerMissing { path: file.path.to_owned(), rule: Arc::clone(file.rule) });
             }
             Standing::Unknown(reason) => {
-                let (path, owners) = (file.path.to_owned(), file.rule.owners.clone());
-                undecided.push(Evidence::OwnerUnknown { path, owners });
+                undecided.push(Evidence::OwnerUnknown { path: file.path.to_owned(), rule: Arc::clone(file.rule) });
                 unknown = unknown.or_else(|| Some(reason.clone()));
             }
         }
@@ -54,10 +55,6 @@ fn measure(view: &View<'_>) -> Reading {
     let count = missing.len() as u64;
     missing.append(&mut undecided);
     Measure::single(count as f64, open as f64 / heat as f64, missing)
-}
-
-fn lacking(path: &str, rule: &OwnerRule) -> Evidence {
-    Evidence::OwnerMissing { path: path.to_owned(), owners: rule.owners.clone(), line: rule.line }
 }
 
 /// Whether it is the touched file with most rollbacks.
@@ -120,9 +117,9 @@ mod tests {
         let rules: &[(&str, &[&str])] = &[("a.rs", &["@linus"]), ("b.rs", &["g@x.org"]), ("c.rs", &["@grace"])];
         let measure = (SIGNAL.measure)(&View::of(&facts(rules, vec![approval("grace", Ok(&[]))]))).unwrap();
         assert_eq!((measure.value, measure.terms), (1.0, vec![1.0 / 3.0]));
-        let owners = |owner: &str| vec![owner.to_owned()];
-        let missing = Evidence::OwnerMissing { path: "a.rs".into(), owners: owners("@linus"), line: 1 };
-        let undecided = Evidence::OwnerUnknown { path: "b.rs".into(), owners: owners("g@x.org") };
+        let ownership = owned(rules).unwrap();
+        let missing = Evidence::OwnerMissing { path: "a.rs".into(), rule: Arc::clone(&ownership.owned["a.rs"]) };
+        let undecided = Evidence::OwnerUnknown { path: "b.rs".into(), rule: Arc::clone(&ownership.owned["b.rs"]) };
         assert_eq!(measure.evidence, [missing, undecided]);
     }
 
