@@ -121,7 +121,8 @@ impl Call {
         let mut url = base.clone();
         let mut names = self.names.iter();
         let segments = self.endpoint.template().split('/').skip(1);
-        let segments = segments.map(|segment| if segment == "{}" { names.next().map_or("", String::as_str) } else { segment });
+        let segments =
+            segments.map(|segment| if segment == "{}" { names.next().map_or("", String::as_str) } else { segment });
         url.path_segments_mut().expect("the base was checked to be an http address").pop_if_empty().extend(segments);
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
@@ -230,7 +231,8 @@ impl Datadog {
                 // Its turn comes when the limit opens.
                 continue;
             }
-            let pause = again_in.unwrap_or_else(|| self.organisation.clock.jitter(TROUBLE_WAIT * 2_u32.pow(tries.min(8) - 1)));
+            let pause =
+                again_in.unwrap_or_else(|| self.organisation.clock.jitter(TROUBLE_WAIT * 2_u32.pow(tries.min(8) - 1)));
             if pause > left(&watch) {
                 return Err(error);
             }
@@ -259,7 +261,11 @@ impl Datadog {
             Ok(answer) => read(&answer).map_err(Failure::from),
             Err(failure) => Err(failure),
         };
-        measure::exchanged(call.endpoint, value.as_ref().map(|_| ()).map_err(|failure| &failure.error), watch.elapsed());
+        measure::exchanged(
+            call.endpoint,
+            value.as_ref().map(|_| ()).map_err(|failure| &failure.error),
+            watch.elapsed(),
+        );
         value
     }
 

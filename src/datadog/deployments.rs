@@ -265,6 +265,13 @@ impl EventBody {
     fn event(self) -> Option<Event> {
         let Self { id_str, title, date_happened, tags, source, url } = self;
         let at = DateTime::from_timestamp(date_happened?, 0)?;
-        Some(Event { id: id_str?, title: title.unwrap_or_default(), at, tags, source: source.unwrap_or_default(), path: url })
+        Some(Event {
+            id: id_str?,
+            title: title.unwrap_or_default(),
+            at,
+            tags,
+            source: source.unwrap_or_default(),
+            path: url,
+        })
     }
 }

@@ -120,8 +120,9 @@ impl Datadog {
     /// # Errors
     /// Why they are not known.
     pub async fn incidents_since(&self, since: DateTime<Utc>, age: Age) -> Result<Cached<Vec<Incident>>, Error> {
-        let ask =
-            move |datadog: Self| async move { datadog.read_incidents("state:(active OR stable OR resolved)", Some(since)).await };
+        let ask = move |datadog: Self| async move {
+            datadog.read_incidents("state:(active OR stable OR resolved)", Some(since)).await
+        };
         self.cached(format!("incidents since {}", since.timestamp()), age, ask).await
     }
 
@@ -239,14 +240,16 @@ struct Span {
 impl Body {
     fn incident(self) -> Incident {
         let Attributes { fields, field_analytics, state, severity, .. } = &self.attributes;
-        let fields: Vec<(String, Vec<String>)> = fields.iter().flatten().map(|(name, field)| (name.clone(), values(field))).collect();
+        let fields: Vec<(String, Vec<String>)> =
+            fields.iter().flatten().map(|(name, field)| (name.clone(), values(field))).collect();
         let field = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, values)| values.clone());
         let first = |said: &Option<String>, name: &str| {
             said.clone().or_else(|| field(name)?.into_iter().next()).unwrap_or_default()
         };
         let (state, severity) = (first(state, "state"), first(severity, "severity"));
         let spans = field_analytics.as_ref().and_then(|analytics| analytics.state.as_ref()?.active.as_ref());
-        let mut active: Vec<_> = spans.map(|active| active.spans.as_slice()).unwrap_or_default().iter().filter_map(span).collect();
+        let mut active: Vec<_> =
+            spans.map(|active| active.spans.as_slice()).unwrap_or_default().iter().filter_map(span).collect();
         active.sort_unstable();
         active.dedup();
         let (services, teams) = (field("services").unwrap_or_default(), field("teams").unwrap_or_default());

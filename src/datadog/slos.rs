@@ -194,8 +194,12 @@ impl Datadog {
     /// Why they are not known.
     pub async fn slos_of(&self, service: &str, age: Age) -> Result<Cached<Vec<Slo>>, Error> {
         let tag = format!("service:{service}");
-        self.cached(format!("slos {tag}"), age, |datadog| async move { datadog.read_slos(&[("tags_query", tag)]).await })
-            .await
+        self.cached(
+            format!("slos {tag}"),
+            age,
+            |datadog| async move { datadog.read_slos(&[("tags_query", tag)]).await },
+        )
+        .await
     }
 
     /// All SLOs.
@@ -482,7 +486,12 @@ impl HistoryBody {
             to: said(self.to_ts, to),
             sli: overall.sli_value,
             budget_left: budget.and_then(|budget| budget.get("custom").copied().flatten()),
-            errors: overall.errors.into_iter().filter_map(|error| error.error_type).map(|word| wire::clip(&word)).collect(),
+            errors: overall
+                .errors
+                .into_iter()
+                .filter_map(|error| error.error_type)
+                .map(|word| wire::clip(&word))
+                .collect(),
             transitions: transitions(&overall.history),
             series: self.series.map(SeriesBody::series),
             groups: self.groups.into_iter().chain(self.monitors).map(SliBody::group).collect(),

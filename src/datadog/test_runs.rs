@@ -110,15 +110,11 @@ impl Datadog {
     ///
     /// # Errors
     /// Why they are not known.
-    pub async fn flaky_tests(
-        &self,
-        repository: &str,
-        most: usize,
-        age: Age,
-    ) -> Result<Cached<Vec<FlakyTest>>, Error> {
+    pub async fn flaky_tests(&self, repository: &str, most: usize, age: Age) -> Result<Cached<Vec<FlakyTest>>, Error> {
         let query = format!("flaky_test_state:active @git.repository.id_v2:{}", quoted(repository));
         let key = format!("flaky tests {most} {query}");
-        self.cached(key, age, move |datadog| async move { datadog.read_flaky_tests(&query, most.min(1_000)).await }).await
+        self.cached(key, age, move |datadog| async move { datadog.read_flaky_tests(&query, most.min(1_000)).await })
+            .await
     }
 
     /// In one question, grouped by whether a test was flaky. Whether every site takes a group of that kind is nowhere
