@@ -8,6 +8,7 @@
 //!
 //! Pure: plain data in, plain data out; no waiting, no clock, no chance, no failure.
 //!
+//! - [`slo`] is the arithmetic of service levels: SLI, target, error budget, burn rate and what becomes of it.
 //! - [`codeowners`] finds the rule of a CODEOWNERS file that is in force for a path, and what such a file no longer says as
 //!   it is meant.
 //! - [`command`] reads slash-commands: one enum is grammar, validation and help.
@@ -99,6 +100,7 @@ pub mod history;
 pub mod outcome;
 pub mod report;
 pub mod risk;
+pub mod slo;
 
 pub mod clock;
 pub mod codecov;
