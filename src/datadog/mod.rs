@@ -27,6 +27,6 @@ pub use deployments::{Deployment, Event};
 pub use error::Error;
 pub use incidents::{Incident, IncidentState, Severity};
 pub use site::Site;
-pub use slos::{Bucket, BurnPoint, GroupHistory, Series, SliState, Slo, SloHistory, SloKind, Threshold, Transition};
+pub use slos::BurnPoint;
 pub use sources::{Access, DatadogSource, KeyCheck, SourceCheck};
 pub use test_runs::{FlakyRate, FlakySuite, FlakyTest};

@@ -2,9 +2,9 @@
 
 use std::future::Future;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     client::{Call, Datadog},
@@ -12,6 +12,7 @@ use super::{
     deployments::deployments_call,
     endpoint::Endpoint,
     error::Error,
+    slos::burn_call,
     test_runs::aggregate_call,
 };
 
@@ -186,7 +187,7 @@ impl Datadog {
 
     /// The call of a source that costs Datadog and us the least.
     fn least_call(&self, source: DatadogSource) -> Call {
-        let now = self.clock().now();
+        let (now, hour) = (self.clock().now(), TimeDelta::hours(1));
         let call = Call::new(source.endpoint());
         match source {
             DatadogSource::Slos => call.query("limit", 1),
@@ -197,7 +198,8 @@ impl Datadog {
             }
             DatadogSource::Dora => deployments_call(None, now - TimeDelta::minutes(1), now, 1),
             DatadogSource::CiVisibility => aggregate_call("test_level:session", "now-15m", &[]),
-            DatadogSource::Metrics => call.body(timeseries_of_nothing(now)),
+            // Of an SLO that nobody has: Datadog answers with empty lists.
+            DatadogSource::Metrics => burn_call("0", "metric", (now - hour, now), hour),
             DatadogSource::CodeCoverage => coverage_call("github.com/mergecast/no-such-repository", 1),
         }
     }
@@ -206,16 +208,4 @@ impl Datadog {
     fn tried(&self, call: Call) -> impl Future<Output = Result<(), Error>> {
         async move { self.ask::<Value>(&call).await.map(|_| ()) }
     }
-}
-
-/// The burn rate of an SLO that nobody has: Datadog answers that with empty lists.
-fn timeseries_of_nothing(now: chrono::DateTime<Utc>) -> Value {
-    let (from, to) = ((now - TimeDelta::hours(1)).timestamp_millis(), now.timestamp_millis());
-    let query = json!({
-        "data_source": "slo", "name": "a", "slo_id": "0", "measure": "burn_rate", "slo_query_type": "metric",
-        "group_mode": "overall", "additional_query_filters": "*",
-    });
-    json!({"data": {"type": "timeseries_request", "attributes": {
-        "from": from, "to": to, "interval": 3_600_000, "formulas": [{"formula": "a"}], "queries": [query],
-    }}})
 }
