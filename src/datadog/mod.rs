@@ -13,6 +13,7 @@ mod error;
 mod incidents;
 mod measure;
 mod rate;
+pub mod sim;
 mod site;
 mod slos;
 mod sources;
