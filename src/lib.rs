@@ -28,6 +28,8 @@
 //! - [`clock`] is the only caller of the system's clock and of chance.
 //! - [`github`] logs the App in, reads pull requests, writes check runs and reads webhooks; `github::sim` is the same
 //!   GitHub in memory, over real HTTP, for tests and the demo.
+//! - [`datadog`] reads SLOs, services, incidents, deployments and test runs; it caches, waits its turn and says how old
+//!   an answer is.
 //! - [`codecov`] and [`sonar`] read what Codecov and SonarQube know of coverage, by [`remote`], which is how another
 //!   system's JSON is asked for; each has its simulator beside it.
 //! - [`git`] reads a change from a local repository through the git program.
@@ -104,6 +106,7 @@ pub mod slo;
 
 pub mod clock;
 pub mod codecov;
+pub mod datadog;
 pub mod git;
 pub mod github;
 pub mod remote;
