@@ -54,7 +54,12 @@ fn exemption(view: &View<'_>, readings: &[Reading]) -> Option<Exemption> {
 }
 
 /// The floors that are switched on and triggered, in a fixed order. `score` is the sum before them.
-pub(super) fn triggered(floors: &Floors, readings: &[impl Borrow<Reading>], score: u8, exemptions: Exemptions) -> Vec<Floor> {
+pub(super) fn triggered(
+    floors: &Floors,
+    readings: &[impl Borrow<Reading>],
+    score: u8,
+    exemptions: Exemptions,
+) -> Vec<Floor> {
     let proven = is_set(readings, "revert.proven").then_some(Exemption::ProvenRevert);
     let exempt = |rule| proven.or(exemptions.of(rule));
     rules(floors)

@@ -188,6 +188,7 @@ fn changes(action: &Action, signal: &str) -> bool {
                 | "open_incidents"
                 | "flaky_tests"
                 | "recent_deploys"
+                | "change_fail_rate"
                 | "pull_request_age"
         ),
     }
