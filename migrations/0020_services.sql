@@ -6,8 +6,6 @@ CREATE TABLE pull_services (
     PRIMARY KEY (repository_id, pull_request, service)
 );
 
-CREATE INDEX pull_services_by_service ON pull_services (service, repository_id, pull_request);
-
 -- The incident that a pull request mends, as somebody with write permission has said; the newest word counts.
 CREATE TABLE remediations (
     repository_id BIGINT NOT NULL,

@@ -58,6 +58,13 @@ pub struct Repository<'a> {
     pub branch: &'a str,
 }
 
+/// Host and `owner/name` of an address of a repository, in lower case, without what it may hold of a password.
+pub fn repository_of(address: &str) -> Option<(String, String)> {
+    let (host, full_name) =
+        place(address, "")?.repository.split_once('/').map(|(a, b)| (a.to_owned(), b.to_owned()))?;
+    Some((host, full_name))
+}
+
 /// The patterns of all services that touch one repository.
 #[derive(Debug)]
 pub struct Claims {
@@ -347,6 +354,9 @@ mod tests {
         assert_eq!(folder("release").as_deref(), Some("2.x/apps/pay"));
         assert_eq!(folder("main").as_deref(), Some("2.x/apps/pay"));
         assert_eq!(folder("release/2.x/apps/pay"), None);
+        let address = "https://x-access-token:secret@GitHub.com/Acme/Shop.git";
+        assert_eq!(repository_of(address), Some(("github.com".to_owned(), "acme/shop".to_owned())));
+        assert_eq!(repository_of("/srv/git/shop"), None);
     }
 
     #[test]

@@ -136,8 +136,8 @@ impl Events {
 
     /// The window with the highest burn rate. Windows are anchored at the beginning of a bucket and at the end of one.
     fn fastest(&self, target: Target, needed: f64) -> Option<Burn> {
-        let forward = (0..self.runs.len()).filter_map(|first| self.from(first, needed));
-        let backward = (1..=self.runs.len()).filter_map(|end| self.until(end, needed));
+        let forward = (0..self.runs.len()).filter_map(|first| self.beginning_with(first, needed));
+        let backward = (1..=self.runs.len()).filter_map(|end| self.ending_with(end, needed));
         let burn = |(first, end, over): (usize, usize, Window)| {
             self.between(first, end).burn(target).map(|rate| Burn { rate, over })
         };
@@ -148,7 +148,7 @@ impl Events {
     }
 
     /// The shortest window that begins with a bucket.
-    fn from(&self, first: usize, needed: f64) -> Option<(usize, usize, Window)> {
+    fn beginning_with(&self, first: usize, needed: f64) -> Option<(usize, usize, Window)> {
         let from_s = self.runs[first].over.from_s;
         let least_s = from_s + SHORT_WINDOW_S;
         if least_s > self.window.to_s {
@@ -163,7 +163,7 @@ impl Events {
     }
 
     /// The shortest window that ends with the bucket before number `end`.
-    fn until(&self, end: usize, needed: f64) -> Option<(usize, usize, Window)> {
+    fn ending_with(&self, end: usize, needed: f64) -> Option<(usize, usize, Window)> {
         let to_s = self.runs[end - 1].over.to_s;
         let least_s = to_s - SHORT_WINDOW_S;
         if least_s < self.window.from_s {

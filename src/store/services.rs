@@ -31,20 +31,13 @@ impl Store {
         self.db.tx(statements).await.map(drop)
     }
 
-    /// Services that open pull requests are for, by name, those after `after`, at most so many.
+    /// Open pull requests that are for some service, as repository and number, in that order, those after `after`, at most
+    /// so many.
     ///
     /// # Errors
     /// Whatever the database fails with.
-    pub async fn services_in_use(&self, after: &str, most: usize) -> Result<Vec<String>> {
-        self.db.query(IN_USE, vec![Val::from(after), limit(most)]).await?.into_iter().map(name).collect()
-    }
-
-    /// Open pull requests that are for a service, as repository and number, at most so many.
-    ///
-    /// # Errors
-    /// Whatever the database fails with.
-    pub async fn pulls_of_service(&self, service: &str, most: usize) -> Result<Vec<(i64, i64)>> {
-        let rows = self.db.query(OF_SERVICE, vec![Val::from(service), limit(most)]).await?;
+    pub async fn pulls_with_services(&self, after: (i64, i64), most: usize) -> Result<Vec<(i64, i64)>> {
+        let rows = self.db.query(PULLS, vec![after.0.into(), after.1.into(), limit(most)]).await?;
         rows.into_iter().map(|mut row| Ok((row.take(0)?, row.take(1)?))).collect()
     }
 
@@ -76,7 +69,7 @@ fn remediation(mut row: Row) -> Result<Remediation> {
     Ok(Remediation { incident, by, at })
 }
 
-pub(super) const STATEMENTS: &[&str] = &[OF_PULL, FORGET, SAVE, IN_USE, OF_SERVICE, REMEDIATION, MENDS];
+pub(super) const STATEMENTS: &[&str] = &[OF_PULL, FORGET, SAVE, PULLS, REMEDIATION, MENDS];
 
 const OF_PULL: &str = "\
 SELECT service FROM pull_services WHERE repository_id = $1 AND pull_request = $2 ORDER BY service";
@@ -88,12 +81,9 @@ const SAVE: &str = "\
 INSERT INTO pull_services (repository_id, pull_request, service) VALUES ($1, $2, $3) \
 ON CONFLICT (repository_id, pull_request, service) DO NOTHING";
 
-const IN_USE: &str = "\
-SELECT DISTINCT service FROM pull_services WHERE service > $1 ORDER BY service LIMIT $2";
-
-const OF_SERVICE: &str = "\
-SELECT repository_id, pull_request FROM pull_services WHERE service = $1 \
-ORDER BY repository_id, pull_request LIMIT $2";
+const PULLS: &str = "\
+SELECT DISTINCT repository_id, pull_request FROM pull_services \
+WHERE (repository_id, pull_request) > ($1, $2) ORDER BY repository_id, pull_request LIMIT $3";
 
 const REMEDIATION: &str = "\
 SELECT incident, made_by, made_at FROM remediations WHERE repository_id = $1 AND pull_request = $2";
@@ -105,23 +95,22 @@ ON CONFLICT (repository_id, pull_request) DO UPDATE SET incident = excluded.inci
 
 #[cfg(test)]
 mod tests {
-    use super::{super::testing::*, *};
+    use super::super::testing::*;
 
     #[tokio::test]
-    async fn a_service_finds_its_open_pull_requests() {
+    async fn open_pull_requests_with_services_are_found_in_order() {
         let place = Place::new();
         let store = place.open().await;
         store.save_services(1, 7, &["web", "pay", "web"]).await.unwrap();
         store.save_services(1, 8, &["pay"]).await.unwrap();
         store.save_services(2, 7, &["pay"]).await.unwrap();
-        assert_eq!(store.services_in_use("", 9).await.unwrap(), ["pay", "web"]);
-        assert_eq!(store.services_in_use("pay", 9).await.unwrap(), ["web"]);
-        assert_eq!(store.pulls_of_service("pay", 9).await.unwrap(), [(1, 7), (1, 8), (2, 7)]);
-        assert_eq!(store.pulls_of_service("pay", 2).await.unwrap(), [(1, 7), (1, 8)]);
+        let after = async |after, most| store.pulls_with_services(after, most).await.unwrap();
+        assert_eq!(after((0, 0), 9).await, [(1, 7), (1, 8), (2, 7)]);
+        assert_eq!(after((0, 0), 2).await, [(1, 7), (1, 8)]);
+        assert_eq!(after((1, 8), 9).await, [(2, 7)]);
         store.save_services(1, 7, &["web"]).await.unwrap();
         store.save_services(1, 8, &[]).await.unwrap();
-        assert_eq!(store.pulls_of_service("pay", 9).await.unwrap(), [(2, 7)]);
-        assert_eq!(store.pulls_of_service("web", 9).await.unwrap(), [(1, 7)]);
+        assert_eq!(after((0, 0), 9).await, [(1, 7), (2, 7)]);
         assert_eq!(store.remediation(1, 7).await, Ok(None));
     }
 }
