@@ -1,12 +1,12 @@
 //! The facts of a merge group: all changes of its pull requests as one change, or, where there is only one, what is
 //! known of that.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    super::{mirrors, number},
+    super::{gather, mirrors, number},
     Work, base_branch,
     members::{Member, members_overridden},
 };
@@ -15,7 +15,8 @@ use crate::{
     github::Comparison,
     risk::{
         facts::{
-            Author, AuthorKind, Change, ChangeState, Facts, FileChange, History, Known, Reason, Revert, Source, Unknown,
+            Author, AuthorKind, Change, ChangeState, Facts, FileChange, History, Known, Reason, Revert, Runtime,
+            Source, TargetService, Unknown,
         },
         merge_group::{MergeGroup, ProvenRevert},
         patch::{LineKind, Patch},
@@ -26,6 +27,8 @@ use crate::{
 
 /// No pull request has this number.
 const NO_PULL_REQUEST: i64 = 0;
+/// How long a queue waits for Datadog; most of what is asked was asked for the pull requests already.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the facts of a group are made of.
 pub(super) struct Made<'a> {
@@ -85,6 +88,7 @@ impl Made<'_> {
         };
         let at = self.work.app.clock.now();
         let history = self.history(&change, at).await?;
+        let (services, runtime) = self.health(&change, at).await;
         Ok(Facts {
             at,
             repository: self.work.repo.to_string(),
@@ -95,8 +99,8 @@ impl Made<'_> {
             declared: self.policy.declared.clone(),
             history,
             coverage: Err(Unknown::not_connected(Source::Coverage)),
-            services: Vec::new(),
-            runtime: Err(Unknown::not_connected(Source::Datadog)),
+            services,
+            runtime,
             remediation: None,
             recent_scores: self.recent_scores(NO_PULL_REQUEST).await?,
             // The overrides of its pull requests stand beside them.
@@ -104,6 +108,15 @@ impl Made<'_> {
             // What the installation lacks is said where people read it: on the pull requests.
             series: Vec::new(),
             lacking: None,
+        })
+    }
+
+    /// The services of the whole, and how they fare. The queue waits, so Datadog is not waited for as long as elsewhere.
+    async fn health(&self, change: &Change, at: DateTime<Utc>) -> (Vec<TargetService>, Known<Runtime>) {
+        let health = gather::health(self.work.app, &self.work.repo, change, self.policy, false, at);
+        tokio::time::timeout(PATIENCE, health).await.unwrap_or_else(|_| {
+            let reason = Reason::Unavailable("it did not answer in time".to_owned());
+            (Vec::new(), Err(Unknown { source: Source::Datadog, reason }))
         })
     }
 
