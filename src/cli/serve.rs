@@ -12,6 +12,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+use super::datadog;
 use crate::{
     clock::Clock,
     config::{Config, ConfigError, GitHubApp},
@@ -59,6 +60,7 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
     let urls = Urls { api: config.github.api_url.clone(), graphql: config.github.graphql_url.clone() };
     let github = GitHub::new(credentials, urls, clock.clone(), Options::default())
         .context("the GitHub App's credentials cannot be used")?;
+    let datadog = datadog::client(config, &clock)?;
     Ok(Settings {
         listen: config.listen,
         store: Store::open(StoreOptions { owner: true, ..StoreOptions::new(config.database.parse()?) }).await?,
@@ -78,6 +80,7 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
             }),
             mirrors: mirrors(config),
             coverage: coverage(config),
+            datadog,
         },
     })
 }

@@ -257,6 +257,12 @@ impl Repository {
         Ok(String::from_utf8_lossy(&output).trim().to_owned())
     }
 
+    /// Address of the remote `origin`, if there is one. It may hold a password.
+    pub fn origin(&self) -> Option<String> {
+        let output = self.git.run(&["config", "--get", "remote.origin.url"]).ok()?;
+        Some(String::from_utf8_lossy(&output).trim().to_owned()).filter(|address| !address.is_empty())
+    }
+
     fn symbolic(&self, reference: &str) -> Option<String> {
         let output = self.git.run(&["symbolic-ref", "--quiet", reference]).ok()?;
         Some(String::from_utf8_lossy(&output).trim().to_owned())

@@ -14,6 +14,7 @@ pub mod paths;
 pub(crate) mod patterns;
 pub mod policy;
 pub mod revert;
+pub mod runtime;
 mod score;
 pub mod series;
 pub mod signal;
@@ -39,7 +40,7 @@ use self::{
 pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
     let view = View::of(facts);
     let readings = SIGNALS.iter().map(|signal| (signal.measure)(&view)).collect::<Vec<_>>();
-    let scored = score::score(model, policy, &readings, floors::exemption(&view, &readings));
+    let scored = score::score(model, policy, &readings, floors::exemptions(&view, &readings));
     let ways_down = ways_down::ways_down(&view, model, policy, &readings, scored.score);
     let (standing, probability) = standing::standing(&view, model);
     let verdict = policy::decide(policy, facts, &readings, scored.score);
@@ -77,7 +78,9 @@ fn sources(facts: &Facts) -> Vec<SourceState> {
         (Source::Coverage, whole(&facts.coverage)),
         (Source::Datadog, datadog(facts)),
     ];
-    states.into_iter().map(|(source, state)| SourceState { source, state: state.map(|()| facts.at) }).collect()
+    let answered = facts.runtime.as_ref().ok().and_then(|runtime| runtime.as_of);
+    let at = |source| if source == Source::Datadog { answered.unwrap_or(facts.at) } else { facts.at };
+    states.into_iter().map(|(source, state)| SourceState { source, state: state.map(|()| at(source)) }).collect()
 }
 
 /// Whether a source gave what it was asked for.
@@ -93,6 +96,7 @@ fn datadog(facts: &Facts) -> Known<()> {
         .or_else(|_| whole(&runtime.open_incidents))
         .or_else(|_| whole(&runtime.flaky_rate))
         .or_else(|_| whole(&runtime.hours_since_deployment))
+        .or_else(|_| whole(&runtime.change_fail_rate))
         .map_err(|_| runtime.burn_rate.as_ref().err().cloned().expect("the first figure is unknown, as all are"))
 }
 

@@ -152,7 +152,7 @@ fn a_score_reads_like_this() {
     Sources
       changed files, CODEOWNERS, git history: as of DATE, read for this score
       policy: the defaults, since no .github/mergecast.yml is in force
-      model: baseline-2 (public data and documented priors as of 2026-08-22; none of your outcomes yet)
+      model: baseline-3 (public data and documented priors as of 2026-08-22; none of your outcomes yet)
       commit SHA, assessment ID, facts DIGEST: the same
       facts give the same score again
     ");

@@ -87,7 +87,8 @@ impl Contracts {
             writeln!(std::io::stderr(), "{left_out}").expect("stderr takes a line");
             return None;
         }
-        let index = serde_json::from_value(read(&folder.join("index.json"))).expect("trim.mjs writes this shape");
+        let index =
+            serde_json::from_value(read(&folder.join("index.json"))).expect("trim-github.mjs writes this shape");
         Some(Contracts(Arc::new(Documents {
             folder,
             index,
@@ -148,8 +149,8 @@ impl Contracts {
             event: String,
             examples: Vec<Value>,
         }
-        let all: Vec<Examples> =
-            serde_json::from_value(read(&self.0.folder.join("examples.json"))).expect("trim.mjs writes this shape");
+        let all: Vec<Examples> = serde_json::from_value(read(&self.0.folder.join("examples.json")))
+            .expect("trim-github.mjs writes this shape");
         all.into_iter().flat_map(|group| group.examples.into_iter().map(move |e| (group.event.clone(), e))).collect()
     }
 
@@ -174,7 +175,7 @@ impl Contracts {
     fn graphql(&self) -> &graphql::Graphql {
         self.0.graphql.get_or_init(|| {
             let path = self.0.folder.join("schema.graphql");
-            graphql::Graphql::new(&std::fs::read_to_string(&path).expect("trim.mjs writes the schema"))
+            graphql::Graphql::new(&std::fs::read_to_string(&path).expect("trim-github.mjs writes the schema"))
         })
     }
 
@@ -188,7 +189,7 @@ impl Contracts {
         let mut operations = self.0.operations.lock().expect("no check panics while it holds this lock");
         let read = || {
             let value = read(&self.0.folder.join(&route.file));
-            Arc::new(serde_json::from_value(value).expect("trim.mjs writes this shape"))
+            Arc::new(serde_json::from_value(value).expect("trim-github.mjs writes this shape"))
         };
         Arc::clone(operations.entry(route.file.clone()).or_insert_with(read))
     }

@@ -51,6 +51,7 @@ mod rotation;
 mod same_readings;
 mod schema;
 mod seen;
+mod services;
 mod setup;
 mod shutdown;
 mod supply;

@@ -230,6 +230,7 @@ fn any_runtime() -> impl Strategy<Value = Runtime> {
             open_incidents,
             flaky_rate,
             hours_since_deployment,
+            ..Runtime::unknown(&Unknown::not_connected(Source::Datadog))
         },
     )
 }
