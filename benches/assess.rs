@@ -1,6 +1,6 @@
 //! How long one assessment takes, from facts in memory to the explained score, for changes of 6, 100 and 340 files.
 
-use std::{collections::BTreeMap, hint::black_box};
+use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mergecast::risk::{Model, assess, facts::*, patch::Patch, policy::Policy};
@@ -21,8 +21,11 @@ fn assessments(criterion: &mut Criterion) {
 /// A pull request with 40 added and 12 deleted lines a file, one migration, nobody's approval and owners for all files.
 fn facts(files: u64) -> Facts {
     let at = "2026-03-10T10:00:00Z".parse().expect("a valid time");
-    let files: Vec<FileChange> = (0..files).map(file).collect();
+    let mut files: Vec<FileChange> = (0..files).map(file).collect();
+    // As GitHub lists them.
+    files.sort_by(|a, b| a.path.cmp(&b.path));
     let rule = OwnerRule { line: 1, pattern: "*".into(), owners: vec!["@acme/shop".into(), "@grace".into()] };
+    let rule = Arc::new(rule);
     let owned = files.iter().map(|file| (file.path.clone(), rule.clone())).collect();
     Facts {
         at,

@@ -14,7 +14,8 @@ use std::{
 };
 
 use mergecast::{
-    git::{Fresh, Lines, Repository, mine},
+    clock::Clock,
+    git::{Fresh, Lines, Repository, Wanted, mine},
     risk::Model,
 };
 
@@ -112,7 +113,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 /// From the start, as a command would: find the repository, read it, take each change in.
 fn mined(path: &Path, lines: Lines, file: Option<&Path>) -> Result<Fresh, Failure> {
     let repository = Repository::open(path)?;
-    let mined = mine(&repository, "HEAD", lines, Model::baseline(), file, &mut |_, _| ControlFlow::Continue(()))?;
+    let wanted = Wanted { tip: "HEAD".to_owned(), after: None, lines, now: Clock::system().now() };
+    let mined = mine(&repository, &wanted, Model::baseline(), file, &mut |_, _| ControlFlow::Continue(()))?;
     match mined.unkept {
         Some(error) => Err(error.into()),
         None => Ok(mined.fresh),

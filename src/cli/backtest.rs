@@ -14,6 +14,7 @@ use clap::ValueEnum;
 
 use super::{ExitCode, model_file, output::Terminal, progress::Progress, score::explained};
 use crate::{
+    clock::Clock,
     git::{Error, Lines, Repository, Wanted},
     outcome::backtest::{Backtest, Judged, Report},
     report::backtest::{csv, html, json, text},
@@ -124,7 +125,8 @@ fn from_repository(
         anstream::eprintln!("hint: git fetch --unshallow gets the rest");
     }
     let tip = main_line(&repository).map_err(explained)?;
-    let changes = repository.landed(&Wanted { tip, after: None, lines: Lines::Counted }).map_err(explained)?;
+    let wanted = Wanted { tip, after: None, lines: Lines::Counted, now: Clock::system().now() };
+    let changes = repository.landed(&wanted).map_err(explained)?;
     let total = changes.total();
     let mut backtest = Backtest::new(repository.name(), model, since);
     let mut progress = Progress::stderr();

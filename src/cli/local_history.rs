@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::progress::Progress;
 use crate::{
-    git::{self, Lines, Repository, cache_file},
+    clock::Clock,
+    git::{self, Lines, Repository, Wanted, cache_file},
     history::Author,
     risk::{
         Model,
@@ -29,7 +30,8 @@ pub(super) fn about(
         bar.show(done, total, || format!("reading the history: {done} of {total} changes"));
         ControlFlow::Continue(())
     };
-    let mined = git::mine(repository, base, Lines::Counted, model, file.as_deref(), &mut progress)
+    let wanted = Wanted { tip: base.to_owned(), after: None, lines: Lines::Counted, now: Clock::system().now() };
+    let mined = git::mine(repository, &wanted, model, file.as_deref(), &mut progress)
         .map_err(|error| unavailable(error.to_string()))?;
     drop(bar);
     if let Some(error) = mined.unkept {

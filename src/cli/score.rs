@@ -1,6 +1,6 @@
 //! `mergecast score`: a range of commits in a local repository, scored without network or settings.
 
-use std::{io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf, sync::Arc};
 
 use anyhow::anyhow;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -137,7 +137,8 @@ fn ownership(repository: &Repository, base: &str, files: &[FileChange]) -> Known
         let rules = rules.map_err(|_| unavailable("its patterns are too intertwined to be matched".to_owned()))?;
         let owned = paths.iter().zip(rules).filter_map(|(path, rule)| {
             let rule = rule?;
-            Some(((*path).to_owned(), OwnerRule { line: rule.line, pattern: rule.pattern, owners: rule.owners }))
+            let rule = OwnerRule { line: rule.line, pattern: rule.pattern, owners: rule.owners };
+            Some(((*path).to_owned(), Arc::new(rule)))
         });
         return Ok(Ownership {
             file: Some(place.to_owned()),

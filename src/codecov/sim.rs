@@ -44,6 +44,8 @@ pub struct SimUpload {
     pub flags: Vec<&'static str>,
     /// The commit that it was carried forward from.
     pub carried_from: Option<String>,
+    /// Codecov could not work it in.
+    pub failed: bool,
     /// Lines by file: number, and 0 for hit, 1 for miss, 2 for partial.
     pub files: BTreeMap<String, Vec<(u32, u8)>>,
 }
@@ -181,7 +183,7 @@ async fn uploads(
         json!({
             "created_at": "2026-03-03 10:00:00", "updated_at": "2026-03-03 10:00:00", "storage_path": "x",
             "flags": upload.flags, "provider": "github-actions", "build_code": "1", "name": null, "job_code": null,
-            "build_url": null, "state": "processed", "env": {},
+            "build_url": null, "state": if upload.failed { "error" } else { "processed" }, "env": {},
             "upload_type": if upload.carried_from.is_some() { "carriedforward" } else { "uploaded" },
             "upload_extras": upload.carried_from.as_ref().map_or(json!({}), |sha| json!({"carriedforward_from": sha})),
             "totals": null,

@@ -18,7 +18,7 @@ use crate::{history::History, risk::Model};
 /// Begins each file.
 const MAGIC: &[u8; 18] = b"mergecast history\n";
 /// The layout of the file; the history in it has its own fingerprint.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const FINGERPRINT_BYTES: usize = 32;
 const HEAD_BYTES: usize = MAGIC.len() + FINGERPRINT_BYTES + 4;
 /// What decides what a kept history holds and means. An edit there makes histories be mined anew.
@@ -48,13 +48,18 @@ pub(super) struct Kept {
     pub(super) model: String,
     /// Was cut off at its beginning, as the clone was.
     pub(super) shallow: bool,
+    /// What named its authors.
+    pub(super) mailmap: Option<String>,
     pub(super) history: History,
 }
 
 impl Kept {
     /// Whether one can go on with it.
-    pub(super) fn fits(&self, lines: Lines, model: &Model, shallow: bool) -> bool {
-        self.lines == lines && self.model == model.version && self.shallow == shallow
+    pub(super) fn fits(&self, lines: Lines, model: &Model, shallow: bool, mailmap: Option<&str>) -> bool {
+        self.lines == lines
+            && self.model == model.version
+            && self.shallow == shallow
+            && self.mailmap.as_deref() == mailmap
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{io, ops::ControlFlow, path::Path};
 
 use super::{
-    Error, Lines, Repository, Wanted,
+    Error, Repository, Wanted,
     kept::{self, Kept},
 };
 use crate::{
@@ -33,7 +33,7 @@ pub struct Mined {
     pub unkept: Option<io::Error>,
 }
 
-/// The history up to `tip`: loaded from `file`, continued from there, and kept there again. What is in the file and does
+/// The history up to the wanted tip, from its beginning: loaded from `file`, continued from there, and kept there again. What is in the file and does
 /// not fit (another version, another model, damage, a branch that was pushed anew) costs time only. `progress` is told how many changes
 /// were read and how many there are, and may end it.
 ///
@@ -41,16 +41,15 @@ pub struct Mined {
 /// The tip is unknown, git fails, or `progress` ended it ([`Error::Stopped`]).
 pub fn mine(
     repository: &Repository,
-    tip: &str,
-    lines: Lines,
+    wanted: &Wanted,
     model: &Model,
     file: Option<&Path>,
     progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
 ) -> Result<Mined, Error> {
-    let tip = repository.commit(tip)?;
-    let shallow = repository.shallow;
-    let kept = file.and_then(kept::load).filter(|kept| kept.fits(lines, model, shallow));
-    let mut wanted = Wanted { tip: tip.clone(), after: None, lines };
+    let (tip, lines) = (repository.commit(&wanted.tip)?, wanted.lines);
+    let (shallow, mailmap) = (repository.shallow, repository.mailmap());
+    let kept = file.and_then(kept::load).filter(|kept| kept.fits(lines, model, shallow, mailmap.as_deref()));
+    let mut wanted = Wanted { tip: tip.clone(), after: None, ..wanted.clone() };
     let mut visit = |history: &mut History, landed: &Landed, done: u64, total: u64| {
         history.step(landed, model);
         progress(done, total)
@@ -77,7 +76,7 @@ pub fn mine(
             (history, Fresh::Anew(read))
         }
     };
-    let kept = Kept { tip, lines, model: model.version.clone(), shallow, history };
+    let kept = Kept { tip, lines, model: model.version.clone(), shallow, mailmap, history };
     let unkept = file.and_then(|file| kept::save(file, &kept).err());
     Ok(Mined { history: kept.history, fresh, unkept })
 }
@@ -107,13 +106,19 @@ fn walk(
 mod tests {
     use std::fs;
 
+    use chrono::{DateTime, Utc};
+
     use super::*;
-    use crate::git::tests::Fixture;
+    use crate::git::{Lines, tests::Fixture};
+
+    fn wanted(tip: &str, lines: Lines) -> Wanted {
+        Wanted { tip: tip.to_owned(), after: None, lines, now: DateTime::<Utc>::MAX_UTC }
+    }
 
     fn mined(fixture: &Fixture, lines: Lines, file: &Path) -> (Fresh, u32, String) {
         let repository = Repository::open(fixture.path()).unwrap();
         let mut told = Vec::new();
-        let mined = mine(&repository, "main", lines, Model::baseline(), Some(file), &mut |done, total| {
+        let mined = mine(&repository, &wanted("main", lines), Model::baseline(), Some(file), &mut |done, total| {
             told.push((done, total));
             ControlFlow::Continue(())
         });
@@ -156,6 +161,11 @@ mod tests {
         }
         // Without lines it is another history.
         assert_eq!(super::tests::mined(&fixture, Lines::Skipped, &file).0, Fresh::Anew(3));
+        // With other names for its authors too.
+        assert_eq!(mined(), (Fresh::Anew(3), 3, other.clone()));
+        fixture.write(".mailmap", "Ada <ada@example.com> <old@example.com>\n");
+        assert_eq!(mined(), (Fresh::Anew(3), 3, other.clone()));
+        assert_eq!(mined(), (Fresh::Unchanged, 3, other.clone()));
         let left: Vec<_> =
             fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["history"]);
@@ -170,15 +180,20 @@ mod tests {
             fixture.write("a", format!("{n}\n")).commit("Count");
         }
         let repository = Repository::open(fixture.path()).unwrap();
-        let stopped = mine(&repository, "main", Lines::Counted, Model::baseline(), Some(&file), &mut |_, _| {
-            ControlFlow::Break(())
-        });
+        let stopped =
+            mine(&repository, &wanted("main", Lines::Counted), Model::baseline(), Some(&file), &mut |_, _| {
+                ControlFlow::Break(())
+            });
         assert!(matches!(stopped, Err(Error::Stopped)) && !file.exists());
         // A place where nothing can be written costs time only.
         fs::write(&file, "").unwrap();
-        let mined = mine(&repository, "main", Lines::Counted, Model::baseline(), Some(&file.join("x")), &mut |_, _| {
-            ControlFlow::Continue(())
-        });
+        let mined = mine(
+            &repository,
+            &wanted("main", Lines::Counted),
+            Model::baseline(),
+            Some(&file.join("x")),
+            &mut |_, _| ControlFlow::Continue(()),
+        );
         let mined = mined.unwrap();
         assert!(mined.unkept.is_some() && mined.history.changes() == 3);
     }

@@ -7,6 +7,7 @@ mod authors;
 mod diff;
 mod kept;
 mod log;
+mod mailmap;
 mod mine;
 pub mod mirror;
 mod process;

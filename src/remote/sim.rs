@@ -61,8 +61,12 @@ pub(crate) struct Door {
 struct Talk {
     asked: u64,
     ordered: Option<StatusCode>,
+    rewrite: Option<Rewrite>,
     exchanges: VecDeque<Exchange>,
 }
+
+/// What is made of an answer's JSON, by the path that was asked for.
+type Rewrite = Arc<dyn Fn(&str, Value) -> Value + Send + Sync>;
 
 /// One request and its answer.
 #[derive(Clone, Debug)]
@@ -128,6 +132,11 @@ impl<S> Sim<S> {
     /// Answers every request with this status from now on; `None` ends that.
     pub fn fail(&self, status: Option<u16>) {
         self.shared.talk().ordered = status.and_then(|status| StatusCode::from_u16(status).ok());
+    }
+
+    /// Has the JSON of each answer go through this before it leaves, by the path that was asked for.
+    pub fn rewrite(&self, rewrite: impl Fn(&str, Value) -> Value + Send + Sync + 'static) {
+        self.shared.talk().rewrite = Some(Arc::new(rewrite));
     }
 
     /// What was said, oldest first: the newest thousand exchanges.
@@ -200,12 +209,16 @@ async fn pass<S: Send + 'static>(State(shared): State<Shared<S>>, request: Reque
         None => next.run(Request::from_parts(parts, Body::from(body))).await,
     };
     let (parts, body) = answer.into_parts();
-    let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
+    let mut body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     exchange.content_type = kind.to_owned();
     (exchange.status, exchange.response) = (parts.status.as_u16(), serde_json::from_slice(&body).unwrap_or_default());
     exchange.ordered = parts.extensions.get::<Ordered>().is_some();
     let mut talk = shared.talk();
+    if let Some(rewrite) = talk.rewrite.as_ref().filter(|_| !exchange.response.is_null()) {
+        exchange.response = rewrite(&exchange.path, exchange.response);
+        body = exchange.response.to_string().into();
+    }
     talk.asked += 1;
     if talk.exchanges.len() == EXCHANGES_MAX {
         talk.exchanges.pop_front();

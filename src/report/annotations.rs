@@ -14,10 +14,10 @@ use super::{
     },
 };
 use crate::risk::{
-    facts::{Facts, FileChange, FileStatus, OwnerRule},
+    facts::{Facts, Failures, FileChange, FileStatus, OwnerRule},
     owners::{OwnedFile, Standing},
     patch::LineKind,
-    signal::{Evidence, SchemaEffect},
+    signal::{Evidence, SchemaEffect, Thing},
 };
 
 /// Most annotations of one check run: as many as GitHub takes in one request.
@@ -27,6 +27,8 @@ pub const ANNOTATIONS_MAX: usize = 50;
 const OWNERS_MAX: usize = 10;
 /// Most annotations about lines that no test ran.
 const UNCOVERED_MAX: usize = 5;
+/// People who are named beside a file.
+const KNOWERS_MAX: usize = 3;
 /// A block of fewer lines is not worth a remark.
 const UNCOVERED_LINES: u64 = 3;
 
@@ -45,6 +47,7 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     let mut statements = Vec::new();
     let mut owned: Vec<(&'static str, &str)> = Vec::new();
     let mut unrun = Vec::new();
+    let mut hot = Vec::new();
     for contribution in &subject.assessment.contributions {
         let Ok(measure) = &contribution.reading else { continue };
         for evidence in &measure.evidence {
@@ -60,13 +63,17 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
                 {
                     unrun.push(uncovered(contribution.signal.id, path, (*first, *last), *lines));
                 }
+                Evidence::RolledBack { thing: Thing::File, failures } => {
+                    hot.extend(hot_file(contribution.signal.id, subject.facts, &files, failures));
+                }
                 _ => {}
             }
         }
     }
     let owners = by_rule(subject.facts, &files, &owned);
     statements.sort_by_key(|finding| std::cmp::Reverse(finding.annotation.level));
-    statements.truncate(ANNOTATIONS_MAX - owners.len() - unrun.len());
+    statements.truncate(ANNOTATIONS_MAX - owners.len() - unrun.len() - hot.len());
+    statements.extend(hot);
     statements.extend(unrun);
     statements.extend(owners);
     statements
@@ -116,6 +123,40 @@ fn uncovered(signal: &'static str, path: &str, (first, last): (u64, u64), lines:
     ];
     let place = Place { path, first: first.max(1), last: last.max(1) };
     Finding { signal, annotation: annotation(place, AnnotationLevel::Notice, "Not run by any test", &message) }
+}
+
+/// The touched file with most rollbacks, where its author had not changed it before.
+fn hot_file(
+    signal: &'static str,
+    facts: &Facts,
+    files: &BTreeMap<&str, &FileChange>,
+    failures: &Failures,
+) -> Option<Finding> {
+    let (file, history) = (files.get(failures.name.as_str())?, facts.history.as_ref().ok()?);
+    if failures.rolled_back == 0 || history.authorless || !history.unfamiliar.contains(&file.path) {
+        return None;
+    }
+    let knowing = history.knowers.iter().filter(|knower| knower.files.contains(&file.path)).map(|knower| &knower.name);
+    let knowing: Vec<&String> = knowing.take(KNOWERS_MAX).collect();
+    let next = match knowing.is_empty() {
+        true => say!["A second look, and a test that shows what it does, are worth more here than elsewhere"],
+        false => say!["A review by somebody who has is worth more here than elsewhere: "].with(list(
+            knowing.into_iter(),
+            KNOWERS_MAX,
+            "people",
+        )),
+    };
+    let earlier = counted(failures.changes, "earlier change", "earlier changes");
+    let message = say![
+        count(failures.rolled_back),
+        " of ",
+        earlier,
+        " to this file were rolled back, and the author of this one had not changed it before. "
+    ]
+    .with(next);
+    let line = first_changed_line(file);
+    let place = Place { path: &file.path, first: line, last: line };
+    Some(Finding { signal, annotation: annotation(place, AnnotationLevel::Notice, "Has failed before", &message) })
 }
 
 /// One remark for each rule of CODEOWNERS, at the first file that it owns.
@@ -178,4 +219,35 @@ fn first_changed_line(file: &FileChange) -> u64 {
     let above = || patch.lines().take_while(|line| line.kind == LineKind::Context).last();
     let below = || patch.lines().find(|line| line.kind == LineKind::Context);
     added.or_else(above).or_else(below).map_or(1, |line| line.number.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::stories::{Story, all},
+        *,
+    };
+    use crate::risk::{self, Model, facts::History, policy::Policy};
+
+    /// What is remarked on earlier failures in the story whose author does not know a file that failed before.
+    fn remarks(edit: &dyn Fn(&mut Facts, &mut History)) -> Vec<String> {
+        let mut facts = all().into_iter().find(|story| story.name == "open-incident").unwrap().facts;
+        let mut history = facts.history.clone().unwrap();
+        edit(&mut facts, &mut history);
+        facts.history = Ok(history);
+        let assessment = risk::assess(&facts, Model::baseline(), &Policy::default());
+        let story = Story { assessment, facts, ..all().remove(0) };
+        let found = findings(&story.subject()).into_iter().filter(|finding| finding.signal == "prior_defects");
+        found.map(|finding| finding.annotation.message).collect()
+    }
+
+    #[test]
+    fn a_file_that_failed_before_is_remarked_where_it_is_new_to_the_author() {
+        insta::assert_snapshot!(remarks(&|_, _| {}).concat(), @"2 of 9 earlier changes to this file were rolled back, and the author of this one had not changed it before. A review by somebody who has is worth more here than elsewhere: `@grace`");
+        insta::assert_snapshot!(remarks(&|_, history| history.knowers.clear()).concat(), @"2 of 9 earlier changes to this file were rolled back, and the author of this one had not changed it before. A second look, and a test that shows what it does, are worth more here than elsewhere");
+        assert_eq!(remarks(&|_, history| history.unfamiliar.clear()), [""; 0]);
+        assert_eq!(remarks(&|_, history| history.worst_file.as_mut().unwrap().rolled_back = 0), [""; 0]);
+        assert_eq!(remarks(&|_, history| history.authorless = true), [""; 0]);
+        assert_eq!(remarks(&|facts, _| facts.change.files[0].status = FileStatus::Removed), [""; 0]);
+    }
 }

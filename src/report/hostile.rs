@@ -1,6 +1,6 @@
 //! Properties for tests: whatever text comes from outside, no rendering says more than we wrote, or longer than allowed.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use comrak::{Arena, Options, nodes::NodeValue, parse_document};
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -16,7 +16,7 @@ use crate::risk::{
     Model,
     facts::{
         BaseTotal, CarriedCoverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, Facts, FileChange,
-        FileStatus, Known, LineBlock, OwnerRule, Reason, Unknown,
+        FileStatus, FlagCoverage, Known, LineBlock, OwnerRule, PullCoverage, Reason, Unknown,
     },
     overrides::Override,
     signal::SIGNALS,
@@ -95,7 +95,7 @@ fn poisoned(story: usize, texts: &[String]) -> Story {
         let path = format!("{}{}", next(), file.path.rsplit('/').next().unwrap_or_default());
         if let Ok(ownership) = &mut ownership {
             let owners = vec![next(), next()];
-            ownership.owned.insert(path.clone(), OwnerRule { line: 3, pattern: next(), owners });
+            ownership.owned.insert(path.clone(), Arc::new(OwnerRule { line: 3, pattern: next(), owners }));
             ownership.file = Some(next());
         }
         file.path = path;
@@ -134,6 +134,8 @@ fn poisoned(story: usize, texts: &[String]) -> Story {
         coverage.absent = vec![next()];
         coverage.carried = vec![CarriedCoverage { name: next(), commit: Some(next()) }];
         coverage.gate = Some(next());
+        coverage.flags = vec![FlagCoverage { name: next(), lines: 9, covered: 3, carried: true }];
+        coverage.pull_requests = vec![PullCoverage { number: 7, source, commit: next() }];
         let base = Some(BaseTotal { commit: next(), lines: 9, covered: 3 });
         coverage.total = Some(CoverageTotal { lines: 9, covered: 2, base });
     }
@@ -386,7 +388,8 @@ fn enormous(letter: &str, ending: &str, files: usize) -> Facts {
             let status = if number % 7 == 0 { FileStatus::Removed } else { FileStatus::Added };
             let path = format!("src/auth/{number}/{long}.{ending}");
             let owners = vec![long.clone(); 12];
-            ownership.owned.insert(path.clone(), OwnerRule { line: number as u64, pattern: long.clone(), owners });
+            let rule = OwnerRule { line: number as u64, pattern: long.clone(), owners };
+            ownership.owned.insert(path.clone(), Arc::new(rule));
             FileChange { path, status, ..migration.clone() }
         })
         .collect();

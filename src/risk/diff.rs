@@ -243,9 +243,11 @@ fn look(patch: &Patch, path: &str) -> Look {
             in_tests = next;
         }
         match kind {
-            LineKind::Added => added.push(text),
-            LineKind::Deleted => deleted.push(text),
             LineKind::Context => {}
+            LineKind::Added if is_blank(text) => look.blank_added += 1,
+            LineKind::Added => added.push(text),
+            LineKind::Deleted if is_blank(text) => look.blank_deleted += 1,
+            LineKind::Deleted => deleted.push(text),
         }
     }
     look.block(&mut deleted, &mut added, layout, in_tests);
@@ -259,13 +261,11 @@ fn in_tests_behind(line: &str, before: bool) -> bool {
 }
 
 impl Look {
-    /// Takes in a run of changed lines, between context.
+    /// Takes in a run of changed lines that are not blank, between context.
     fn block(&mut self, deleted: &mut Vec<&str>, added: &mut Vec<&str>, layout: Layout, in_tests: bool) {
         if added.is_empty() && deleted.is_empty() {
             return;
         }
-        self.blank_deleted += drop_blank(deleted);
-        self.blank_added += drop_blank(added);
         let pairs = white_space_pairs(deleted, added, layout);
         self.blank_deleted += pairs;
         self.blank_added += pairs;
@@ -278,11 +278,8 @@ impl Look {
     }
 }
 
-/// Takes blank lines out; how many there were.
-fn drop_blank(lines: &mut Vec<&str>) -> u64 {
-    let before = lines.len();
-    lines.retain(|line| !line.trim_ascii().is_empty());
-    (before - lines.len()) as u64
+fn is_blank(line: &str) -> bool {
+    line.bytes().all(|byte| byte.is_ascii_whitespace())
 }
 
 /// Whether indentation carries meaning.

@@ -7,15 +7,18 @@ mod coverage;
 mod history;
 mod review;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
 pub use coverage::{
-    BaseTotal, CarriedCoverage, Coverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, LineBlock,
-    OtherCoverage,
+    BaseTotal, CarriedCoverage, Coverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, FlagCoverage,
+    LineBlock, OtherCoverage, OwnCount, PullCoverage,
 };
 pub use history::{CoChange, Failures, History, Knower, Outcomes, Rates, Series, SeriesPart};
 pub use review::{Circumstances, ReviewRules};
@@ -334,7 +337,7 @@ pub struct Ownership {
     /// Path of the CODEOWNERS file in force; `None` when there is none.
     pub file: Option<String>,
     /// For each changed file that a rule gives owners: the rule.
-    pub owned: BTreeMap<String, OwnerRule>,
+    pub owned: BTreeMap<String, Arc<OwnerRule>>,
     /// Lines of the CODEOWNERS file that GitHub skips as invalid (1-based).
     pub invalid_lines: Vec<u64>,
     /// Owners, as written, whose approval GitHub does not take by its own check of the file: it does not know them, they

@@ -1,6 +1,6 @@
 //! Floors: rules that lift a score to at least a stated number. They are never mixed into the sum.
 
-use std::collections::HashSet;
+use std::{borrow::Borrow, collections::HashSet};
 
 use super::{
     assessment::{Exemption, Floor, FloorRule},
@@ -30,7 +30,12 @@ pub(super) fn exemption(view: &View<'_>, readings: &[Reading]) -> Option<Exempti
 
 /// The floors that are switched on and triggered, in a fixed order. `score` is the sum before them, `migrations` is why that
 /// of migrations does not apply.
-pub(super) fn triggered(floors: &Floors, readings: &[Reading], score: u8, migrations: Option<Exemption>) -> Vec<Floor> {
+pub(super) fn triggered(
+    floors: &Floors,
+    readings: &[impl Borrow<Reading>],
+    score: u8,
+    migrations: Option<Exemption>,
+) -> Vec<Floor> {
     let proven = is_set(readings, "revert.proven").then_some(Exemption::ProvenRevert);
     let exempt = |rule| proven.or(migrations.filter(|_| rule == FloorRule::DestructiveMigration));
     rules(floors)
@@ -54,7 +59,7 @@ pub(super) fn lift(floors: &[Floor]) -> u8 {
 /// The least score that floors could yet demand, once what is unknown is known; 0 when there is none. A source that is
 /// not connected, or does not apply, is left out: it stays silent for every change alike, and its floor would end every
 /// range at the same score and say nothing of this change.
-pub(super) fn possible(floors: &Floors, readings: &[Reading]) -> u8 {
+pub(super) fn possible(floors: &Floors, readings: &[impl Borrow<Reading>]) -> u8 {
     if is_set(readings, "revert.proven") {
         return 0;
     }
@@ -77,9 +82,9 @@ fn rules(floors: &Floors) -> [(FloorRule, Option<u8>); 3] {
 }
 
 /// Whether a flag is unknown although its source was asked.
-fn is_open(readings: &[Reading], term: &str) -> bool {
+fn is_open(readings: &[impl Borrow<Reading>], term: &str) -> bool {
     let of_signal = SIGNALS.iter().zip(readings).find(|(signal, _)| signal.terms.iter().any(|one| one.id == term));
-    let unknown = of_signal.and_then(|(_, reading)| reading.as_ref().err());
+    let unknown = of_signal.and_then(|(_, reading)| reading.borrow().as_ref().err());
     let silent = |reason: &Reason| matches!(reason, Reason::NotConnected | Reason::NotApplicable);
     // There is no change without a diff, whatever keeps it back.
     unknown.is_some_and(|unknown| unknown.source == Source::Diff || !silent(&unknown.reason))
@@ -95,15 +100,15 @@ fn triggers(rule: FloorRule) -> &'static [&'static str] {
 }
 
 /// Whether a flag is known to be set.
-pub(super) fn is_set(readings: &[Reading], term: &str) -> bool {
+pub(super) fn is_set(readings: &[impl Borrow<Reading>], term: &str) -> bool {
     self::term(readings, term).is_some_and(|x| x > 0.0)
 }
 
 /// The value of a term by its name; `None` while its signal is unknown.
-fn term(readings: &[Reading], id: &str) -> Option<f64> {
+fn term(readings: &[impl Borrow<Reading>], id: &str) -> Option<f64> {
     SIGNALS.iter().zip(readings).find_map(|(signal, reading)| {
         let at = signal.terms.iter().position(|term| term.id == id)?;
-        reading.as_ref().ok()?.terms.get(at).copied()
+        reading.borrow().as_ref().ok()?.terms.get(at).copied()
     })
 }
 

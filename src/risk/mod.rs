@@ -19,7 +19,7 @@ pub mod series;
 pub mod signal;
 mod standing;
 #[cfg(test)]
-mod stories;
+pub(crate) mod stories;
 mod ways_down;
 
 pub use self::model::{Head, Model, ModelError, Offset, Weight};

@@ -7,6 +7,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use super::facts::{
@@ -20,7 +21,7 @@ pub struct OwnedFile<'a> {
     /// Its path. Untrusted.
     pub path: &'a str,
     /// The rule in force.
-    pub rule: &'a OwnerRule,
+    pub rule: &'a Arc<OwnerRule>,
     /// How its owners stand to it.
     pub standing: Standing<'a>,
 }
@@ -69,10 +70,16 @@ pub enum Verdict {
 pub fn files(facts: &Facts) -> Known<Vec<OwnedFile<'_>>> {
     let ownership = facts.ownership.as_ref().map_err(Clone::clone)?;
     let approvals = approvals(facts);
-    let owned = |path| ownership.owned.get(path).filter(|rule| !rule.owners.is_empty());
+    // Changed files mostly come in the order of their paths, as the rules do: then the next rule is the file's.
+    let mut rules = ownership.owned.iter().peekable();
+    let mut owned = |path: &str| match rules.next_if(|(next, _)| *next == path) {
+        Some((_, rule)) => Some(rule),
+        None => ownership.owned.get(path),
+    };
     let file = |path, rule| OwnedFile { path, rule, standing: standing(path, rule, ownership, &approvals, facts) };
     let paths = facts.change.files.iter().map(|file| file.path.as_str());
-    Ok(paths.filter_map(|path| Some(file(path, owned(path)?))).collect())
+    let mut rule = |path| owned(path).filter(|rule| !rule.owners.is_empty());
+    Ok(paths.filter_map(|path| Some((path, rule(path)?))).map(|(path, rule)| file(path, rule)).collect())
 }
 
 /// What the check of owners' approvals concludes.
@@ -104,21 +111,24 @@ pub fn verdict(facts: &Facts) -> Verdict {
 /// The fewest owners, more or less, whose approval settles every file that lacks one: each time the one with most of the
 /// files that are left, among equals the first by name.
 pub fn to_ask<'a>(files: &[OwnedFile<'a>]) -> Vec<&'a str> {
-    let mut open: Vec<BTreeSet<&str>> = files
-        .iter()
-        .filter_map(|file| match &file.standing {
-            Standing::Missing(missing) => Some(missing.able.iter().copied().collect()),
-            _ => None,
-        })
-        .collect();
+    // Files with the same owners are settled together.
+    let mut open: BTreeMap<&[&'a str], usize> = BTreeMap::new();
+    for file in files {
+        if let Standing::Missing(missing) = &file.standing {
+            *open.entry(&missing.able).or_default() += 1;
+        }
+    }
     let mut asked = Vec::new();
     loop {
         let mut wanted: BTreeMap<&str, usize> = BTreeMap::new();
-        open.iter().flatten().for_each(|owner| *wanted.entry(owner).or_default() += 1);
+        for (able, files) in &open {
+            let each: BTreeSet<&str> = able.iter().copied().collect();
+            each.into_iter().for_each(|owner| *wanted.entry(owner).or_default() += files);
+        }
         let Some((owner, _)) = wanted.into_iter().min_by_key(|&(owner, files)| (Reverse(files), owner)) else {
             return asked;
         };
-        open.retain(|able| !able.contains(owner));
+        open.retain(|able, _| !able.contains(&owner));
         asked.push(owner);
     }
 }

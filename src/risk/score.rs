@@ -1,7 +1,7 @@
 //! Readings and model -> score. The sum runs over whole millionths of a point, so that it is exact, the same on every
 //! machine, and never falls when a single contribution rises.
 
-use std::{cmp::Reverse, f64::consts::LN_2};
+use std::{borrow::Borrow, cmp::Reverse, f64::consts::LN_2};
 
 use super::{
     assessment::{Contribution, Exemption, Floor, Range},
@@ -33,9 +33,14 @@ pub(super) struct Scored {
 }
 
 /// Scores readings, which are in the order of `SIGNALS`. `migrations` is why the floor of migrations does not apply.
-pub(super) fn score(model: &Model, policy: &Policy, readings: &[Reading], migrations: Option<Exemption>) -> Scored {
+pub(super) fn score(
+    model: &Model,
+    policy: &Policy,
+    readings: &[impl Borrow<Reading>],
+    migrations: Option<Exemption>,
+) -> Scored {
     let exact: Vec<Bounds> =
-        model.by_signal().zip(readings).map(|(weights, reading)| bounds(weights, reading)).collect();
+        model.by_signal().zip(readings).map(|(weights, reading)| bounds(weights, reading.borrow())).collect();
     let points = whole_points(&exact.iter().map(|bounds| bounds.mean).collect::<Vec<_>>());
     let sum = model.base + points.iter().sum::<i32>();
     let before_floors = on_scale(sum);

@@ -1,6 +1,6 @@
 //! Ways down: what the author or the reviewers can do, each kept to the point by scoring the facts with it applied.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeSet, mem};
 
 use chrono::{DateTime, Utc};
 
@@ -30,7 +30,7 @@ pub(super) fn ways_down(
     score: u8,
 ) -> Vec<WayDown> {
     let migrations = floors::exemption(view, readings);
-    // One copy for all actions that leave the files alone: to copy those takes longer than to score.
+    // One copy for all actions: to make it takes longer than to score.
     let mut scratch = view.facts.clone();
     let mut ways: Vec<WayDown> = candidates(view, readings)
         .into_iter()
@@ -106,8 +106,17 @@ fn apply(action: &Action, facts: &mut Facts, view: &View<'_>) {
         total.saturating_add(now.saturating_sub(files)).saturating_sub(files.saturating_sub(now));
 }
 
-/// Takes back what [`apply`] does with facts other than files.
-fn restore(facts: &mut Facts, original: &Facts) {
+/// Takes back what [`apply`] does.
+fn restore(action: &Action, facts: &mut Facts, original: &Facts) {
+    if changes_files(action) {
+        let mut kept = mem::take(&mut facts.change.files).into_iter().peekable();
+        let original = &original.change;
+        let files = original.files.iter();
+        let same = |file: &FileChange| kept.next_if(|kept| kept.path == file.path).unwrap_or_else(|| file.clone());
+        facts.change.files = files.map(same).collect();
+        facts.change.files_total = original.files_total;
+        return;
+    }
     facts.review.clone_from(&original.review);
     facts.checks.clone_from(&original.checks);
     facts.history.clone_from(&original.history);
@@ -118,22 +127,27 @@ fn restore(facts: &mut Facts, original: &Facts) {
 
 /// The readings after `action`; those that it cannot change are not measured again. Nothing when the action would make
 /// unknown what is known: to know less is no way down. `scratch` is a copy of the view's facts and is one again afterwards.
-fn read_again(action: &Action, view: &View<'_>, scratch: &mut Facts, readings: &[Reading]) -> Option<Vec<Reading>> {
-    if changes_files(action) {
-        let mut after = view.facts.clone();
-        apply(action, &mut after, view);
-        return measured(action, &view.with_files_of(&after), readings);
-    }
+fn read_again<'a>(
+    action: &Action,
+    view: &View<'_>,
+    scratch: &mut Facts,
+    readings: &'a [Reading],
+) -> Option<Vec<Cow<'a, Reading>>> {
     apply(action, scratch, view);
-    let after = measured(action, &view.with(scratch), readings);
-    restore(scratch, view.facts);
-    after
+    let after = if changes_files(action) { view.with_files_of(scratch) } else { view.with(scratch) };
+    let readings = measured(action, &after, readings);
+    drop(after);
+    restore(action, scratch, view.facts);
+    readings
 }
 
-fn measured(action: &Action, after: &View<'_>, readings: &[Reading]) -> Option<Vec<Reading>> {
-    let again = |(signal, before): (&&Signal, &Reading)| {
-        let reading = if changes(action, signal.id) { (signal.measure)(after) } else { before.clone() };
-        (before.is_err() || reading.is_ok()).then_some(reading)
+fn measured<'a>(action: &Action, after: &View<'_>, readings: &'a [Reading]) -> Option<Vec<Cow<'a, Reading>>> {
+    let again = |(signal, before): (&&Signal, &'a Reading)| {
+        if !changes(action, signal.id) {
+            return Some(Cow::Borrowed(before));
+        }
+        let reading = (signal.measure)(after);
+        (before.is_err() || reading.is_ok()).then_some(Cow::Owned(reading))
     };
     SIGNALS.iter().zip(readings).map(again).collect()
 }
@@ -232,7 +246,7 @@ fn pass_checks(facts: &Facts) -> Option<Action> {
 /// Not for what undoes an earlier change: with a test added it would no longer be its exact inverse.
 fn add_tests(view: &View<'_>, readings: &[Reading]) -> Option<Action> {
     let undoes = matches!(view.facts.change.revert, Ok(Some(_)));
-    let possible = !undoes && is_set(readings, "test_churn.untested") && imagined_test(view).is_some();
+    let possible = !undoes && is_set(readings, "test_churn.untested") && imagined_place(view).is_some();
     possible.then_some(Action::AddTests)
 }
 
@@ -337,18 +351,21 @@ fn pass_all_checks(facts: &mut Facts) {
 fn leave_out(facts: &mut Facts, files: &[String]) {
     let files: BTreeSet<&str> = files.iter().map(String::as_str).collect();
     facts.change.files.retain(|file| !files.contains(file.path.as_str()));
-    if let Ok(ownership) = &mut facts.ownership {
-        ownership.owned.retain(|path, _| !files.contains(path.as_str()));
-    }
 }
 
-/// A new test file beside the source file that grows most, so that the change spreads no further than it has to.
+/// Where a test would go: beside the source file that grows most, so that the change spreads no further than it has to.
+fn imagined_place(view: &View<'_>) -> Option<String> {
+    let largest = sources(view).max_by_key(|file| (file.added, Reverse(&file.path)))?;
+    test_path(&largest.path).filter(|path| view.facts.change.files.iter().all(|file| file.path != *path))
+}
+
+fn sources<'a>(view: &'a View<'_>) -> impl Iterator<Item = &'a FileChange> {
+    view.files().filter(|(_, scan)| scan.kind == PathKind::Source).map(|(file, _)| file)
+}
+
 fn imagined_test(view: &View<'_>) -> Option<FileChange> {
-    let files = &view.facts.change.files;
-    let sources = || view.files().filter(|(_, scan)| scan.kind == PathKind::Source).map(|(file, _)| file);
-    let largest = sources().max_by_key(|file| (file.added, Reverse(&file.path)))?;
-    let path = test_path(&largest.path).filter(|path| files.iter().all(|file| file.path != *path))?;
-    let added = sources().fold(0u64, |sum, file| sum.saturating_add(file.added));
+    let path = imagined_place(view)?;
+    let added = sources(view).fold(0u64, |sum, file| sum.saturating_add(file.added));
     let lines = (added / 2).clamp(TEST_LINES.0, TEST_LINES.1);
     let body: String = (1..=lines).map(|line| format!("+check({line});\n")).collect();
     Some(FileChange {
@@ -416,6 +433,7 @@ mod tests {
             for action in candidates(&view, &readings) {
                 let whole = read_all(&after(&action, &facts));
                 if let Some(again) = read_again(&action, &view, &mut scratch, &readings) {
+                    let again: Vec<Reading> = again.into_iter().map(Cow::into_owned).collect();
                     prop_assert_eq!(again, whole, "{:?}", action);
                 }
                 prop_assert_eq!(&scratch, &facts);

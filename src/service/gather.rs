@@ -2,6 +2,8 @@
 
 pub(super) mod coverage;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::{App, approvals, assess::Outcome, mirrors, number, people, reverts, series};
@@ -107,6 +109,7 @@ async fn coverage(
         change,
         ignored: &policy.declared.ignore,
         policy: &policy.coverage,
+        patience: coverage::PATIENCE,
     };
     coverage::coverage(app, &wanted).await
 }
@@ -211,7 +214,8 @@ fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {
     })?;
     let owned = paths.iter().zip(rules).filter_map(|(path, rule)| {
         let rule = rule?;
-        Some(((*path).to_owned(), OwnerRule { line: rule.line, pattern: rule.pattern, owners: rule.owners }))
+        let rule = OwnerRule { line: rule.line, pattern: rule.pattern, owners: rule.owners };
+        Some(((*path).to_owned(), Arc::new(rule)))
     });
     Ok(Ownership {
         file: Some(file.path),

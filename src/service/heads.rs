@@ -1,5 +1,6 @@
 //! Heads of open pull requests that nobody told of: GitHub's list is compared with our check runs, and what has none is
-//! scored. Nobody waits for this, so people's events go first and half of the rate limit is left alone.
+//! scored. So is what would be merged into a branch whose CODEOWNERS file was pushed to: other people may have to approve
+//! it now. Nobody waits for this, so people's events go first and half of the rate limit is left alone.
 
 use std::time::Duration;
 
@@ -61,9 +62,11 @@ async fn installation(app: &App, id: i64, before: i64) -> Result<(), End> {
     let installation = app.github.installation(id.unsigned_abs());
     let mut pages = PAGES;
     for mut due in app.store.repositories_to_sweep(id, before, PAGES).await? {
+        let began = app.clock.now_ms();
         while let Some(page) = page(app, &installation, &due, &mut pages).await? {
+            let changed = app.store.owners_changed(due.repository_id).await?;
             for pull in &page.pulls {
-                if !is_known(app, due.repository_id, pull).await? {
+                if !is_known(app, due.repository_id, pull, changed.contains(&pull.base_ref)).await? {
                     turn(app, &installation).await?;
                     want(app, &due, &page.repository, pull).await?;
                 }
@@ -72,6 +75,7 @@ async fn installation(app: &App, id: i64, before: i64) -> Result<(), End> {
             app.store.repository_swept(due.repository_id, page.next.as_deref(), app.clock.now_ms()).await?;
             due.cursor = page.next;
             if due.cursor.is_none() {
+                app.store.owners_followed(due.repository_id, began).await?;
                 break;
             }
         }
@@ -121,10 +125,10 @@ async fn page(
     }
 }
 
-/// Whether a head has its check run, or a job that sees to it.
-async fn is_known(app: &App, repository_id: i64, pull: &OpenPull) -> Result<bool, End> {
+/// Whether a head has its check run, by the owners that its base branch names now, or a job that sees to it.
+async fn is_known(app: &App, repository_id: i64, pull: &OpenPull, owners_changed: bool) -> Result<bool, End> {
     let run = app.store.check_run(repository_id, &pull.head_sha, NAME).await?;
-    if run.is_some_and(|run| run.state == CheckRunState::Completed) {
+    if !owners_changed && run.is_some_and(|run| run.state == CheckRunState::Completed) {
         return Ok(true);
     }
     let key = super::assess::pull_request_key(repository_id, number(pull.number));
@@ -170,7 +174,7 @@ async fn want(app: &App, due: &DueRepository, name: &RepoName, pull: &OpenPull) 
         undoes: None,
     };
     let now = app.clock.now_ms();
-    tracing::info!(repository = %name, pr.number = pull.number, head = %pull.head_sha, "a head was missed; it is scored");
+    tracing::info!(repository = %name, pr.number = pull.number, head = %pull.head_sha, "a head is looked at again, or was missed");
     app.store.request_job(&route::request(&job, now), now).await?;
     app.jobs.notify_waiters();
     Ok(())

@@ -321,6 +321,9 @@ WHERE job_key = COALESCE(( \
   WHERE kind = 'merge_group' AND state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
   ORDER BY queued_at, job_key LIMIT 1), ( \
   SELECT job_key FROM jobs \
+  WHERE kind = 'commands' AND state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
+  ORDER BY queued_at, job_key LIMIT 1), ( \
+  SELECT job_key FROM jobs \
   WHERE state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
   ORDER BY queued_at, job_key LIMIT 1)) \
 RETURNING job_key, kind, payload, wanted, attempts, delivery_id, received_at";

@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, path::Path, process::Command};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use mergecast::{
     git::{Lines, Range, Repository, Wanted, mine},
     history::{Author, History},
@@ -77,16 +77,16 @@ fn a_change_reads_the_same_however_it_is_scored() {
     repository(directory.path());
     let clone = Repository::open(directory.path()).unwrap();
     // By backtest: replayed from the beginning.
-    let wanted = Wanted { tip: "main".to_owned(), after: None, lines: Lines::Counted };
+    let wanted = |tip: &str, lines| Wanted { tip: tip.to_owned(), after: None, lines, now: DateTime::<Utc>::MAX_UTC };
     let mut history = History::default();
-    let changes: Vec<_> = clone.landed(&wanted).unwrap().map(Result::unwrap).collect();
+    let changes: Vec<_> = clone.landed(&wanted("main", Lines::Counted)).unwrap().map(Result::unwrap).collect();
     let (last, before) = changes.split_last().unwrap();
     before.iter().for_each(|landed| drop(history.step(landed, Model::baseline())));
     let backtest = readings(&history, &last.change(), last.author, last.at);
     // By `score`: the range of the last commit, on the history that was mined up to its base.
     let mined = |repository: &Repository, lines: Lines| {
         let mut go_on = |_, _| ControlFlow::Continue(());
-        mine(repository, "main~1", lines, Model::baseline(), None, &mut go_on).unwrap().history
+        mine(repository, &wanted("main~1", lines), Model::baseline(), None, &mut go_on).unwrap().history
     };
     let range = Range { base: Some("main~1".to_owned()), head: Some("main".to_owned()) };
     let local = clone.change(&range).unwrap().change;

@@ -9,6 +9,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use chrono::{DateTime, Utc};
+
 use super::{FILES_MAX, Lines, Wanted};
 use crate::{
     git::{Error, Repository, tests::Fixture},
@@ -16,7 +18,7 @@ use crate::{
 };
 
 fn read(path: &Path, tip: &str, after: Option<&str>, lines: Lines) -> Result<Vec<Landed>, Error> {
-    let wanted = Wanted { tip: tip.to_owned(), after: after.map(str::to_owned), lines };
+    let wanted = Wanted { tip: tip.to_owned(), after: after.map(str::to_owned), lines, now: DateTime::<Utc>::MAX_UTC };
     let log = Repository::open(path)?.landed(&wanted)?;
     let total = log.total();
     let landed = log.collect::<Result<Vec<Landed>, Error>>()?;
@@ -191,6 +193,24 @@ fn the_order_is_that_of_the_branch_whatever_clocks_say() {
 }
 
 #[test]
+fn a_clock_that_ran_ahead_is_held_to_a_day_after_now() {
+    let fixture = Fixture::new();
+    let commit = |at: i64| format!("commit refs/heads/main\ncommitter A <a@b> {at} +0000\ndata 2\nat\n\n");
+    let (now, day) = (1_700_000_000, 86_400);
+    let times = [now - day, now + day, now + day + 1, now + 900 * day, now];
+    fed(fixture.path(), &["fast-import", "--quiet"], times.map(commit).concat().as_bytes());
+    let wanted = Wanted {
+        tip: "main".to_owned(),
+        after: None,
+        lines: Lines::Counted,
+        now: DateTime::from_timestamp_secs(now).unwrap(),
+    };
+    let landed = Repository::open(fixture.path()).unwrap().landed(&wanted).unwrap();
+    let read: Vec<i64> = landed.map(|landed| landed.unwrap().at - now).collect();
+    assert_eq!(read, [-day, day, day, day, 0]);
+}
+
+#[test]
 fn text_that_is_no_utf_8_is_read_as_well_as_it_can_be() {
     let fixture = Fixture::new();
     let message = b"Caf\xe9 \x01 \xff\n\nbody";
@@ -338,7 +358,8 @@ fn a_long_history_is_whole_and_in_order() {
     }
     assert_eq!(told.trim_end(), listed);
     // Whoever stops early leaves nothing running that would keep the directory busy.
-    let wanted = Wanted { tip: "main".to_owned(), after: None, lines: Lines::Counted };
+    let now = DateTime::<Utc>::MAX_UTC;
+    let wanted = Wanted { tip: "main".to_owned(), after: None, lines: Lines::Counted, now };
     let first: Vec<Landed> =
         Repository::open(fixture.path()).unwrap().landed(&wanted).unwrap().take(3).map(Result::unwrap).collect();
     assert_eq!(first, landed[..3]);

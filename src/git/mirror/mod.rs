@@ -19,7 +19,7 @@ pub use failure::MirrorError;
 pub use progress::{Phase, Progress};
 pub use remote::{BranchName, Remote};
 
-use super::{Error, Repository, process::Git};
+use super::{Error, Repository, mailmap, process::Git};
 
 /// The oldest git that takes its settings from the environment, which keeps tokens out of files and process lists.
 pub const GIT_LEAST: (u32, u32) = (2, 31);
@@ -122,8 +122,8 @@ impl Mirror {
     /// # Errors
     /// The remote does not give it; the mirror is as it was.
     pub fn fetch_mailmap(&self, remote: &Remote, watch: &Watch<'_>) -> Result<(), MirrorError> {
-        let Some(id) = self.mailmap_named() else { return Ok(()) };
-        if self.holds(&id) {
+        let Some(id) = mailmap::named(&self.git()) else { return Ok(()) };
+        if mailmap::holds(&self.git(), &id) {
             return Ok(());
         }
         // As git itself fetches what a partial clone lacks: nothing is told of what is here, since it leads to it.
@@ -145,7 +145,7 @@ impl Mirror {
 
     /// Object id of the `.mailmap` of the default branch, if it is here: git then names authors by it.
     pub fn mailmap(&self) -> Option<String> {
-        self.mailmap_named().filter(|id| self.holds(id))
+        mailmap::named(&self.git()).filter(|id| mailmap::holds(&self.git(), id))
     }
 
     /// The name that the mirror's `.mailmap` gives an author; `None` if git cannot be asked.
@@ -155,19 +155,6 @@ impl Mirror {
         let answer = self.git().run(&["check-mailmap", "--", &contact]).ok()?;
         let answer = String::from_utf8_lossy(&answer);
         answer.rsplit_once('<').map(|(name, _)| name.trim().to_owned()).filter(|name| !name.is_empty())
-    }
-
-    /// What the default branch has as `.mailmap`, whether it is here or not.
-    fn mailmap_named(&self) -> Option<String> {
-        let listed = self.git().run(&["ls-tree", "HEAD", "--", ".mailmap"]).ok()?;
-        let listed = String::from_utf8_lossy(&listed);
-        // A symbolic link would be read as what it says, not as what it leads to.
-        let id = listed.strip_prefix("100644 blob ").or_else(|| listed.strip_prefix("100755 blob "))?;
-        id.split_once('\t').map(|(id, _)| id.to_owned())
-    }
-
-    fn holds(&self, id: &str) -> bool {
-        self.git().run(&["cat-file", "-e", id]).is_ok()
     }
 
     /// Tip of a mirrored branch; `None` if it is not mirrored.

@@ -246,9 +246,9 @@ fn sensitive(all: &[&Evidence], items: usize) -> Vec<Sentence> {
 
 fn owner_missing(all: &[&Evidence], items: usize) -> Sentence {
     let file = |evidence: &Evidence| match evidence {
-        Evidence::OwnerMissing { path, owners, line } => {
-            let owners = list(owners.iter(), items.min(2), "owners");
-            say![name(path), " ("].with(owners).then(", CODEOWNERS line ").then(count(*line)).then(")")
+        Evidence::OwnerMissing { path, rule } => {
+            let owners = list(rule.owners.iter(), items.min(2), "owners");
+            say![name(path), " ("].with(owners).then(", CODEOWNERS line ").then(count(rule.line)).then(")")
         }
         _ => Sentence::default(),
     };
@@ -263,8 +263,8 @@ fn owner_missing(all: &[&Evidence], items: usize) -> Sentence {
 
 fn owner_unknown(all: &[&Evidence], items: usize) -> Sentence {
     let file = |evidence: &Evidence| match evidence {
-        Evidence::OwnerUnknown { path, owners } => {
-            say![name(path), " ("].with(list(owners.iter(), items.min(2), "owners")).then(")")
+        Evidence::OwnerUnknown { path, rule } => {
+            say![name(path), " ("].with(list(rule.owners.iter(), items.min(2), "owners")).then(")")
         }
         _ => Sentence::default(),
     };

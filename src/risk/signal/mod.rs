@@ -1,11 +1,13 @@
 //! Signals: each measures one thing about a change. `SIGNALS` is the one table; score, report, documentation and
 //! model weights are read off it. A signal never fetches, never fails and never guesses: what it cannot read is unknown.
 
+use std::sync::Arc;
+
 use super::{
     diff::View,
     facts::{
-        CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, Known, OtherCoverage, Reason,
-        Series, SeriesPart, Source, Unknown,
+        CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, FlagCoverage, Known, OtherCoverage,
+        OwnCount, OwnerRule, PullCoverage, Reason, Series, SeriesPart, Source, Unknown,
     },
 };
 
@@ -268,17 +270,15 @@ pub enum Evidence {
     OwnerMissing {
         /// Its path.
         path: String,
-        /// Owners by the rule in force.
-        owners: Vec<String>,
-        /// 1-based line of the rule.
-        line: u64,
+        /// The rule in force.
+        rule: Arc<OwnerRule>,
     },
     /// A changed file of which it is not known whether one of its owners has approved.
     OwnerUnknown {
         /// Its path.
         path: String,
-        /// Owners by the rule in force.
-        owners: Vec<String>,
+        /// The rule in force.
+        rule: Arc<OwnerRule>,
     },
     /// Checks that failed, by name.
     ChecksFailed(Vec<String>),
@@ -444,6 +444,14 @@ pub enum CoverageNote {
     Carried(CarriedCoverage),
     /// What the source concluded by its own rules.
     Gate(String),
+    /// Coverage of everything, by the parts of the report.
+    Flags(Vec<FlagCoverage>),
+    /// What Codecov itself counts for the pull request.
+    OwnCount(OwnCount),
+    /// The reports of a merge group's pull requests.
+    PullRequests(Vec<PullCoverage>),
+    /// Changed files of which nothing is counted, for want of their changed lines.
+    Unread(u64),
 }
 
 /// A thing that changes may share.

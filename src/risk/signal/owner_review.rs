@@ -1,9 +1,11 @@
 //! Owner review: whether the owners of the changed files, by CODEOWNERS, have approved what the files hold now.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use super::{Evidence, Measure, Reading, Signal, Term, Unit};
 use crate::risk::{
     diff::View,
-    facts::{Facts, OwnerRule},
+    facts::{Facts, Failures, FileChange},
     owners::{self, Standing},
 };
 
@@ -14,14 +16,14 @@ pub(super) static SIGNAL: Signal = Signal {
     why: "Owners know what else depends on their files.",
     terms: &[Term {
         id: "owner_review.missing_share",
-        transform: "share of the owned changed files without an owner's approval of what they hold now, the one with most rollbacks counting three times; 0 when none is owned",
+        transform: "share of the owned changed files without an owner's approval of what they hold now, one whose changes were rolled back once counting twice, more often three times; 0 when none is owned",
     }],
     measure,
 };
 
-/// How much the touched file with most rollbacks counts against one without: where changes failed before, an owner's look
-/// is worth more.
-const HOT: u64 = 3;
+/// How much a file counts at most against one whose changes were never rolled back: where changes failed before, an owner's
+/// look is worth more. Two rollbacks say enough.
+const HEAT_MAX: u64 = 3;
 
 fn measure(view: &View<'_>) -> Reading {
     let files = owners::files(view.facts)?;
@@ -29,20 +31,20 @@ fn measure(view: &View<'_>) -> Reading {
         // Files that were not given may have owners.
         return view.incomplete().map_or_else(|| Measure::single(0.0, 0.0, Vec::new()), Err);
     }
+    let heat_of = heat(view.facts);
     let (mut missing, mut undecided) = (Vec::new(), Vec::new());
     let (mut unknown, mut heat, mut open) = (None, 0, 0);
     for file in &files {
-        let weight = if is_hot(file.path, view.facts) { HOT } else { 1 };
+        let weight = heat_of.get(file.path).copied().unwrap_or(1);
         heat += weight;
         match &file.standing {
             Standing::Approved(_) => {}
             Standing::Missing(_) => {
                 open += weight;
-                missing.push(lacking(file.path, file.rule));
+                missing.push(Evidence::OwnerMissing { path: file.path.to_owned(), rule: Arc::clone(file.rule) });
             }
             Standing::Unknown(reason) => {
-                let (path, owners) = (file.path.to_owned(), file.rule.owners.clone());
-                undecided.push(Evidence::OwnerUnknown { path, owners });
+                undecided.push(Evidence::OwnerUnknown { path: file.path.to_owned(), rule: Arc::clone(file.rule) });
                 unknown = unknown.or_else(|| Some(reason.clone()));
             }
         }
@@ -56,21 +58,27 @@ fn measure(view: &View<'_>) -> Reading {
     Measure::single(count as f64, open as f64 / heat as f64, missing)
 }
 
-fn lacking(path: &str, rule: &OwnerRule) -> Evidence {
-    Evidence::OwnerMissing { path: path.to_owned(), owners: rule.owners.clone(), line: rule.line }
-}
-
-/// Whether it is the touched file with most rollbacks.
-fn is_hot(path: &str, facts: &Facts) -> bool {
-    let worst = facts.history.as_ref().ok().and_then(|history| history.worst_file.as_ref());
-    worst.is_some_and(|worst| worst.rolled_back > 0 && worst.name == path)
+/// How much each changed file counts whose changes were rolled back, by its path; a renamed file is known by the name that
+/// it had.
+fn heat(facts: &Facts) -> BTreeMap<&str, u64> {
+    let Ok(history) = &facts.history else { return BTreeMap::new() };
+    if history.failed_files.is_empty() {
+        // Facts from before each file's rollbacks were kept.
+        let worst = history.worst_file.iter().filter(|worst| worst.rolled_back > 0);
+        return worst.map(|worst| (worst.name.as_str(), HEAT_MAX)).collect();
+    }
+    let weight = |failed: &Failures| failed.rolled_back.saturating_add(1).min(HEAT_MAX);
+    let by_name: BTreeMap<&str, u64> =
+        history.failed_files.iter().map(|failed| (failed.name.as_str(), weight(failed))).collect();
+    let named = |file: &FileChange| by_name.get(file.previous_path.as_deref().unwrap_or(&file.path)).copied();
+    facts.change.files.iter().filter_map(|file| Some((file.path.as_str(), named(file)?))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::risk::{
-        facts::{AuthorKind, Failures, History, Known, Opinion, Reason, ReviewVerdict, Source, Unknown},
+        facts::{AuthorKind, History, Known, Opinion, Reason, ReviewVerdict, Source, Unknown},
         stories::{file, opinion, owned, pull_request},
     };
 
@@ -120,9 +128,9 @@ mod tests {
         let rules: &[(&str, &[&str])] = &[("a.rs", &["@linus"]), ("b.rs", &["g@x.org"]), ("c.rs", &["@grace"])];
         let measure = (SIGNAL.measure)(&View::of(&facts(rules, vec![approval("grace", Ok(&[]))]))).unwrap();
         assert_eq!((measure.value, measure.terms), (1.0, vec![1.0 / 3.0]));
-        let owners = |owner: &str| vec![owner.to_owned()];
-        let missing = Evidence::OwnerMissing { path: "a.rs".into(), owners: owners("@linus"), line: 1 };
-        let undecided = Evidence::OwnerUnknown { path: "b.rs".into(), owners: owners("g@x.org") };
+        let ownership = owned(rules).unwrap();
+        let missing = Evidence::OwnerMissing { path: "a.rs".into(), rule: Arc::clone(&ownership.owned["a.rs"]) };
+        let undecided = Evidence::OwnerUnknown { path: "b.rs".into(), rule: Arc::clone(&ownership.owned["b.rs"]) };
         assert_eq!(measure.evidence, [missing, undecided]);
     }
 
@@ -155,17 +163,32 @@ mod tests {
     }
 
     #[test]
-    fn the_file_with_most_rollbacks_counts_three_times() {
-        let check = |name: &str, rolled_back: u64, expected: f64| {
-            let rules: &[(&str, &[&str])] = &[("a.rs", &["@linus"]), ("b.rs", &["@grace"])];
+    fn files_count_by_their_rollbacks() {
+        let rules: &[(&str, &[&str])] = &[("a.rs", &["@linus"]), ("b.rs", &["@grace"])];
+        let failed = |name: &str, rolled_back| Failures { name: name.to_owned(), changes: 9, rolled_back };
+        let check = |files: &[(&str, u64)], expected: f64| {
             let mut facts = facts(rules, vec![approval("grace", Ok(&[]))]);
-            let worst_file = Some(Failures { name: name.to_owned(), changes: 9, rolled_back });
-            facts.history = Ok(History { worst_file, ..History::default() });
+            facts.change.files[0].previous_path = Some("old.rs".to_owned());
+            let failed_files: Vec<_> = files.iter().map(|&(name, rollbacks)| failed(name, rollbacks)).collect();
+            let worst_file = failed_files.first().cloned();
+            facts.history = Ok(History { worst_file, failed_files, ..History::default() });
+            assert_eq!(share_of(&facts), Some(expected), "{files:?}");
+        };
+        check(&[], 0.5);
+        check(&[("old.rs", 1)], 2.0 / 3.0);
+        check(&[("old.rs", 2)], 0.75);
+        check(&[("old.rs", 9)], 0.75);
+        check(&[("b.rs", 2), ("old.rs", 1)], 0.4);
+        check(&[("c.rs", 2), ("a.rs", 2)], 0.5);
+        // Facts from before: the file with most rollbacks alone is known, and counts three times.
+        let old = |name: &str, rolled_back: u64, expected: f64| {
+            let mut facts = facts(rules, vec![approval("grace", Ok(&[]))]);
+            facts.history = Ok(History { worst_file: Some(failed(name, rolled_back)), ..History::default() });
             assert_eq!(share_of(&facts), Some(expected), "{name}");
         };
-        check("a.rs", 2, 0.75);
-        check("b.rs", 2, 0.25);
-        check("a.rs", 0, 0.5);
-        check("c.rs", 2, 0.5);
+        old("a.rs", 1, 0.75);
+        old("b.rs", 2, 0.25);
+        old("a.rs", 0, 0.5);
+        old("c.rs", 2, 0.5);
     }
 }

@@ -2,10 +2,12 @@
 
 use std::{fs, ops::ControlFlow, path::Path};
 
+use chrono::{DateTime, Utc};
+
 use super::histories::Loaded;
 use crate::{
     git::{
-        Lines, mine,
+        Lines, Wanted, mine,
         mirror::{BranchName, Mirror, MirrorError},
     },
     risk::Model,
@@ -18,12 +20,13 @@ pub(super) fn files(directory: &Path, commit: &str) -> Option<Vec<String>> {
 }
 
 /// Reads the history of a branch up to its tip, going on from what `file` holds of it, and keeps it there. `name` is what
-/// the repository calls itself, without its owner. `told` hears of the share that is done, 0-100.
+/// the repository calls itself, without its owner. `now` is the instant at which that happens. `told` hears of the share that is done, 0-100.
 pub(super) fn history(
     mirror: &Mirror,
     branch: &BranchName,
     file: &Path,
     name: &str,
+    now: DateTime<Utc>,
     told: &dyn Fn(u8),
     stopped: &dyn Fn() -> bool,
 ) -> Result<Loaded, MirrorError> {
@@ -33,8 +36,8 @@ pub(super) fn history(
         if stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     // Contents are not there to be counted.
-    let mined =
-        mine(&mirror.repository()?.called(name), &tip, Lines::Skipped, Model::baseline(), Some(file), &mut progress)?;
+    let wanted = Wanted { tip: tip.clone(), after: None, lines: Lines::Skipped, now };
+    let mined = mine(&mirror.repository()?.called(name), &wanted, Model::baseline(), Some(file), &mut progress)?;
     if let Some(error) = mined.unkept {
         tracing::warn!(%error, "a history could not be kept; after the next start it is read again");
     }
