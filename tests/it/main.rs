@@ -15,6 +15,7 @@ mod contracts;
 mod coverage;
 mod coverage_fields;
 mod coverage_groups;
+mod datadog;
 mod doctor;
 mod documents;
 mod doors;
