@@ -15,10 +15,11 @@ use tokio::{
 use crate::{
     clock::Clock,
     config::{Config, ConfigError, GitHubApp},
+    datadog::{self, Keys, Site},
     github::{AppCredentials, GitHub, Options, Urls},
     service::{
-        CoverageSettings, Links, MirrorSettings, Operations, RemoteSettings, SecretSource, Secrets, Service, Settings,
-        Timing,
+        CoverageSettings, DatadogSettings, Links, MirrorSettings, Operations, RemoteSettings, SecretSource, Secrets,
+        Service, Settings, Timing,
     },
     store::{Store, StoreOptions},
 };
@@ -54,7 +55,7 @@ pub(super) async fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
 
 async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
     let app_id = config.github_app()?.app_id;
-    let Secrets { credentials, webhook } = secrets(config.github_app()?);
+    let Secrets { credentials, webhook, .. } = secrets(config.github_app()?, None);
     let clock = Clock::system();
     let urls = Urls { api: config.github.api_url.clone(), graphql: config.github.graphql_url.clone() };
     let github = GitHub::new(credentials, urls, clock.clone(), Options::default())
@@ -74,17 +75,35 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
             retention: config.retention,
             secrets: Some(SecretSource {
                 files: config.secret_files.clone(),
-                read: Arc::new(move || Ok(secrets(reread()?.github_app()?))),
+                read: Arc::new(move || {
+                    let config = reread()?;
+                    Ok(secrets(config.github_app()?, datadog_keys(&config)))
+                }),
             }),
             mirrors: mirrors(config),
             coverage: coverage(config),
+            datadog: datadog(config),
         },
     })
 }
 
-fn secrets(app: GitHubApp) -> Secrets {
+fn secrets(app: GitHubApp, datadog: Option<Keys>) -> Secrets {
     let credentials = AppCredentials { app_id: app.app_id, client_id: app.client_id, private_key_pem: app.private_key };
-    Secrets { credentials, webhook: app.webhook_secrets }
+    Secrets { credentials, webhook: app.webhook_secrets, datadog }
+}
+
+/// How Datadog is connected; `None` without both keys, which one alone deserves a warning for.
+fn datadog(config: &Config) -> Option<DatadogSettings> {
+    let keys = datadog_keys(config);
+    if keys.is_none() && (config.datadog.api_key.is_some() || config.datadog.app_key.is_some()) {
+        tracing::warn!("Datadog is not connected: of DD_API_KEY and DD_APP_KEY only one is set");
+    }
+    let (url, site) = (config.datadog.api_url.clone(), Site::new(&config.datadog.site));
+    keys.map(|keys| DatadogSettings { url, site, keys, options: datadog::Options::default() })
+}
+
+fn datadog_keys(config: &Config) -> Option<Keys> {
+    Some(Keys { api: config.datadog.api_key.clone()?, app: config.datadog.app_key.clone()? })
 }
 
 /// Where coverage comes from. Workflow tokens are taken that were made for this very server, by its public address: one that

@@ -27,6 +27,7 @@ mod rotation;
 mod route;
 mod series;
 mod server;
+mod sources;
 mod stored;
 mod sweep;
 mod trace;
@@ -52,6 +53,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Clock,
+    datadog::Datadog,
     github::{CheckRunLook, GitHub},
     report,
     risk::Model,
@@ -64,6 +66,7 @@ pub use mirrors::MirrorSettings;
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
 pub use rotation::{SecretSource, Secrets};
+pub use sources::{DatadogKeys, DatadogSettings};
 pub use stored::{FactsForgotten, Stored};
 
 /// How long the end waits for what is under way; Kubernetes kills after 30 s.
@@ -106,6 +109,8 @@ pub struct Operations {
     pub mirrors: Option<MirrorSettings>,
     /// Where coverage comes from.
     pub coverage: CoverageSettings,
+    /// Datadog, where it is connected.
+    pub datadog: Option<DatadogSettings>,
 }
 
 /// Where links in reports lead; without an address there is no link.
@@ -191,6 +196,8 @@ pub(crate) struct App {
     coverage: coverage::Desk,
     /// Other systems that know of coverage.
     remotes: gather::coverage::Remotes,
+    /// Datadog, where it is connected.
+    datadog: Option<Datadog>,
     /// Mirrors of repositories, if any are kept.
     mirrors: Option<mirrors::Mirrors>,
     /// What GitHub said of those who could be asked.
@@ -263,6 +270,10 @@ impl Service {
         }
         let coverage = coverage::Desk::new(&operations.coverage, &clock)?;
         let remotes = gather::coverage::Remotes::new(&operations.coverage)?;
+        let datadog = operations
+            .datadog
+            .map(|one| Datadog::new(&one.url, one.site, one.keys, clock.clone(), one.options))
+            .transpose()?;
         let app = Arc::new(App {
             store,
             github,
@@ -282,6 +293,7 @@ impl Service {
             bodies: body::Allowance::default(),
             coverage,
             remotes,
+            datadog,
             mirrors: operations.mirrors.map(mirrors::Mirrors::new),
             people: people::People::default(),
             turns: turns::Turns::default(),

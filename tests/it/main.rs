@@ -53,6 +53,7 @@ mod schema;
 mod seen;
 mod setup;
 mod shutdown;
+mod sources;
 mod supply;
 mod support;
 mod tidy;
