@@ -29,5 +29,5 @@ pub use error::Error;
 pub use incidents::{Incident, IncidentState, Severity};
 pub use site::Site;
 pub use slos::BurnPoint;
-pub use sources::{Access, DatadogSource, KeyCheck, SourceCheck};
+pub use sources::{Access, Checklist, DatadogSource, KeyCheck, SourceCheck};
 pub use test_runs::{FlakyRate, FlakySuite, FlakyTest};

@@ -1,12 +1,11 @@
 //! What of Datadog can be read: whether the keys are good, and each source tried once with the least call.
 
-use std::future::Future;
-
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::{
+    cache::{Age, Cached},
     client::{Call, Datadog},
     coverage::coverage_call,
     deployments::deployments_call,
@@ -98,11 +97,11 @@ impl DatadogSource {
             Self::Slos => "no burn rate and no error budget enter the score",
             Self::Catalogue => "only services that the policy file maps to paths are known",
             Self::Incidents => "an open incident lifts no score",
-            Self::Events => "deployments are known from DORA Metrics only",
-            Self::Dora => "deployments are known from events only, and change-fail rates rest on those",
+            Self::Events => "deployments that only the event stream tells of are not known",
+            Self::Dora => "deployments that only DORA Metrics tells of are not known",
             Self::CiVisibility => "flaky tests do not count",
-            Self::Metrics => "the burn of 30 days is read one day at a time",
-            Self::CodeCoverage => "coverage comes from uploads, Codecov and SonarQube only",
+            Self::Metrics => "no burn rate over time is shown",
+            Self::CodeCoverage => "coverage that only Datadog has is not known",
         }
     }
 
@@ -131,6 +130,15 @@ pub enum Access {
     NotOnThisSite,
     /// It could not be tried, or did not answer.
     Unknown(Error),
+}
+
+/// Whether the keys are good, and what they may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checklist {
+    /// The keys.
+    pub keys: KeyCheck,
+    /// Each source, in the order of [`DatadogSource::ALL`].
+    pub sources: Vec<SourceCheck>,
 }
 
 /// What became of trying one source.
@@ -163,6 +171,15 @@ impl Datadog {
             Err(error) => Err(error.clone()),
         };
         KeyCheck { api, app }
+    }
+
+    /// Whether the keys are good, and each source tried once.
+    pub async fn checklist(&self, age: Age) -> Cached<Checklist> {
+        let ask = |datadog: Self| async move {
+            let (keys, sources) = tokio::join!(datadog.check_keys(), datadog.check_sources());
+            Ok(Checklist { keys, sources })
+        };
+        self.cached("checklist".to_owned(), age, ask).await.expect("a checklist tells of failures and is none")
     }
 
     /// Each source, tried once.

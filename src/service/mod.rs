@@ -27,6 +27,7 @@ mod rotation;
 mod route;
 mod series;
 mod server;
+mod sources;
 mod stored;
 mod sweep;
 mod trace;
@@ -67,6 +68,7 @@ pub use mirrors::MirrorSettings;
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
 pub use rotation::{SecretSource, Secrets};
+pub use sources::DatadogKeys;
 pub use stored::{FactsForgotten, Stored};
 
 /// How long the end waits for what is under way; Kubernetes kills after 30 s.

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-current="$(cat package-lock.json ./*requirements.txt ./*.json ./*.mjs fetch.sh | sha256sum | cut -d' ' -f1)"
+current="$(cat package-lock.json wanted.json ./*requirements.txt ./*.mjs fetch.sh | sha256sum | cut -d' ' -f1)"
 if [ -f out/stamp ] && [ "$(cat out/stamp)" = "$current" ]; then
     echo "contracts: current"
     exit 0

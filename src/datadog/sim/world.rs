@@ -38,7 +38,7 @@ pub struct World {
     pub(super) runs: Vec<RunRecord>,
     /// Total and patch coverage, percent, by repository and number.
     pub(super) coverage: BTreeMap<(String, u64), (f64, f64)>,
-    /// Bytes of the answers to calls of the account, so that ids differ.
+    /// The last number that was given out.
     pub(super) ids: u64,
 }
 
