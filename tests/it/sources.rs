@@ -1,7 +1,7 @@
 //! `/api/v1/sources`: what of Datadog can be read, through the running service.
 
 use mergecast::datadog::{
-    DatadogSource, Options, Site,
+    Datadog, DatadogSource, Options, Site,
     sim::{Fault, FaultKind, SimDatadog, Times},
 };
 use serde_json::Value;

@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use mergecast::{
     codecov::sim::{SimCodecov, TOKEN as CODECOV},
-    github::sim::{Edits, Fault, FaultKind, FaultOn, PullSpec, SimRepository, Times, oidc::SimIssuer},
+    github::sim::{Edits, Fault, FaultKind, FaultOn, Permission, PullSpec, SimRepository, Times, oidc::SimIssuer},
     report::check_run::NAME,
     service::{CoverageSettings, MirrorSettings, RemoteSettings},
     sonar::sim::{SimSonar, TOKEN as SONAR},
@@ -120,6 +120,8 @@ impl Around {
 
 /// Every command, by those who may and by those who may not, while GitHub fails now and then; an override in force.
 async fn commands(ctx: &Ctx, shop: &SimRepository) -> String {
+    // Others have given as many commands as they may in a while.
+    shop.member("omar", Permission::Write);
     let pull = shop.open(PullSpec::new("Count", "ada", Edits::new().write("src/cart.rs", "let cart = 2;\n")));
     ctx.settle().await;
     let reply = || FaultOn::new("POST", "/repos/*/*/issues/*/comments");
@@ -140,7 +142,7 @@ async fn commands(ctx: &Ctx, shop: &SimRepository) -> String {
         let kinds = [FaultKind::Status(502), FaultKind::AnswerLostAfterWrite, FaultKind::Status(422)];
         ctx.sim.fault(Fault { on: reply(), kind: kinds[n % 3].clone(), times: Times::Next(u32::from(n < 6)) });
         ctx.sim.expire_tokens();
-        pull.comment(["nora", "eve"][usize::from(n == 1)], text);
+        pull.comment(["omar", "eve"][usize::from(n == 1)], text);
         ctx.rest().await;
         ctx.step().await;
         ctx.sim.heal();
