@@ -3,6 +3,8 @@
 //! What a repository says goes into path segments and query values only, percent-encoded; no setting of a repository names a
 //! host, and redirects are not followed.
 
+pub mod sim;
+
 use std::time::Duration;
 
 use reqwest::{

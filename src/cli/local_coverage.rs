@@ -49,6 +49,7 @@ pub(super) fn of(
         files: measured.files,
         absent: measured.absent,
         ambiguous: fitted.ambiguous,
+        unread: measured.unread + change.files_total.saturating_sub(change.files.len() as u64),
         total: Some(CoverageTotal { lines: totals.lines, covered: totals.covered, base: None }),
         ..Coverage::default()
     };

@@ -5,6 +5,9 @@
 
 pub mod sim;
 
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -12,13 +15,15 @@ use url::Url;
 use crate::{
     coverage::{Line, Report, Totals},
     remote::{Remote, RemoteError},
-    risk::facts::CarriedCoverage,
+    risk::facts::{CarriedCoverage, FlagCoverage, OwnCount},
 };
 
 /// Pages of uploads that are read; a page has up to 100.
 const PAGES_MAX: u32 = 5;
 /// Up to so many files are asked for one by one, more as one report.
 const ONE_BY_ONE: usize = 10;
+/// Flags whose coverage is asked for, a request each.
+const FLAGS_MAX: usize = 10;
 
 /// Codecov, as one token sees it.
 #[derive(Clone, Debug)]
@@ -35,18 +40,43 @@ pub struct CommitCoverage {
     pub uploads: u64,
     /// Parts that were carried forward and are not in `report`.
     pub carried: Vec<CarriedCoverage>,
+    /// All lines of the commit by flag, in the order of their names; those that were carried forward among them, as such.
+    pub flags: Vec<FlagCoverage>,
+    /// What Codecov itself counts for the pull request, if it stands on this commit there too.
+    pub own_count: Option<OwnCount>,
 }
 
 #[derive(Deserialize)]
 struct Commit {
     state: Option<String>,
-    totals: Option<CommitTotals>,
+    totals: Option<Counted>,
+}
+
+/// Codecov's sums. Lines whose branches ran in part are no hits in them.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+struct Counted {
+    lines: u64,
+    hits: u64,
 }
 
 #[derive(Deserialize)]
-struct CommitTotals {
-    lines: u64,
+struct Pull {
+    base_totals: Option<Counted>,
+    head_totals: Option<Counted>,
+    #[serde(default)]
+    patch: Option<Patch>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct Patch {
     hits: u64,
+    misses: u64,
+    partials: u64,
+}
+
+#[derive(Deserialize)]
+struct FlagReport {
+    totals: Counted,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +130,8 @@ impl Codecov {
         Remote::new(url, token).map(Self)
     }
 
-    /// What it says of a commit and of these files; `None` while it has no complete report of that very commit.
+    /// What it says of a commit, of these files and of the pull request that stands on it; `None` while it has no complete
+    /// report of that very commit.
     ///
     /// # Errors
     /// Why it cannot be read.
@@ -109,6 +140,7 @@ impl Codecov {
         repo: (&str, &str),
         sha: &str,
         files: &[&str],
+        pull_request: Option<u64>,
     ) -> Result<Option<CommitCoverage>, RemoteError> {
         let Some(commit) = self.complete(repo, sha).await? else { return Ok(None) };
         let uploads = self.uploads(repo, sha).await?;
@@ -123,12 +155,19 @@ impl Codecov {
             let part = self.lines(repo, sha, files, flag).await?;
             report.merge(part).map_err(|_| RemoteError::Contract)?;
         }
+        // What is only shown is done without where it cannot be read.
+        let own_count = match (pull_request, commit.totals) {
+            (Some(number), Some(totals)) => self.own_count(repo, number, totals).await.unwrap_or_default(),
+            _ => None,
+        };
         let totals = commit.totals.filter(|_| carried.is_empty());
         Ok(Some(CommitCoverage {
             report,
             totals: totals.map(|totals| Totals { lines: totals.lines, covered: totals.hits }),
             uploads: own.len() as u64,
             carried: carried.iter().map(|upload| told(upload)).collect(),
+            flags: self.flags(repo, sha, &uploads).await.unwrap_or_default(),
+            own_count,
         }))
     }
 
@@ -156,6 +195,50 @@ impl Codecov {
     async fn complete(&self, repo: (&str, &str), sha: &str) -> Result<Option<Commit>, RemoteError> {
         let commit: Option<Commit> = self.0.get(&path(repo, &["commits", sha, ""]), &[]).await?;
         Ok(commit.filter(|commit| commit.state.as_deref() == Some("complete")))
+    }
+
+    /// What Codecov counts for a pull request. It does not say of which commit: unless its head counts what the commit
+    /// counts, it is taken to be of another.
+    async fn own_count(
+        &self,
+        repo: (&str, &str),
+        number: u64,
+        commit: Counted,
+    ) -> Result<Option<OwnCount>, RemoteError> {
+        let number = number.to_string();
+        let pull: Option<Pull> = self.0.get(&path(repo, &["pulls", &number, ""]), &[]).await?;
+        let pair = |counted: Counted| (counted.lines, counted.hits);
+        Ok(pull.filter(|pull| pull.head_totals == Some(commit)).map(|pull| OwnCount {
+            patch: pull.patch.map(|patch| (patch.hits + patch.misses + patch.partials, patch.hits)),
+            head: pair(commit),
+            base: pull.base_totals.map(pair),
+        }))
+    }
+
+    /// All lines by flag, where the parts have names.
+    async fn flags(&self, repo: (&str, &str), sha: &str, uploads: &[Upload]) -> Result<Vec<FlagCoverage>, RemoteError> {
+        // A flag that was uploaded anew is no longer carried forward.
+        let mut names: BTreeMap<&str, bool> = BTreeMap::new();
+        for upload in uploads {
+            for flag in upload.flags.iter().flatten() {
+                *names.entry(flag).or_insert(true) &= upload.is_carried();
+            }
+        }
+        let ask = |(name, carried): (&str, bool)| {
+            let name = name.to_owned();
+            async move {
+                let query = [("sha", sha), ("flag", &name)];
+                let told: Option<FlagReport> = self.0.get(&path(repo, &["totals", ""]), &query).await?;
+                let flag = |told: FlagReport| {
+                    let Counted { lines, hits } = told.totals;
+                    FlagCoverage { name: name.clone(), lines, covered: hits, carried }
+                };
+                Ok::<_, RemoteError>(told.map(flag))
+            }
+        };
+        let told = join_all(names.into_iter().take(FLAGS_MAX).map(ask)).await;
+        let told: Result<Vec<Option<FlagCoverage>>, RemoteError> = told.into_iter().collect();
+        Ok(told?.into_iter().flatten().collect())
     }
 
     async fn uploads(&self, repo: (&str, &str), sha: &str) -> Result<Vec<Upload>, RemoteError> {

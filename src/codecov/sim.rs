@@ -1,37 +1,31 @@
 //! Codecov in memory, served over HTTP: commits with their uploads and lines, in the shapes of its API v2.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeMap;
 
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
-    http::{HeaderMap, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use url::Url;
+
+use crate::remote::sim::{Door, Shared, Sim, bears};
 
 /// The token that it takes.
 pub const TOKEN: &str = "codecov-sim-token";
 
 /// Codecov in memory, until it is dropped.
-pub struct SimCodecov {
-    url: Url,
-    state: Arc<Mutex<Served>>,
-    server: tokio::task::JoinHandle<()>,
-}
+pub type SimCodecov = Sim<Known>;
 
+/// What it knows.
 #[derive(Default)]
-struct Served {
+pub struct Known {
     /// By `owner/name` and commit.
     commits: BTreeMap<(String, String), SimCommit>,
-    asked: u64,
-    status: Option<u16>,
+    /// By `owner/name` and number.
+    pulls: BTreeMap<(String, u64), SimPull>,
 }
 
 /// A commit's report.
@@ -50,11 +44,11 @@ pub struct SimUpload {
     pub flags: Vec<&'static str>,
     /// The commit that it was carried forward from.
     pub carried_from: Option<String>,
+    /// Codecov could not work it in.
+    pub failed: bool,
     /// Lines by file: number, and 0 for hit, 1 for miss, 2 for partial.
     pub files: BTreeMap<String, Vec<(u32, u8)>>,
 }
-
-type Shared = State<Arc<Mutex<Served>>>;
 
 impl SimCodecov {
     /// Starts to serve on a free port of this machine.
@@ -62,88 +56,74 @@ impl SimCodecov {
     /// # Errors
     /// No port can be had.
     pub async fn start() -> std::io::Result<Self> {
-        let state = Arc::new(Mutex::new(Served::default()));
         let base = "/api/v2/github/{owner}/repos/{repo}";
-        let router = Router::new()
+        let routes = Router::new()
             .route("/api/v2/github/", get(owners))
             .route(&format!("{base}/commits/{{sha}}/"), get(commit))
             .route(&format!("{base}/commits/{{sha}}/uploads/"), get(uploads))
-            .route(&format!("{base}/report/"), get(report))
-            .with_state(state.clone());
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let url = Url::parse(&format!("http://{}", listener.local_addr()?)).map_err(std::io::Error::other)?;
-        let server = tokio::spawn(async move {
-            // It ends with the task.
-            let _ = axum::serve(listener, router).await;
-        });
-        Ok(Self { url, state, server })
-    }
-
-    /// Its address.
-    pub fn url(&self) -> &Url {
-        &self.url
+            .route(&format!("{base}/pulls/{{number}}/"), get(pull))
+            .route(&format!("{base}/totals/"), get(totals_of))
+            .route(&format!("{base}/report/"), get(report));
+        let door = Door {
+            admits: |parts| if bears(parts, TOKEN) { Ok(()) } else { Err(StatusCode::UNAUTHORIZED) },
+            refusal: |status| json!({"detail": if status == 401 { "Invalid token." } else { "as ordered" }}),
+        };
+        Self::serve(Known::default(), door, routes).await
     }
 
     /// Puts a commit's report in place of the one before.
     pub fn commit(&self, repository: &str, sha: &str, commit: SimCommit) {
-        lock(&self.state).commits.insert((repository.to_owned(), sha.to_owned()), commit);
+        self.state().commits.insert((repository.to_owned(), sha.to_owned()), commit);
     }
 
-    /// How often it was asked.
-    pub fn asked(&self) -> u64 {
-        lock(&self.state).asked
-    }
-
-    /// Answers every request with this status from now on; `None` answers it.
-    pub fn fail(&self, status: Option<u16>) {
-        lock(&self.state).status = status;
+    /// Puts a pull request in place of what was known of it.
+    pub fn pull(&self, repository: &str, number: u64, pull: SimPull) {
+        self.state().pulls.insert((repository.to_owned(), number), pull);
     }
 }
 
-impl Drop for SimCodecov {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
+/// A pull request as Codecov stands to it.
+#[derive(Clone, Debug, Default)]
+pub struct SimPull {
+    /// The commit whose coverage is its head's.
+    pub head: String,
+    /// The commit that Codecov compares it with.
+    pub base: Option<String>,
+    /// Changed lines: hits, misses, partials; `None` until they are compared.
+    pub patch: Option<(u64, u64, u64)>,
 }
 
-fn lock(state: &Mutex<Served>) -> MutexGuard<'_, Served> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The state, unless the request is refused.
-fn admitted<'a>(state: &'a Mutex<Served>, headers: &HeaderMap) -> Result<MutexGuard<'a, Served>, Box<Response>> {
-    let mut served = lock(state);
-    served.asked += 1;
-    if let Some(status) = served.status.and_then(|status| StatusCode::from_u16(status).ok()) {
-        return Err(Box::new((status, Json(json!({"detail": "as ordered"}))).into_response()));
-    }
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if bearer != Some(&format!("Bearer {TOKEN}")) {
-        return Err(Box::new((StatusCode::UNAUTHORIZED, Json(json!({"detail": "Invalid token."}))).into_response()));
-    }
-    Ok(served)
-}
+type Served = State<Shared<Known>>;
 
 fn missing() -> Response {
     (StatusCode::NOT_FOUND, Json(json!({"detail": "Not found."}))).into_response()
 }
 
-async fn owners(State(state): Shared, headers: HeaderMap) -> Response {
-    match admitted(&state, &headers) {
-        Ok(_) => {
-            Json(json!({"count": 0, "next": null, "previous": null, "results": [], "total_pages": 1})).into_response()
-        }
-        Err(refusal) => *refusal,
-    }
+async fn owners() -> Json<Value> {
+    Json(json!({"count": 0, "next": null, "previous": null, "results": [], "total_pages": 1}))
+}
+
+async fn pull(State(served): Served, Path((owner, repo, number)): Path<(String, String, u64)>) -> Response {
+    let served = served.state();
+    let repository = format!("{owner}/{repo}");
+    let Some(pull) = served.pulls.get(&(repository.clone(), number)) else { return missing() };
+    let of = |sha: &String| served.commits.get(&(repository.clone(), sha.clone())).map(totals);
+    let patch = pull.patch.map(|(hits, misses, partials)| {
+        let all = hits + misses + partials;
+        let coverage = if all == 0 { 0.0 } else { hits as f64 * 100.0 / all as f64 };
+        json!({"hits": hits, "misses": misses, "partials": partials, "coverage": hundredths(coverage)})
+    });
+    Json(json!({
+        "pullid": number, "title": "", "base_totals": pull.base.as_ref().and_then(of), "head_totals": of(&pull.head),
+        "updatestamp": "2026-03-03T10:00:00Z", "state": "open", "ci_passed": true, "author": null, "patch": patch,
+    }))
+    .into_response()
 }
 
 type CommitPath = Path<(String, String, String)>;
 
-async fn commit(State(state): Shared, Path((owner, repo, sha)): CommitPath, headers: HeaderMap) -> Response {
-    let served = match admitted(&state, &headers) {
-        Ok(served) => served,
-        Err(refusal) => return *refusal,
-    };
+async fn commit(State(served): Served, Path((owner, repo, sha)): CommitPath) -> Response {
+    let served = served.state();
     let Some(commit) = served.commits.get(&(format!("{owner}/{repo}"), sha.clone())) else { return missing() };
     Json(json!({
         "commitid": sha, "message": "", "timestamp": "2026-03-03T10:00:00Z", "ci_passed": true, "author": null,
@@ -153,15 +133,22 @@ async fn commit(State(state): Shared, Path((owner, repo, sha)): CommitPath, head
 }
 
 fn totals(commit: &SimCommit) -> Value {
-    let files = merged(&commit.uploads, None);
+    counted(&merged(&commit.uploads, None), commit.uploads.len())
+}
+
+fn counted(files: &BTreeMap<String, Vec<(u32, u8)>>, uploads: usize) -> Value {
     let count = |wanted: u8| files.values().flatten().filter(|(_, kind)| *kind == wanted).count();
     let lines: usize = files.values().map(Vec::len).sum();
     let coverage = if lines == 0 { 0.0 } else { count(0) as f64 * 100.0 / lines as f64 };
     json!({
         "files": files.len(), "lines": lines, "hits": count(0), "misses": count(1), "partials": count(2),
-        "coverage": (coverage * 100.0).round() / 100.0, "branches": 0, "methods": 0, "sessions": commit.uploads.len(),
+        "coverage": hundredths(coverage), "branches": 0, "methods": 0, "sessions": uploads,
         "complexity": 0.0, "complexity_total": 0.0, "complexity_ratio": 0, "diff": 0,
     })
+}
+
+fn hundredths(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
 }
 
 /// A line is a hit where one part hit it.
@@ -183,15 +170,11 @@ fn merged(uploads: &[SimUpload], flag: Option<&str>) -> BTreeMap<String, Vec<(u3
 }
 
 async fn uploads(
-    State(state): Shared,
+    State(served): Served,
     Path((owner, repo, sha)): CommitPath,
     Query(query): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
 ) -> Response {
-    let served = match admitted(&state, &headers) {
-        Ok(served) => served,
-        Err(refusal) => return *refusal,
-    };
+    let served = served.state();
     let Some(commit) = served.commits.get(&(format!("{owner}/{repo}"), sha)) else { return missing() };
     let number = |name: &str, or: usize| query.get(name).and_then(|value| value.parse().ok()).unwrap_or(or);
     let (page, size) = (number("page", 1).max(1), number("page_size", 10).clamp(1, 100));
@@ -200,7 +183,7 @@ async fn uploads(
         json!({
             "created_at": "2026-03-03 10:00:00", "updated_at": "2026-03-03 10:00:00", "storage_path": "x",
             "flags": upload.flags, "provider": "github-actions", "build_code": "1", "name": null, "job_code": null,
-            "build_url": null, "state": "processed", "env": {},
+            "build_url": null, "state": if upload.failed { "error" } else { "processed" }, "env": {},
             "upload_type": if upload.carried_from.is_some() { "carriedforward" } else { "uploaded" },
             "upload_extras": upload.carried_from.as_ref().map_or(json!({}), |sha| json!({"carriedforward_from": sha})),
             "totals": null,
@@ -214,28 +197,45 @@ async fn uploads(
     .into_response()
 }
 
-async fn report(
-    State(state): Shared,
-    Path((owner, repo)): Path<(String, String)>,
-    Query(query): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
+type RepoPath = Path<(String, String)>;
+type Asked = Query<BTreeMap<String, String>>;
+
+async fn totals_of(served: Served, path: RepoPath, query: Asked) -> Response {
+    reported(&served, &path, &query, false)
+}
+
+async fn report(served: Served, path: RepoPath, query: Asked) -> Response {
+    reported(&served, &path, &query, true)
+}
+
+/// A commit's report, with lines or without, of the files below a path and the parts with a flag.
+fn reported(
+    State(served): &Served,
+    Path((owner, repo)): &RepoPath,
+    Query(query): &Asked,
+    with_lines: bool,
 ) -> Response {
-    let served = match admitted(&state, &headers) {
-        Ok(served) => served,
-        Err(refusal) => return *refusal,
-    };
+    let served = served.state();
     let sha = query.get("sha").cloned().unwrap_or_default();
     let Some(commit) = served.commits.get(&(format!("{owner}/{repo}"), sha)) else { return missing() };
-    let mut files = merged(&commit.uploads, query.get("flag").map(String::as_str));
+    let flag = query.get("flag").map(String::as_str);
+    let mut files = merged(&commit.uploads, flag);
     if let Some(path) = query.get("path") {
         files.retain(|file, _| file.starts_with(path));
-        if files.is_empty() {
+        // With a flag as well, Codecov gives an empty report.
+        if files.is_empty() && flag.is_none() {
             return missing();
         }
     }
-    let files: Vec<Value> = files
-        .into_iter()
-        .map(|(name, lines)| json!({"name": name, "totals": {"lines": lines.len()}, "line_coverage": lines}))
-        .collect();
-    Json(json!({"totals": totals(commit), "files": files, "commit_file_url": ""})).into_response()
+    let uploads = commit.uploads.len();
+    let all = counted(&files, uploads);
+    let one = |(name, lines): (String, Vec<(u32, u8)>)| {
+        let mut file = json!({"name": name, "totals": counted(&[(name.clone(), lines.clone())].into(), uploads)});
+        if with_lines {
+            file["line_coverage"] = json!(lines);
+        }
+        file
+    };
+    let files: Vec<Value> = files.into_iter().map(one).collect();
+    Json(json!({"totals": all, "files": files, "commit_file_url": ""})).into_response()
 }

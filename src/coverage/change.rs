@@ -12,11 +12,11 @@ use crate::risk::{
 };
 
 /// Touched files that are told of one by one.
-const FILES_TOLD: usize = 100;
+pub(super) const FILES_TOLD: usize = 100;
 /// Blocks of one file that are told.
 const BLOCKS_TOLD: usize = 10;
 /// Changed source files that are told as missing from the report.
-const ABSENT_TOLD: usize = 20;
+pub(super) const ABSENT_TOLD: usize = 20;
 
 /// What a report says of the changed files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Measured {
     pub files: Vec<CoveredFile>,
     /// Changed source files that the report does not know.
     pub absent: Vec<String>,
+    /// Files that the report knows and whose changed lines are not given, so that nothing of them is counted.
+    pub unread: u64,
 }
 
 /// Measures the changed files against a report. `ignored` are globs of files that count for nothing.
@@ -42,22 +44,28 @@ pub fn measure(report: &Report, fitted: &Fitted, files: &[FileChange], ignored: 
             }
             continue;
         };
+        measured.unread += u64::from(file.patch.is_err());
         let covered = of_file(file, &lines);
         measured.executable += covered.executable;
         measured.covered += covered.covered;
         measured.files.push(covered);
     }
-    measured.files.sort_by(|one, other| {
-        let unrun = |file: &CoveredFile| file.executable - file.covered;
-        unrun(other).cmp(&unrun(one)).then_with(|| one.path.cmp(&other.path))
-    });
+    least_run_first(&mut measured.files);
     measured.files.truncate(FILES_TOLD);
     measured.absent.truncate(ABSENT_TOLD);
     measured
 }
 
+/// Puts files with most changed lines that did not run first.
+pub(super) fn least_run_first(files: &mut [CoveredFile]) {
+    files.sort_by(|one, other| {
+        let unrun = |file: &CoveredFile| file.executable.saturating_sub(file.covered);
+        unrun(other).cmp(&unrun(one)).then_with(|| one.path.cmp(&other.path))
+    });
+}
+
 /// Whether tests could run lines of the file.
-fn counts(file: &FileChange) -> bool {
+pub(super) fn counts(file: &FileChange) -> bool {
     let gone = matches!(file.status, FileStatus::Removed | FileStatus::Unchanged);
     let kind = kind_of(&file.path);
     let left_out = matches!(kind, PathKind::Test | PathKind::Generated | PathKind::Vendored | PathKind::Lock);

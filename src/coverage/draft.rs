@@ -2,16 +2,14 @@
 
 use indexmap::IndexMap;
 
-use super::{FILES_MAX, LINE_MAX, LINES_MAX, Line, Refused, Report, path};
+use super::{LINE_MAX, Limits, Line, Refused, Report, path};
 
 /// Lines of a file before its first clearing of doubles.
 const SETTLE_FROM: usize = 4_096;
-/// Lines that are taken, doubles included: a few bytes of a report can stand for many lines, and do so again and again.
-const TAKEN_MAX: u64 = 16_000_000;
 
 /// A report in the making.
-#[derive(Default)]
 pub(super) struct Draft {
+    limits: Limits,
     files: IndexMap<String, Pending>,
     /// The file that lines belong to; `None` before the first and within one that is left out.
     open: Option<usize>,
@@ -31,6 +29,10 @@ struct Pending {
 }
 
 impl Draft {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, files: IndexMap::new(), open: None, lines: 0, taken: 0, left_out: 0 }
+    }
+
     /// The lines that follow are of this file.
     pub(super) fn open(&mut self, given: &str) -> Result<(), Refused> {
         let Some(path) = path::clean(given) else {
@@ -42,8 +44,8 @@ impl Draft {
             self.open = Some(at);
             return Ok(());
         }
-        if self.files.len() == FILES_MAX {
-            return Err(Refused::TooLarge { what: "files", limit: FILES_MAX as u64 });
+        if self.files.len() == self.limits.files {
+            return Err(Refused::TooLarge { what: "files", limit: self.limits.files as u64 });
         }
         let pending = Pending { lines: Vec::new(), settle_at: SETTLE_FROM };
         self.open = Some(self.files.insert_full(path, pending).0);
@@ -62,8 +64,8 @@ impl Draft {
         let number = number.ok_or(Refused::TooLarge { what: "lines in one file", limit: u64::from(LINE_MAX) })?;
         let hits = u32::try_from(hits).unwrap_or(u32::MAX);
         self.taken += 1;
-        if self.taken > TAKEN_MAX {
-            return Err(Refused::TooLarge { what: "lines, doubles included", limit: TAKEN_MAX });
+        if self.taken > self.limits.taken {
+            return Err(Refused::TooLarge { what: "lines, doubles included", limit: self.limits.taken });
         }
         let pending = &mut self.files[open];
         // Most formats give a line in pieces one after the other.
@@ -82,30 +84,30 @@ impl Draft {
             self.lines -= before - pending.lines.len();
         }
         // Doubles that are still to go may be as many again.
-        if self.lines > LINES_MAX * 2 {
-            return Err(too_many_lines());
+        if self.lines > self.limits.lines * 2 {
+            return Err(self.too_many_lines());
         }
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<Report, Refused> {
+    pub(super) fn finish(mut self) -> Result<Report, Refused> {
         let mut report = Report { left_out: self.left_out, ..Report::default() };
         let mut lines = 0;
-        for (path, mut pending) in self.files {
+        for (path, mut pending) in std::mem::take(&mut self.files) {
             settle(&mut pending.lines);
             pending.lines.shrink_to_fit();
             lines += pending.lines.len();
-            if lines > LINES_MAX {
-                return Err(too_many_lines());
+            if lines > self.limits.lines {
+                return Err(self.too_many_lines());
             }
             report.files.insert(path, pending.lines);
         }
         if report.files.is_empty() { Err(Refused::NoFile) } else { Ok(report) }
     }
-}
 
-fn too_many_lines() -> Refused {
-    Refused::TooLarge { what: "coverable lines", limit: LINES_MAX as u64 }
+    fn too_many_lines(&self) -> Refused {
+        Refused::TooLarge { what: "coverable lines", limit: self.limits.lines as u64 }
+    }
 }
 
 /// Puts lines in order, one for each number, with the largest count.

@@ -8,6 +8,7 @@ mod clover;
 mod cobertura;
 mod draft;
 mod go;
+mod group;
 mod jacoco;
 mod lcov;
 mod llvm;
@@ -19,6 +20,7 @@ mod tree;
 use std::{collections::BTreeMap, fmt};
 
 pub use change::{Measured, measure};
+pub use group::{Apart, Together};
 pub use packed::Damaged;
 pub use tree::{Fitted, Tree};
 
@@ -33,6 +35,21 @@ pub const LINES_MAX: usize = 2_000_000;
 pub const FILES_MAX: usize = 100_000;
 /// Highest line number; a source file of more lines is no source file.
 pub const LINE_MAX: u32 = 10_000_000;
+
+/// How much of a report is taken.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    bytes: usize,
+    lines: usize,
+    files: usize,
+    /// Lines, doubles included: a few bytes of a report can stand for many lines, and do so again and again.
+    taken: u64,
+}
+
+impl Limits {
+    const USUAL: Self =
+        Self { bytes: REPORT_BYTES_MAX, lines: LINES_MAX, files: FILES_MAX, taken: 8 * LINES_MAX as u64 };
+}
 
 /// A form of report that is understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,8 +174,12 @@ impl std::error::Error for Refused {}
 /// # Errors
 /// Why it is not taken.
 pub fn parse(bytes: &[u8]) -> Result<(Format, Report), Refused> {
-    if bytes.len() > REPORT_BYTES_MAX {
-        return Err(Refused::TooLarge { what: "bytes", limit: REPORT_BYTES_MAX as u64 });
+    parse_within(bytes, Limits::USUAL)
+}
+
+fn parse_within(bytes: &[u8], limits: Limits) -> Result<(Format, Report), Refused> {
+    if bytes.len() > limits.bytes {
+        return Err(Refused::TooLarge { what: "bytes", limit: limits.bytes as u64 });
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Refused::Encoding)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -166,7 +187,7 @@ pub fn parse(bytes: &[u8]) -> Result<(Format, Report), Refused> {
         return Err(Refused::Empty);
     }
     let format = detect(text)?;
-    let mut draft = Draft::default();
+    let mut draft = Draft::new(limits);
     match format {
         Format::Lcov => lcov::read(text, &mut draft)?,
         Format::Cobertura => cobertura::read(text, &mut draft)?,
@@ -206,7 +227,7 @@ impl Report {
     /// # Errors
     /// There is more of it than is taken.
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a str, Vec<Line>)>) -> Result<Self, Refused> {
-        let mut draft = Draft::default();
+        let mut draft = Draft::new(Limits::USUAL);
         for (path, lines) in files {
             draft.open(path)?;
             lines.into_iter().try_for_each(|line| draft.line(u64::from(line.number), u64::from(line.hits)))?;

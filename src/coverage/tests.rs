@@ -3,7 +3,7 @@
 use crate::{
     coverage::*,
     risk::{
-        facts::{FileChange, FileStatus, LineBlock},
+        facts::{FileChange, FileStatus, LineBlock, Reason, Source, Unknown},
         patch::Patch,
     },
 };
@@ -108,26 +108,29 @@ fn bombs_are_refused_within_their_bounds() {
     let named =
         "<report><package name='&x;'><sourcefile name='A.java'><line nr='1' ci='1'/></sourcefile></package></report>";
     assert_eq!(told(&parse(named.as_bytes()).unwrap().1), "A.java: 1=1");
-    let deep = "<report>".to_owned() + &"<group>".repeat(100_000);
-    assert!(matches!(parse(deep.as_bytes()), Err(Refused::TooLarge { what: "elements within one another", .. })));
-    let many_lines = |text: &str| matches!(parse(text.as_bytes()), Err(Refused::TooLarge { .. }));
-    assert!(many_lines("mode: set\na.go:1.1,9999999.1 1 1\n"));
-    assert!(
-        many_lines(&("mode: set\n".to_owned() + &"a.go:1.1,1900000.1 1 1\n".repeat(1_000))),
-        "the same again and again"
-    );
+    // The bounds are the usual ones, only smaller: what counts is that each is held before it is passed.
+    let limits = Limits { bytes: 1 << 16, lines: 5_000, files: 100, taken: 16_000 };
+    let too_large = |text: &str| match parse_within(text.as_bytes(), limits) {
+        Err(Refused::TooLarge { what, .. }) => what,
+        taken => panic!("{taken:?}"),
+    };
+    let deep = "<report>".to_owned() + &"<group>".repeat(1_000);
+    assert_eq!(too_large(&deep), "elements within one another");
+    assert_eq!(too_large("mode: set\na.go:1.1,9999999.1 1 1\n"), "coverable lines");
+    assert_eq!(too_large("SF:a.rs\nDA:99999999,1\n"), "lines in one file");
+    let again = "mode: set\n".to_owned() + &"a.go:1.1,1900.1 1 1\n".repeat(1_000);
+    assert_eq!(too_large(&again), "lines, doubles included");
     let far = "[1,1,1,true,true,false],[9999999,1,0,false,false,false]";
     let export = |segments: &str| {
         let files = format!("{{\"filename\":\"a.c\",\"segments\":[{segments}]}}");
         format!("{{\"type\":\"llvm.coverage.json.export\",\"data\":[{{\"files\":[{files}]}}]}}")
     };
-    assert!(many_lines(&export(far)));
+    assert_eq!(too_large(&export(far)), "coverable lines");
     // A gap in which nothing can run costs nothing.
     let gap = parse(export("[1,1,1,false,false,false],[9999999,1,3,true,true,false]").as_bytes()).unwrap().1;
     assert_eq!(told(&gap), "a.c: 9999999=3");
-    let files: String = (0..=FILES_MAX).map(|i| format!("SF:{i}\n")).collect();
-    assert!(matches!(parse(files.as_bytes()), Err(Refused::TooLarge { what: "files", .. })));
-    assert!(matches!(parse(&vec![b' '; REPORT_BYTES_MAX + 1]), Err(Refused::TooLarge { what: "bytes", .. })));
+    assert_eq!(too_large(&(0..=limits.files).map(|i| format!("SF:{i}\n")).collect::<String>()), "files");
+    assert_eq!(too_large(&" ".repeat(limits.bytes + 1)), "bytes");
 }
 
 #[test]
@@ -163,6 +166,22 @@ fn changed(path: &str, patch: &str) -> FileChange {
         binary: false,
         submodule: false,
     }
+}
+
+#[test]
+fn files_without_their_changed_lines_are_counted_as_such() {
+    let report = parse(b"SF:src/a.rs\nDA:1,1\nend_of_record\nSF:src/b.rs\nDA:1,0\nend_of_record\n").unwrap().1;
+    let withheld = || Err(Unknown { source: Source::Diff, reason: Reason::NotApplicable });
+    let files = [
+        changed("src/a.rs", "@@ -0,0 +1,1 @@\n+fn x() {}\n"),
+        FileChange { patch: withheld(), ..changed("src/b.rs", "") },
+        // The report does not know it, or nothing in it can run.
+        FileChange { patch: withheld(), ..changed("src/c.rs", "") },
+        FileChange { patch: withheld(), ..changed("docs/c.md", "") },
+    ];
+    let tree = Tree::of(files.iter().map(|file| file.path.clone()));
+    let measured = measure(&report, &tree.fit(report.paths()), &files, &[]);
+    assert_eq!((measured.executable, measured.covered, measured.unread), (1, 1, 1));
 }
 
 #[test]

@@ -284,6 +284,8 @@ pub struct PushEvent {
     pub git_ref: String,
     /// Commit it points to now; zeros when it was deleted.
     pub after: String,
+    /// Commits that it pointed to before are no longer on it.
+    pub forced: bool,
     /// Paths that the payload's commits touch, each once; GitHub names at most 2,048 commits. Untrusted.
     pub paths: Vec<String>,
 }
@@ -310,6 +312,8 @@ pub struct MergeGroupEvent {
     pub base_sha: String,
     /// Full name of the base branch.
     pub base_ref: String,
+    /// When GitHub made the group's commit, as far as it says so.
+    pub committed_at: Option<DateTime<Utc>>,
 }
 
 /// What happened to a merge group.
@@ -339,6 +343,9 @@ pub struct IssueCommentEvent {
     pub author: Option<Account>,
     /// App through which it was written.
     pub app_id: Option<u64>,
+    /// By GitHub's word its author owns the repository, is in its organisation or was invited to it. No permission: that is
+    /// asked for.
+    pub insider: bool,
     /// When it was written, where the payload says.
     pub created_at: Option<DateTime<Utc>>,
 }

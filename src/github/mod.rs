@@ -168,7 +168,7 @@ pub const EVENTS: &[EventRow] = &[
         actions: &[],
         permission: Some("contents"),
         subscribed: true,
-        purpose: "CODEOWNERS or the policy file of a base branch changed",
+        purpose: "the mirror of a base branch follows; owners are looked at again where CODEOWNERS changed",
     },
     EventRow {
         name: "merge_group",

@@ -34,6 +34,8 @@ pub struct OpenPull {
     pub number: u64,
     /// Head commit.
     pub head_sha: String,
+    /// Branch that it would be merged into. Untrusted.
+    pub base_ref: String,
     /// When anything of it changed last.
     pub updated_at: DateTime<Utc>,
 }
@@ -58,6 +60,7 @@ struct Repository {
 struct Pull {
     number: u64,
     head_ref_oid: String,
+    base_ref_name: String,
     updated_at: DateTime<Utc>,
 }
 
@@ -78,7 +81,12 @@ impl Installation {
             repository: RepoName::parse(&name_with_owner).ok_or_else(|| missing("a name"))?,
             archived: is_archived,
             pulls: pulls
-                .map(|p| OpenPull { number: p.number, head_sha: p.head_ref_oid, updated_at: p.updated_at })
+                .map(|p| OpenPull {
+                    number: p.number,
+                    head_sha: p.head_ref_oid,
+                    base_ref: p.base_ref_name,
+                    updated_at: p.updated_at,
+                })
                 .collect(),
             next,
         })
@@ -98,7 +106,7 @@ mod tests {
             let asked: Value = serde_json::from_str(&a.body).ok()?;
             let second = asked["variables"]["after"] == "c1";
             let number = if second { 2 } else { 1 };
-            let pull = json!({"number": number, "headRefOid": "abc", "updatedAt": "2026-03-03T10:00:00Z"});
+            let pull = json!({"number": number, "headRefOid": "abc", "baseRefName": "main", "updatedAt": "2026-03-03T10:00:00Z"});
             let pages = json!({"hasNextPage": !second, "endCursor": format!("c{number}")});
             let list = json!({"pageInfo": pages, "nodes": [pull, null]});
             let repository = json!({"databaseId": 9, "nameWithOwner": "acme/store", "pullRequests": list});

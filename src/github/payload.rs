@@ -218,6 +218,8 @@ pub(super) struct PushBody {
     pub(super) git_ref: String,
     pub(super) after: String,
     #[serde(default)]
+    pub(super) forced: bool,
+    #[serde(default)]
     pub(super) commits: Vec<PushedCommit>,
 }
 
@@ -249,6 +251,13 @@ pub(super) struct MergeGroup {
     pub(super) head_ref: String,
     pub(super) base_sha: String,
     pub(super) base_ref: String,
+    pub(super) head_commit: Option<MergeGroupCommit>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct MergeGroupCommit {
+    #[serde(default, deserialize_with = "lenient_time")]
+    pub(super) timestamp: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
@@ -269,6 +278,7 @@ pub(super) struct Comment {
     pub(super) body: Option<String>,
     pub(super) user: Option<AccountBody>,
     pub(super) performed_via_github_app: Option<Id>,
+    pub(super) author_association: Option<String>,
     #[serde(default, deserialize_with = "lenient_time")]
     pub(super) created_at: Option<DateTime<Utc>>,
 }

@@ -183,7 +183,7 @@ impl<'a> Delivery<'a> {
         let origin = self.origin(common)?;
         let paths: BTreeSet<String> = body.commits.into_iter().flat_map(|c| c.into_paths()).collect();
         let paths = paths.into_iter().collect();
-        Ok(Event::Push(PushEvent { origin, git_ref: body.git_ref, after: body.after, paths }))
+        Ok(Event::Push(PushEvent { origin, git_ref: body.git_ref, after: body.after, forced: body.forced, paths }))
     }
 
     fn merge_group(&self, common: Common) -> Result<Event, Malformed> {
@@ -200,6 +200,7 @@ impl<'a> Delivery<'a> {
             head_ref: group.head_ref,
             base_sha: group.base_sha,
             base_ref: group.base_ref,
+            committed_at: group.head_commit.and_then(|commit| commit.timestamp),
         }))
     }
 
@@ -215,6 +216,7 @@ impl<'a> Delivery<'a> {
             body: comment.body.unwrap_or_default(),
             author: comment.user.and_then(Into::into),
             app_id: comment.performed_via_github_app.map(|a| a.id),
+            insider: matches!(comment.author_association.as_deref(), Some("OWNER" | "MEMBER" | "COLLABORATOR")),
             created_at: comment.created_at,
         }))
     }

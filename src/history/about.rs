@@ -64,6 +64,7 @@ impl History {
             extensions: of(&self.extensions, &mut extensions.iter().copied()),
             topics: of(&self.words, &mut words.iter().copied()),
             worst_file: self.worst_file(&touched),
+            failed_files: self.failed_files(&touched),
             worst_directory: worst(&self.directories, directories.iter().copied(), at, base_rate),
             worst_word: worst(&self.words, words.iter().copied(), at, base_rate),
             rollbacks_recent: histories().map(|file| faded(file).failures).fold(0.0, f64::max),
@@ -121,6 +122,15 @@ impl History {
         })?;
         let record = self.files[*worst].record;
         Some(failures(self.path(*worst), record.changes, record.failures))
+    }
+
+    /// Those whose changes were rolled back, most rollbacks first.
+    fn failed_files(&self, touched: &[usize]) -> Vec<Failures> {
+        let failed = touched.iter().map(|number| (*number, self.files[*number].record));
+        let mut failed: Vec<_> = failed.filter(|(_, record)| record.failures > 0).collect();
+        failed.sort_by_key(|(number, record)| (std::cmp::Reverse(record.failures), self.paths.name(*number)));
+        failed.truncate(facts::History::FAILED);
+        failed.iter().map(|(number, r)| failures(self.paths.name(*number), r.changes, r.failures)).collect()
     }
 
     fn listed(&self, files: &[usize]) -> Vec<String> {

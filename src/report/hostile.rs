@@ -16,7 +16,7 @@ use crate::risk::{
     Model,
     facts::{
         BaseTotal, CarriedCoverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, Facts, FileChange,
-        FileStatus, Known, LineBlock, OwnerRule, Reason, Unknown,
+        FileStatus, FlagCoverage, Known, LineBlock, OwnerRule, PullCoverage, Reason, Unknown,
     },
     overrides::Override,
     signal::SIGNALS,
@@ -134,6 +134,8 @@ fn poisoned(story: usize, texts: &[String]) -> Story {
         coverage.absent = vec![next()];
         coverage.carried = vec![CarriedCoverage { name: next(), commit: Some(next()) }];
         coverage.gate = Some(next());
+        coverage.flags = vec![FlagCoverage { name: next(), lines: 9, covered: 3, carried: true }];
+        coverage.pull_requests = vec![PullCoverage { number: 7, source, commit: next() }];
         let base = Some(BaseTotal { commit: next(), lines: 9, covered: 3 });
         coverage.total = Some(CoverageTotal { lines: 9, covered: 2, base });
     }

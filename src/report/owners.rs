@@ -35,7 +35,8 @@ const ASKED_MAX: usize = 10;
 pub fn check_run(facts: &Facts, verdict: &Verdict) -> CheckRunText {
     let files = owners::files(facts).unwrap_or_default();
     let summary = within_limit(|detail| {
-        let mut out = format!("**{}.** {}.\n", headline(verdict, files.len()), consequence(verdict, detail));
+        let mut out = format!("**{}.** {}.\n", headline(verdict, files.len()), consequence(verdict, facts, detail));
+        out.push_str(&not_listed(facts));
         if !files.is_empty() {
             out.push_str(&format!("\n{}", table(facts, &files, ROWS_MAX, detail)));
         }
@@ -154,10 +155,32 @@ fn headline(verdict: &Verdict, owned: usize) -> String {
     said.plain(Detail::FULL)
 }
 
-fn consequence(verdict: &Verdict, detail: Detail) -> String {
+/// What is said where GitHub's list of changed files is cut.
+fn not_listed(facts: &Facts) -> String {
+    let (seen, total) = (facts.change.files.len() as u64, facts.change.files_total);
+    if seen >= total {
+        return String::new();
+    }
+    let said = say![
+        "GitHub lists ",
+        count(seen),
+        " of its ",
+        count(total),
+        " changed files; who owns the others is not known"
+    ];
+    format!("{}.\n", said.plain(Detail::FULL))
+}
+
+fn consequence(verdict: &Verdict, facts: &Facts, detail: Detail) -> String {
+    let cut = (facts.change.files.len() as u64) < facts.change.files_total;
+    let doubt = cut || owners::files(facts).is_ok_and(|files| files.iter().any(is_in_doubt));
     let said = match verdict {
         Verdict::NothingOwned => say!["Nobody has to approve it as an owner"],
         Verdict::Approved => say!["Each of them has the approval of one of its owners for what it holds now"],
+        // Then something is left that is not known, which fails nothing and passes nothing.
+        Verdict::Missing(_) if doubt => {
+            say!["This fails until one owner of each that is missing has approved what it holds now"]
+        }
         Verdict::Missing(_) => say!["This passes as soon as one owner of each has approved what it holds now"],
         Verdict::Unknown(reason) => {
             let why = unknown::why(reason);
@@ -169,6 +192,10 @@ fn consequence(verdict: &Verdict, detail: Detail) -> String {
         Verdict::NotOpen => say!["Nothing is said anew of what is merged or closed"],
     };
     said.markdown(detail)
+}
+
+fn is_in_doubt(file: &OwnedFile<'_>) -> bool {
+    matches!(file.standing, Standing::Unknown(_))
 }
 
 /// A row for each changed file, what lacks an approval first.

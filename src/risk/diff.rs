@@ -39,6 +39,19 @@ impl<'a> View<'a> {
         View { facts, diff, patterns: Rc::clone(&self.patterns) }
     }
 
+    /// Looks at the same files in the same order, of whose lines at most their number is left and of which nothing is declared:
+    /// what their paths say is known.
+    pub(super) fn without_lines<'b>(&self, facts: &'b Facts) -> View<'b> {
+        let patterns = Rc::new(Patterns::of(&facts.declared));
+        let paths = self.diff.scans.iter().map(|scan| (scan.kind, scan.areas));
+        let bot = facts.change.author.kind == AuthorKind::Bot;
+        let mut diff = Diff::default();
+        for (file, (kind, areas)) in facts.change.files.iter().zip(paths) {
+            diff.add(Scan { areas, ..scan_of_kind(file, kind, bot, &patterns) });
+        }
+        View { facts, diff: Cow::Owned(diff), patterns }
+    }
+
     /// The policy's pattern that gives a file most extra points, and the points.
     pub(super) fn heaviest(&self, scan: &Scan) -> Option<(&str, f64)> {
         scan.heaviest.map(|index| self.patterns.sensitive(index))
@@ -155,13 +168,7 @@ impl Diff {
                 continue;
             }
             let kind = paths::kind_of(&file.path);
-            let left_out = matches!(kind, PathKind::Generated | PathKind::Vendored | PathKind::Lock)
-                || file.binary
-                || file.submodule
-                || file.status == FileStatus::Unchanged
-                || bot && kind == PathKind::Manifest
-                || patterns.is_ignored(&file.path);
-            let mut scan = if left_out { left_out_scan(file, kind) } else { effective(file, kind) };
+            let mut scan = scan_of_kind(file, kind, bot, patterns);
             scan.areas = paths::areas_of(&file.path, kind);
             // What is moved out of a sensitive place was sensitive.
             if let Some(previous) = &file.previous_path {
@@ -189,9 +196,17 @@ impl Diff {
     }
 }
 
-fn left_out_scan(file: &FileChange, kind: PathKind) -> Scan {
-    let discounted = file.added.saturating_add(file.deleted);
-    Scan { discounted, ..Scan::of(kind) }
+fn scan_of_kind(file: &FileChange, kind: PathKind, bot: bool, patterns: &Patterns) -> Scan {
+    let left_out = matches!(kind, PathKind::Generated | PathKind::Vendored | PathKind::Lock)
+        || file.binary
+        || file.submodule
+        || file.status == FileStatus::Unchanged
+        || bot && kind == PathKind::Manifest
+        || patterns.is_ignored(&file.path);
+    if left_out {
+        return Scan { discounted: file.added.saturating_add(file.deleted), ..Scan::of(kind) };
+    }
+    effective(file, kind)
 }
 
 fn effective(file: &FileChange, kind: PathKind) -> Scan {

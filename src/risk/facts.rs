@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
 pub use coverage::{
-    BaseTotal, CarriedCoverage, Coverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, LineBlock,
-    OtherCoverage,
+    BaseTotal, CarriedCoverage, Coverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, FlagCoverage,
+    LineBlock, OtherCoverage, OwnCount, PullCoverage,
 };
 pub use history::{CoChange, Failures, History, Knower, Outcomes, Rates, Series, SeriesPart};
 pub use review::{Circumstances, ReviewRules};

@@ -24,9 +24,13 @@ pub struct Forecast {
 
 /// Scores a change by its history and diff. Only what [`landed`] keeps should be known of it.
 pub fn forecast(facts: &Facts, model: &Model) -> Forecast {
-    let view = View::of(facts);
-    let readings = SIGNALS.iter().map(|signal| (signal.measure)(&view)).collect::<Vec<_>>();
-    let shares = facts.history.as_ref().ok().map(|history| (history.base_rate, history.fix_rate));
+    forecast_of(&View::of(facts), model)
+}
+
+/// The same for facts that were looked at.
+pub(super) fn forecast_of(view: &View<'_>, model: &Model) -> Forecast {
+    let readings = SIGNALS.iter().map(|signal| (signal.measure)(view)).collect::<Vec<_>>();
+    let shares = view.facts.history.as_ref().ok().map(|history| (history.base_rate, history.fix_rate));
     let (rolled_back, fixed) = model.log_odds(&readings, shares);
     let score = score::score(model, &Policy::default(), &readings, None).score;
     Forecast { score, probability: sigmoid(rolled_back), fix_probability: sigmoid(fixed) }

@@ -19,7 +19,7 @@ pub mod series;
 pub mod signal;
 mod standing;
 #[cfg(test)]
-mod stories;
+pub(crate) mod stories;
 mod ways_down;
 
 pub use self::model::{Head, Model, ModelError, Offset, Weight};
@@ -41,7 +41,7 @@ pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
     let readings = SIGNALS.iter().map(|signal| (signal.measure)(&view)).collect::<Vec<_>>();
     let scored = score::score(model, policy, &readings, floors::exemption(&view, &readings));
     let ways_down = ways_down::ways_down(&view, model, policy, &readings, scored.score);
-    let (standing, probability) = standing::standing(facts, model);
+    let (standing, probability) = standing::standing(&view, model);
     let verdict = policy::decide(policy, facts, &readings, scored.score);
     let Scored { score, range, points, clamped, floors } = scored;
     Assessment {

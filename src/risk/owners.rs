@@ -7,6 +7,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    rc::Rc,
     sync::Arc,
 };
 
@@ -20,6 +21,8 @@ use super::facts::{
 pub struct OwnedFile<'a> {
     /// Its path. Untrusted.
     pub path: &'a str,
+    /// The path that it had before the change; the same, unless it was renamed. Untrusted.
+    pub earlier: &'a str,
     /// The rule in force.
     pub rule: &'a Arc<OwnerRule>,
     /// How its owners stand to it.
@@ -43,7 +46,7 @@ pub struct Missing<'a> {
     /// Owners' approvals of what the file held before.
     pub stale: Vec<&'a Opinion>,
     /// Owners who can be asked, as written.
-    pub able: Vec<&'a str>,
+    pub able: Rc<[&'a str]>,
 }
 
 /// What the owners' approvals of a whole change come to.
@@ -76,10 +79,19 @@ pub fn files(facts: &Facts) -> Known<Vec<OwnedFile<'_>>> {
         Some((_, rule)) => Some(rule),
         None => ownership.owned.get(path),
     };
-    let file = |path, rule| OwnedFile { path, rule, standing: standing(path, rule, ownership, &approvals, facts) };
-    let paths = facts.change.files.iter().map(|file| file.path.as_str());
-    let mut rule = |path| owned(path).filter(|rule| !rule.owners.is_empty());
-    Ok(paths.filter_map(|path| Some((path, rule(path)?))).map(|(path, rule)| file(path, rule)).collect())
+    let mut files = Vec::with_capacity(facts.change.files.len().min(ownership.owned.len()));
+    let mut asked = Asked::default();
+    for file in &facts.change.files {
+        let Some(rule) = owned(&file.path).filter(|rule| !rule.owners.is_empty()) else { continue };
+        let (path, earlier) = (file.path.as_str(), file.previous_path.as_deref().unwrap_or(&file.path));
+        files.push(OwnedFile {
+            path,
+            earlier,
+            rule,
+            standing: standing(path, rule, ownership, &approvals, &mut asked, facts),
+        });
+    }
+    Ok(files)
 }
 
 /// What the check of owners' approvals concludes.
@@ -168,11 +180,29 @@ fn approvals(facts: &Facts) -> Known<Vec<&Opinion>> {
         .collect())
 }
 
+/// Who of the owners of the file before can be asked: mostly they are this one's too.
+#[derive(Default)]
+struct Asked<'a> {
+    owners: &'a [String],
+    able: Rc<[&'a str]>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(&mut self, rule: &'a OwnerRule, facts: &Facts) -> Rc<[&'a str]> {
+        if self.owners != rule.owners {
+            let able = rule.owners.iter().map(String::as_str).filter(|owner| can_approve(facts, owner));
+            *self = Self { owners: &rule.owners, able: able.collect() };
+        }
+        Rc::clone(&self.able)
+    }
+}
+
 fn standing<'a>(
     path: &str,
     rule: &'a OwnerRule,
     ownership: &Ownership,
     approvals: &Known<Vec<&'a Opinion>>,
+    asked: &mut Asked<'a>,
     facts: &'a Facts,
 ) -> Standing<'a> {
     let approvals = match approvals {
@@ -190,10 +220,7 @@ fn standing<'a>(
     }
     match doubt {
         Some(unknown) => Standing::Unknown(unknown),
-        None => {
-            let able = rule.owners.iter().map(String::as_str).filter(|owner| can_approve(facts, owner)).collect();
-            Standing::Missing(Missing { stale, able })
-        }
+        None => Standing::Missing(Missing { stale, able: asked.of(rule, facts) }),
     }
 }
 

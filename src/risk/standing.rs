@@ -3,6 +3,7 @@
 use super::{
     Model,
     assessment::{Probability, Standing},
+    diff::View,
     facts::{Facts, History},
     forecast,
 };
@@ -18,10 +19,11 @@ const FAILURES_MIN: u64 = 5;
 
 /// Where the facts' change stands by history and diff alone, as all changes that landed are scored; and how changes with
 /// about its score ended. Nothing where the history is not known or too short.
-pub(super) fn standing(facts: &Facts, model: &Model) -> (Option<Standing>, Option<Probability>) {
+pub(super) fn standing(view: &View<'_>, model: &Model) -> (Option<Standing>, Option<Probability>) {
+    let facts = view.facts;
     let Ok(history) = &facts.history else { return (None, None) };
     let landed = forecast::landed(as_landed(facts, history.lines), facts.history.clone(), facts.at);
-    let score = forecast::forecast(&landed, model).score;
+    let score = forecast::forecast_of(&view.without_lines(&landed), model).score;
     (among(history, score), alike(history, score))
 }
 

@@ -20,7 +20,7 @@ pub(super) fn nothing<T>(source: Source) -> Known<T> {
 }
 
 /// An open, reviewed pull request with passed checks; history, coverage and runtime are not connected.
-pub(super) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
+pub(crate) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
     Facts {
         at: now(),
         repository: "acme/shop".into(),
@@ -79,7 +79,7 @@ pub(super) fn opinion(reviewer: &str, verdict: ReviewVerdict) -> Opinion {
 }
 
 /// A changed file whose lines are made up.
-pub(super) fn file(path: &str, added: u64, deleted: u64) -> FileChange {
+pub(crate) fn file(path: &str, added: u64, deleted: u64) -> FileChange {
     let lines = (0..deleted.min(50)).map(|line| format!("-old_{line}();\n"));
     let body: String = lines.chain((0..added.min(5_000)).map(|line| format!("+new_{line}();\n"))).collect();
     changed(path, added, deleted, format!("@@ -1,{deleted} +1,{added} @@\n{body}"))
@@ -248,6 +248,7 @@ fn hot_files() -> History {
         extensions: Rates { mean: 0.05, highest: 0.05 },
         topics: Rates { mean: 0.2, highest: 0.7 },
         worst_file: Some(Failures { name: "src/cart.rs".into(), changes: 9, rolled_back: 2 }),
+        failed_files: Vec::new(),
         worst_directory: Some(Failures { name: "src".into(), changes: 120, rolled_back: 9 }),
         worst_word: Some(Failures { name: "cart".into(), changes: 31, rolled_back: 3 }),
         rollbacks_recent: 1.6,

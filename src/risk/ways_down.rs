@@ -108,21 +108,26 @@ fn apply(action: &Action, facts: &mut Facts, view: &View<'_>) {
 
 /// Takes back what [`apply`] does.
 fn restore(action: &Action, facts: &mut Facts, original: &Facts) {
-    if changes_files(action) {
-        let mut kept = mem::take(&mut facts.change.files).into_iter().peekable();
-        let original = &original.change;
-        let files = original.files.iter();
-        let same = |file: &FileChange| kept.next_if(|kept| kept.path == file.path).unwrap_or_else(|| file.clone());
-        facts.change.files = files.map(same).collect();
-        facts.change.files_total = original.files_total;
-        return;
+    match action {
+        Action::OwnerApproval { .. }
+        | Action::Approval
+        | Action::KnowerApproval { .. }
+        | Action::ResolveChangesRequested { .. } => facts.review.clone_from(&original.review),
+        Action::ChangeCompanions { .. } => facts.history.clone_from(&original.history),
+        Action::PassChecks { .. } => facts.checks.clone_from(&original.checks),
+        Action::CoverLines { .. } => facts.coverage.clone_from(&original.coverage),
+        Action::WaitForFreezeEnd { .. } => facts.declared.freezes.clone_from(&original.declared.freezes),
+        Action::WaitForBurn => facts.runtime.clone_from(&original.runtime),
+        Action::AddTests | Action::SplitOffMigration { .. } => restore_files(&mut facts.change, &original.change),
     }
-    facts.review.clone_from(&original.review);
-    facts.checks.clone_from(&original.checks);
-    facts.history.clone_from(&original.history);
-    facts.runtime.clone_from(&original.runtime);
-    facts.coverage.clone_from(&original.coverage);
-    facts.declared.freezes.clone_from(&original.declared.freezes);
+}
+
+/// The files that are left are kept, in their order, and what was put behind them goes.
+fn restore_files(change: &mut Change, original: &Change) {
+    let mut kept = mem::take(&mut change.files).into_iter().peekable();
+    let same = |file: &FileChange| kept.next_if(|kept| kept.path == file.path).unwrap_or_else(|| file.clone());
+    change.files = original.files.iter().map(same).collect();
+    change.files_total = original.files_total;
 }
 
 /// The readings after `action`; those that it cannot change are not measured again. Nothing when the action would make

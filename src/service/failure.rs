@@ -10,9 +10,10 @@ use super::{
     number,
 };
 use crate::{
+    config::repository::RepositoryPolicy,
     report::{self, check_run::NAME},
     risk::assessment::Conclusion,
-    store::Job,
+    store::{Job, StoreError},
 };
 
 /// Completes the check run of a job that is given up as neutral, with the reference under which the log tells more.
@@ -34,6 +35,13 @@ pub(super) async fn say_failure(app: &App, job: &Job, reference: &str) -> Option
     failed.err().or(woken.await.err().map(Outcome::from))
 }
 
+/// Whether the policy of any branch asks for owners' approvals.
+async fn are_owners_asked_for(app: &App, repository_id: i64) -> Result<bool, StoreError> {
+    let policies = app.store.last_good_bodies(repository_id).await?;
+    let mut policies = policies.iter().filter_map(|body| serde_json::from_str::<RepositoryPolicy>(body).ok());
+    Ok(policies.any(|policy| policy.owners_check))
+}
+
 async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Result<(), Outcome> {
     let repo = repository(&wanted.repository)?;
     let installation = app.github.installation(wanted.installation_id);
@@ -47,6 +55,14 @@ async fn fail_runs(app: &App, wanted: &PullRequestJob, reference: &str) -> Resul
         && app.store.check_run(wanted.repository_id, head, NAME).await?.is_none()
     {
         heads.push((head.clone(), NAME.to_owned()));
+    }
+    // Who waits for the owners' run is answered too. Which branch it would be merged into may not be known by now.
+    if let Some((head, _)) =
+        heads.iter().find(|(head, _)| wanted.head_sha.as_ref().is_none_or(|newest| newest == head)).cloned()
+        && app.store.check_run(wanted.repository_id, &head, report::owners::NAME).await?.is_none()
+        && are_owners_asked_for(app, wanted.repository_id).await?
+    {
+        heads.push((head, report::owners::NAME.to_owned()));
     }
     for (sha, name) in heads {
         let Some(name) = RUNS.into_iter().find(|run| *run == name) else { continue };

@@ -109,6 +109,7 @@ async fn coverage(
         change,
         ignored: &policy.declared.ignore,
         policy: &policy.coverage,
+        patience: coverage::PATIENCE,
     };
     coverage::coverage(app, &wanted).await
 }

@@ -1,5 +1,6 @@
 //! Heads of open pull requests that nobody told of: GitHub's list is compared with our check runs, and what has none is
-//! scored. Nobody waits for this, so people's events go first and half of the rate limit is left alone.
+//! scored. So is what would be merged into a branch whose CODEOWNERS file was pushed to: other people may have to approve
+//! it now. Nobody waits for this, so people's events go first and half of the rate limit is left alone.
 
 use std::time::Duration;
 
@@ -61,19 +62,23 @@ async fn installation(app: &App, id: i64, before: i64) -> Result<(), End> {
     let installation = app.github.installation(id.unsigned_abs());
     let mut pages = PAGES;
     for mut due in app.store.repositories_to_sweep(id, before, PAGES).await? {
+        let began = app.clock.now_ms();
         while let Some(page) = page(app, &installation, &due, &mut pages).await? {
+            let changed = app.store.owners_changed(due.repository_id).await?;
             for pull in &page.pulls {
-                if !is_known(app, due.repository_id, pull).await? {
+                if !is_known(app, due.repository_id, pull, changed.contains(&pull.base_ref)).await? {
                     turn(app, &installation).await?;
                     want(app, &due, &page.repository, pull).await?;
                 }
             }
             // Kept after the page was worked on: what was not is read again.
-            app.store.repository_swept(due.repository_id, page.next.as_deref(), app.clock.now_ms()).await?;
-            due.cursor = page.next;
-            if due.cursor.is_none() {
+            let Some(next) = page.next else {
+                app.store.repository_swept(due.repository_id, app.clock.now_ms()).await?;
+                app.store.owners_followed(due.repository_id, began).await?;
                 break;
-            }
+            };
+            app.store.swept_to(due.repository_id, &next, began).await?;
+            due.cursor = Some(next);
         }
     }
     Ok(())
@@ -90,7 +95,7 @@ async fn page(
     *pages = pages.checked_sub(1).ok_or_else(|| End::Until("enough for one round".to_owned()))?;
     let id = due.repository_id;
     let Some(name) = RepoName::parse(&due.repository) else {
-        app.store.repository_swept(id, None, app.clock.now_ms()).await?;
+        app.store.repository_swept(id, app.clock.now_ms()).await?;
         return Ok(None);
     };
     match installation.open_pulls(&name, due.cursor.as_deref()).await {
@@ -105,7 +110,7 @@ async fn page(
         }
         // Its name is another one's, it is gone, or the installation is suspended: GitHub's list tells.
         Ok(_) | Err(Error::NotFound | Error::Gone | Error::Suspended) => {
-            app.store.repository_swept(id, None, app.clock.now_ms()).await?;
+            app.store.repository_swept(id, app.clock.now_ms()).await?;
             let now = app.clock.now_ms();
             app.store.request_job(&installations::request(due.installation_id.unsigned_abs(), now), now).await?;
             app.jobs.notify_waiters();
@@ -114,17 +119,17 @@ async fn page(
         // A cursor that GitHub no longer takes, or what may not be read.
         Err(error @ (Error::Contract { .. } | Error::Invalid { .. } | Error::Forbidden { .. })) => {
             tracing::warn!(repository = %due.repository, %error, "its open pull requests could not be listed");
-            app.store.repository_swept(id, None, app.clock.now_ms()).await?;
+            app.store.repository_swept(id, app.clock.now_ms()).await?;
             Ok(None)
         }
         Err(error) => Err(End::Until(error.to_string())),
     }
 }
 
-/// Whether a head has its check run, or a job that sees to it.
-async fn is_known(app: &App, repository_id: i64, pull: &OpenPull) -> Result<bool, End> {
+/// Whether a head has its check run, by the owners that its base branch names now, or a job that sees to it.
+async fn is_known(app: &App, repository_id: i64, pull: &OpenPull, owners_changed: bool) -> Result<bool, End> {
     let run = app.store.check_run(repository_id, &pull.head_sha, NAME).await?;
-    if run.is_some_and(|run| run.state == CheckRunState::Completed) {
+    if !owners_changed && run.is_some_and(|run| run.state == CheckRunState::Completed) {
         return Ok(true);
     }
     let key = super::assess::pull_request_key(repository_id, number(pull.number));
@@ -170,7 +175,7 @@ async fn want(app: &App, due: &DueRepository, name: &RepoName, pull: &OpenPull) 
         undoes: None,
     };
     let now = app.clock.now_ms();
-    tracing::info!(repository = %name, pr.number = pull.number, head = %pull.head_sha, "a head was missed; it is scored");
+    tracing::info!(repository = %name, pr.number = pull.number, head = %pull.head_sha, "a head is looked at again, or was missed");
     app.store.request_job(&route::request(&job, now), now).await?;
     app.jobs.notify_waiters();
     Ok(())

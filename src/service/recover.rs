@@ -27,10 +27,10 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 const PAGES: usize = 60;
 /// Deliveries asked for in one round. A write counts 5 of the 900 points that GitHub allows in a minute: this is half.
 const ASKS: usize = 90;
-/// How often one delivery is asked for. With growing pauses from [`ASK_AGAIN`] on that is within some five hours.
-const ASKS_EACH: i64 = 5;
 /// How long a delivery that was asked for may take to come; doubled each time.
 const ASK_AGAIN: Duration = Duration::from_secs(600);
+/// How often that is doubled: every 160 minutes, so that what was lost in a long outage comes soon after its end.
+const DOUBLED: u32 = 4;
 
 /// Reads the log back to the last time known good and asks for what is missing.
 pub(super) async fn round(app: &App) -> anyhow::Result<Duration> {
@@ -122,13 +122,13 @@ async fn ask(app: &App, now: DateTime<Utc>) -> Result<(), Failure> {
         let asked = app.github.redeliver(missed.attempt_id.unsigned_abs()).await;
         let again_at = match &asked {
             // A lost answer may have been a yes; what does not come is asked for again later.
-            Ok(()) | Err(Error::AnswerLost { .. }) => again_at(&missed, now),
+            Ok(()) | Err(Error::AnswerLost { .. }) => Some(again_at(&missed, now)),
             Err(Error::NotFound | Error::Gone | Error::Invalid { .. } | Error::Forbidden { .. }) => None,
             Err(error) => return Err(error.clone().into()),
         };
         if again_at.is_none() {
             let (id, event, refused) = (&missed.delivery_id, &missed.event, asked.err());
-            tracing::warn!(delivery.id = %id, event, ?refused, "the lost delivery is asked for no more after this");
+            tracing::warn!(delivery.id = %id, event, ?refused, "GitHub will not send the lost delivery again");
         }
         app.store.missed_asked(&missed.delivery_id, again_at).await?;
     }
@@ -138,9 +138,10 @@ async fn ask(app: &App, now: DateTime<Utc>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn again_at(missed: &MissedDelivery, now: DateTime<Utc>) -> Option<i64> {
-    let wait = ASK_AGAIN * 2_u32.saturating_pow(u32::try_from(missed.asked).unwrap_or(0).min(8));
-    (missed.asked + 1 < ASKS_EACH).then(|| (now + wait).timestamp_millis())
+/// Until GitHub no longer has it.
+fn again_at(missed: &MissedDelivery, now: DateTime<Utc>) -> i64 {
+    let wait = ASK_AGAIN * 2_u32.pow(u32::try_from(missed.asked).unwrap_or(0).min(DOUBLED));
+    (now + wait).timestamp_millis()
 }
 
 fn missed(lost: &HookDelivery) -> MissedDelivery {
@@ -317,14 +318,11 @@ mod tests {
     }
 
     #[test]
-    fn one_delivery_is_asked_for_a_few_times_only() {
-        let now = DateTime::UNIX_EPOCH;
-        let mut missed = missed(&attempt(1, "a", "push", None, false));
-        let mut waits = Vec::new();
-        while let Some(at) = again_at(&missed, now) {
-            waits.push(at / 60_000);
-            missed.asked += 1;
-        }
-        assert_eq!(waits, [10, 20, 40, 80]);
+    fn the_pauses_between_requests_for_one_delivery_grow() {
+        let wait = |asked| {
+            let missed = MissedDelivery { asked, ..missed(&attempt(1, "a", "push", None, false)) };
+            again_at(&missed, DateTime::UNIX_EPOCH) / 60_000
+        };
+        assert_eq!([0, 1, 2, 3, 4, 5, 900].map(wait), [10, 20, 40, 80, 160, 160, 160]);
     }
 }

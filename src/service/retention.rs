@@ -1,4 +1,5 @@
-//! What is old is forgotten: deliveries, the facts behind scores, jobs at rest, cached answers. Scores stay.
+//! What is old is forgotten: deliveries, the facts behind scores, jobs at rest, cached answers. Scores stay, and so does
+//! the ledger of overrides.
 //!
 //! Rows go in small batches with pauses between, so that the writer is never held for long. The pages that become free
 //! are used again, so that the file stops growing once as much goes as comes; it is not made smaller.
@@ -25,7 +26,8 @@ const JOBS: TimeDelta = TimeDelta::days(30);
 const CACHED: TimeDelta = TimeDelta::days(30);
 
 /// What is forgotten, as metrics name it.
-pub(super) const KINDS: [&str; 7] = ["deliveries", "commands", "merge_groups", "facts", "coverage", "jobs", "cached"];
+pub(super) const KINDS: [&str; 8] =
+    ["deliveries", "commands", "merge_groups", "moves", "facts", "coverage", "jobs", "cached"];
 
 /// Looks at once, then now and again until `stop`.
 pub(super) async fn keep(app: Arc<App>, stop: CancellationToken) {
@@ -67,6 +69,8 @@ async fn batch(app: &App, what: &'static str) -> Result<u64, StoreError> {
         "deliveries" => app.store.forget_deliveries(before(deliveries), AT_ONCE).await,
         "commands" => app.store.forget_commands(before(deliveries), AT_ONCE).await,
         "merge_groups" => app.store.forget_merge_groups(before(deliveries), AT_ONCE).await,
+        // GitHub hands a command over within three days; deliveries are kept for more.
+        "moves" => app.store.forget_moves(before(deliveries), AT_ONCE).await,
         "facts" => app.store.forget_facts(before(facts), AT_ONCE).await,
         "coverage" => app.store.forget_coverage(before(facts), AT_ONCE).await,
         "jobs" => app.store.forget_jobs(before(JOBS), AT_ONCE).await,

@@ -7,8 +7,10 @@ use super::{
     assess::{COMMIT, CommitJob, PULL_REQUEST, PullRequestJob},
     check_run::RUNS,
     commands, installations, merge_group, mirrors, number, overrides,
+    turns::Kind,
 };
 use crate::{
+    codeowners::PLACES,
     github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary, PushEvent},
     report::check_run::{ACKNOWLEDGE, RESCORE},
     risk::revert::claim,
@@ -107,14 +109,19 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
     }
 }
 
-/// A push asks for no job, but the mirror may have to follow.
+/// A push asks for no job, but the mirror may have to follow, and where it changes who owns what, the open pull requests of
+/// its branch are looked at again. Where a base branch is pushed anew without commits that it had, nothing says what changed.
 async fn pushed(app: &App, event: &PushEvent) -> Result<Routed, Error> {
     let repository_id = number(event.origin.repository.id);
-    let followed = match event.branch() {
-        Some(branch) => mirrors::pushed(app, repository_id, branch).await?,
-        None => false,
-    };
-    let outcome = if followed { DeliveryOutcome::Done } else { DeliveryOutcome::Ignored };
+    let Some(branch) = event.branch() else { return Ok(ignored()) };
+    let followed = mirrors::pushed(app, repository_id, branch).await?;
+    let owners = (event.forced && followed) || event.paths.iter().any(|path| PLACES.contains(&path.as_str()));
+    if owners {
+        let now = app.clock.now_ms();
+        app.store.note_owners_changed(repository_id, branch, now).await?;
+        app.turns.soon(Kind::Heads, now);
+    }
+    let outcome = if followed || owners { DeliveryOutcome::Done } else { DeliveryOutcome::Ignored };
     Ok(Routed { outcome, jobs: Vec::new() })
 }
 

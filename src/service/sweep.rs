@@ -39,7 +39,11 @@ async fn look(app: &App) -> Result<(), StoreError> {
             None => merge_group::key(row.repository_id, &row.head_sha),
         };
         if app.store.revive_job(&key, app.clock.now_ms()).await? {
-            tracing::warn!(job.key = %key, head = %row.head_sha, "a check run was left unfinished; it is taken up again");
+            let repository = app.store.repository_name(row.repository_id).await?;
+            tracing::warn!(
+                job.key = %key, repository, pr.number = row.pull_request, head = %row.head_sha,
+                "a check run was left unfinished; it is taken up again"
+            );
             revived = true;
         }
     }

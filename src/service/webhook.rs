@@ -11,7 +11,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{App, body::Unread, metrics};
+use super::{App, body::Unread, metrics, trace};
 use crate::{
     clock::Stopwatch,
     github::{
@@ -48,7 +48,7 @@ pub(super) async fn github(State(app): State<Arc<App>>, headers: HeaderMap, body
 async fn receive(app: &App, headers: &HeaderMap, body: Body) -> Response {
     let held = match app.bodies.read(body).await {
         Ok(held) => held,
-        Err(unread) => return unreadable(&unread),
+        Err(unread) => return unreadable(&unread, headers),
     };
     let body = &held.bytes;
     let form = match media_type(headers).as_deref() {
@@ -81,10 +81,7 @@ async fn receive(app: &App, headers: &HeaderMap, body: Body) -> Response {
 fn delivery(headers: &HeaderMap, body: &Bytes, form: bool, now: i64) -> Result<Option<NewDelivery>, &'static str> {
     let event = text(headers, "x-github-event").filter(|event| !event.is_empty());
     let event = event.ok_or("the header X-GitHub-Event is missing")?;
-    let id = text(headers, "x-github-delivery").ok_or("the header X-GitHub-Delivery is missing")?;
-    if id.is_empty() || id.len() > DELIVERY_ID_LIMIT || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("the header X-GitHub-Delivery is not a delivery id");
-    }
+    let id = delivery_id(headers)?;
     let payload = if form { form_payload(body).ok_or("the form has no field named payload")? } else { body.to_vec() };
     // serde would read a list as a struct too, field by field.
     let object = payload.trim_ascii_start().first() == Some(&b'{');
@@ -104,8 +101,16 @@ fn delivery(headers: &HeaderMap, body: &Bytes, form: bool, now: i64) -> Result<O
     }))
 }
 
+fn delivery_id(headers: &HeaderMap) -> Result<&str, &'static str> {
+    let id = text(headers, "x-github-delivery").ok_or("the header X-GitHub-Delivery is missing")?;
+    if id.is_empty() || id.len() > DELIVERY_ID_LIMIT || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("the header X-GitHub-Delivery is not a delivery id");
+    }
+    Ok(id)
+}
+
 async fn accept(app: &App, delivery: NewDelivery) -> Response {
-    let (id, event) = (delivery.delivery_id.clone(), delivery.event.clone());
+    let (id, event) = (&delivery.delivery_id, &delivery.event);
     match app.store.accept(&delivery).await {
         Ok(Accepted::Stored) => {
             tracing::debug!(delivery.id = %id, event, "delivery stored");
@@ -114,13 +119,12 @@ async fn accept(app: &App, delivery: NewDelivery) -> Response {
         }
         Ok(Accepted::Duplicate) => answer(StatusCode::OK, "duplicate"),
         Err(error) => {
-            match error {
+            trace::of_delivery(id, event, &delivery.body).in_scope(|| match error {
                 StoreError::Full => tracing::error!(
-                    delivery.id = %id, event,
                     "disk full: the delivery could not be stored and was refused; free space, then redeliver it"
                 ),
-                other => tracing::error!(delivery.id = %id, event, error = %other, "the delivery could not be stored"),
-            }
+                other => tracing::error!(error = %other, "the delivery could not be stored"),
+            });
             later("the delivery could not be stored", "redeliver it when the database can be written again")
         }
     }
@@ -139,13 +143,14 @@ fn answer(status: StatusCode, what: &str) -> Response {
     (status, Json(serde_json::json!({ "status": what }))).into_response()
 }
 
-fn unreadable(unread: &Unread) -> Response {
+fn unreadable(unread: &Unread, headers: &HeaderMap) -> Response {
     match unread {
         Unread::Late => refuse(StatusCode::REQUEST_TIMEOUT, "the body came too slowly", "redeliver it"),
         Unread::TooLarge => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body could not be read", "send at most 25 MB"),
         Unread::Broken => refuse(StatusCode::BAD_REQUEST, "the body could not be read", "send at most 25 MB"),
         Unread::Crowded => {
-            tracing::error!("too many large bodies at once; a delivery was refused");
+            let id = delivery_id(headers).ok();
+            tracing::error!(delivery.id = id, "too many large bodies at once; a delivery was refused");
             later("too many large bodies are being received", "redeliver it")
         }
     }

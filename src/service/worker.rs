@@ -19,7 +19,7 @@ use super::{
 };
 use crate::store::{Delivery, Job};
 
-/// Deliveries claimed at a time.
+/// Deliveries claimed at a time, at most; the store bounds their bytes.
 const BATCH: usize = 64;
 /// How long a claim stands without being renewed. Longer than any job should take, short enough after a crash.
 const LEASE: Duration = Duration::from_secs(60);
@@ -54,11 +54,12 @@ async fn deliveries(app: Arc<App>, stop: CancellationToken) {
                 Vec::new()
             }
         };
-        let full = claimed.len() == BATCH;
+        let some = !claimed.is_empty();
         for delivery in claimed {
-            dispatch(&app, &delivery).instrument(trace::of_delivery(&delivery)).await;
+            let span = trace::of_delivery(&delivery.delivery_id, &delivery.event, &delivery.body);
+            dispatch(&app, &delivery).instrument(span).await;
         }
-        if !full {
+        if !some {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = app.deliveries.notified() => {}
@@ -218,10 +219,8 @@ async fn give_up(app: &App, job: &Job, why: &str) -> Result<(), crate::store::St
         app.store.postpone_job(job, run_at, why, true).await?;
         return Ok(());
     }
-    if job.kind == commands::COMMANDS {
-        commands::give_up(app, job).await?;
-    }
-    tracing::error!(why, ?unsaid, reference, "job buried");
+    let command = if job.kind == commands::COMMANDS { commands::give_up(app, job).await? } else { None };
+    tracing::error!(why, ?unsaid, reference, command.key = command, "job buried");
     metrics::buried("job");
     app.store.bury_job(job, now, &format!("{why} (reference {reference})")).await?;
     Ok(())

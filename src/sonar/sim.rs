@@ -1,36 +1,29 @@
 //! SonarQube in memory, served over HTTP: analyses of pull requests, in the shapes of its web API.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeMap;
 
 use axum::{
     Json, Router,
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{Query, Request, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use url::Url;
+
+use crate::remote::sim::{Door, Shared, Sim, bears};
 
 /// The token that it takes.
 pub const TOKEN: &str = "sonar-sim-token";
 
 /// SonarQube in memory, until it is dropped.
-pub struct SimSonar {
-    url: Url,
-    state: Arc<Mutex<Served>>,
-    server: tokio::task::JoinHandle<()>,
-}
+pub type SimSonar = Sim<Analyses>;
 
+/// What it has analysed.
 #[derive(Default)]
-struct Served {
+pub struct Analyses {
     /// By project and pull request.
-    analyses: BTreeMap<(String, u64), SimAnalysis>,
-    status: Option<u16>,
+    all: BTreeMap<(String, u64), SimAnalysis>,
     older: bool,
 }
 
@@ -47,101 +40,64 @@ pub struct SimAnalysis {
     pub gate: &'static str,
 }
 
-type Shared = State<Arc<Mutex<Served>>>;
-type Asked = Query<BTreeMap<String, String>>;
-
 impl SimSonar {
     /// Starts to serve on a free port of this machine.
     ///
     /// # Errors
     /// No port can be had.
     pub async fn start() -> std::io::Result<Self> {
-        let state = Arc::new(Mutex::new(Served::default()));
-        let router = Router::new()
+        let routes = Router::new()
             .route("/api/project_pull_requests/list", get(list))
             .route("/api/measures/component", get(measures))
             .route("/api/qualitygates/project_status", get(gate))
-            .route("/api/authentication/validate", get(validate))
-            .with_state(state.clone());
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let url = Url::parse(&format!("http://{}", listener.local_addr()?)).map_err(std::io::Error::other)?;
-        let server = tokio::spawn(async move {
-            // It ends with the task.
-            let _ = axum::serve(listener, router).await;
-        });
-        Ok(Self { url, state, server })
-    }
-
-    /// Its address.
-    pub fn url(&self) -> &Url {
-        &self.url
+            .route(VALIDATE, get(validate));
+        let door = Door {
+            // Whether a token is good may be asked with any.
+            admits: |parts| match parts.uri.path() == VALIDATE || bears(parts, TOKEN) {
+                true => Ok(()),
+                false => Err(StatusCode::UNAUTHORIZED),
+            },
+            refusal: |_| json!({"errors": [{"msg": "as ordered"}]}),
+        };
+        Self::serve(Analyses::default(), door, routes).await
     }
 
     /// Puts an analysis in place of the one before.
     pub fn analysis(&self, project: &str, pull_request: u64, analysis: SimAnalysis) {
-        lock(&self.state).analyses.insert((project.to_owned(), pull_request), analysis);
+        self.state().all.insert((project.to_owned(), pull_request), analysis);
     }
 
     /// Whether measures of new code stand where older servers have them.
     pub fn older(&self, older: bool) {
-        lock(&self.state).older = older;
-    }
-
-    /// Answers every request with this status from now on; `None` answers it.
-    pub fn fail(&self, status: Option<u16>) {
-        lock(&self.state).status = status;
+        self.state().older = older;
     }
 }
 
-impl Drop for SimSonar {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
+/// Where the token itself is asked about.
+const VALIDATE: &str = "/api/authentication/validate";
 
-fn lock(state: &Mutex<Served>) -> MutexGuard<'_, Served> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn is_known(headers: &HeaderMap) -> bool {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    bearer == Some(&format!("Bearer {TOKEN}"))
-}
-
-/// The state, unless the request is refused.
-fn admitted<'a>(state: &'a Mutex<Served>, headers: &HeaderMap) -> Result<MutexGuard<'a, Served>, Box<Response>> {
-    let served = lock(state);
-    if let Some(status) = served.status.and_then(|status| StatusCode::from_u16(status).ok()) {
-        return Err(Box::new((status, Json(json!({"errors": [{"msg": "as ordered"}]}))).into_response()));
-    }
-    if !is_known(headers) {
-        return Err(Box::new(StatusCode::UNAUTHORIZED.into_response()));
-    }
-    Ok(served)
-}
+type Served = State<Shared<Analyses>>;
+type Asked = Query<BTreeMap<String, String>>;
 
 fn missing() -> Response {
     (StatusCode::NOT_FOUND, Json(json!({"errors": [{"msg": "Component not found"}]}))).into_response()
 }
 
 /// The analysis that the query is about.
-fn wanted<'a>(served: &'a Served, query: &BTreeMap<String, String>, project: &str) -> Option<&'a SimAnalysis> {
+fn wanted<'a>(served: &'a Analyses, query: &BTreeMap<String, String>, project: &str) -> Option<&'a SimAnalysis> {
     let project = query.get(project)?.clone();
     let number = query.get("pullRequest")?.parse().ok()?;
-    served.analyses.get(&(project, number))
+    served.all.get(&(project, number))
 }
 
-async fn validate(headers: HeaderMap) -> Response {
-    Json(json!({ "valid": is_known(&headers) })).into_response()
+async fn validate(request: Request) -> Json<Value> {
+    Json(json!({ "valid": bears(&request.into_parts().0, TOKEN) }))
 }
 
-async fn list(State(state): Shared, Query(query): Asked, headers: HeaderMap) -> Response {
-    let served = match admitted(&state, &headers) {
-        Ok(served) => served,
-        Err(refusal) => return *refusal,
-    };
+async fn list(State(served): Served, Query(query): Asked) -> Response {
+    let served = served.state();
     let project = query.get("project").cloned().unwrap_or_default();
-    let of_project = served.analyses.iter().filter(|((of, _), _)| *of == project);
+    let of_project = served.all.iter().filter(|((of, _), _)| *of == project);
     let pulls: Vec<Value> = of_project
         .map(|((_, number), analysis)| {
             let mut pull = json!({
@@ -157,11 +113,8 @@ async fn list(State(state): Shared, Query(query): Asked, headers: HeaderMap) -> 
     Json(json!({ "pullRequests": pulls })).into_response()
 }
 
-async fn measures(State(state): Shared, Query(query): Asked, headers: HeaderMap) -> Response {
-    let served = match admitted(&state, &headers) {
-        Ok(served) => served,
-        Err(refusal) => return *refusal,
-    };
+async fn measures(State(served): Served, Query(query): Asked) -> Response {
+    let served = served.state();
     let Some(analysis) = wanted(&served, &query, "component") else { return missing() };
     let value = |name: &str| match (name, analysis.new) {
         ("new_lines_to_cover", new) => new.map(|(lines, _)| lines),
@@ -183,11 +136,8 @@ async fn measures(State(state): Shared, Query(query): Asked, headers: HeaderMap)
     Json(json!({"component": {"key": "x", "name": "x", "qualifier": "TRK", "measures": measures}})).into_response()
 }
 
-async fn gate(State(state): Shared, Query(query): Asked, headers: HeaderMap) -> Response {
-    let served = match admitted(&state, &headers) {
-        Ok(served) => served,
-        Err(refusal) => return *refusal,
-    };
+async fn gate(State(served): Served, Query(query): Asked) -> Response {
+    let served = served.state();
     match wanted(&served, &query, "projectKey") {
         Some(analysis) => {
             Json(json!({"projectStatus": {"status": analysis.gate, "ignoredConditions": false, "conditions": []}}))

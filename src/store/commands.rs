@@ -38,7 +38,7 @@ pub struct NewCommand {
 pub struct CommandLimits {
     /// Those given less than so many milliseconds before or after count.
     pub window: i64,
-    /// Of one person.
+    /// Of one person in one repository.
     pub actor: i64,
     /// In one repository, of people who are not known to have had write permission there. It bounds the work.
     pub unknown: i64,
@@ -316,7 +316,7 @@ const ADMIT: &str = "\
 INSERT INTO commands (command_key, repository_id, pull_request, comment_id, actor_id, actor, command, asked_on, \
   asked_at, received_at, state) \
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'received' \
-WHERE (SELECT COUNT(*) FROM commands WHERE actor_id = $5 AND asked_at > $11 AND asked_at < $12) < $13 \
+WHERE (SELECT COUNT(*) FROM commands WHERE repository_id = $2 AND actor_id = $5 AND asked_at > $11 AND asked_at < $12) < $13 \
   AND (EXISTS (SELECT 1 FROM commands WHERE repository_id = $2 AND actor_id = $5 AND may_write = 1) \
     OR (SELECT COUNT(*) FROM commands WHERE repository_id = $2 AND asked_at > $11 AND asked_at < $12 \
       AND (may_write IS NULL OR may_write = 0)) < $14) \

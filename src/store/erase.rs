@@ -53,6 +53,7 @@ impl Store {
             WAITS,
             MIRROR,
             RECENT_PULLS,
+            OWNERS_CHANGED,
             COVERAGE,
             TOKENS,
         ]
@@ -114,6 +115,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     WAITS,
     MIRROR,
     RECENT_PULLS,
+    OWNERS_CHANGED,
     COVERAGE,
     TOKENS,
     ALL_TOKENS,
@@ -226,6 +228,14 @@ const RECENT_PULLS: &str = concat!(
 DELETE FROM recent_pulls WHERE (repository_id, pull_request) IN ( \
   SELECT repository_id, pull_request FROM recent_pulls WHERE repository_id = $1 \
   ORDER BY pull_request LIMIT $3) AND ",
+    left!()
+);
+
+const OWNERS_CHANGED: &str = concat!(
+    "\
+DELETE FROM owners_changed WHERE (repository_id, base_ref) IN ( \
+  SELECT repository_id, base_ref FROM owners_changed WHERE repository_id = $1 \
+  ORDER BY base_ref LIMIT $3) AND ",
     left!()
 );
 

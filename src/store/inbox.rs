@@ -113,6 +113,10 @@ impl Backlog {
     }
 }
 
+/// Bytes of bodies that are claimed at a time: hundreds of usual size, and few enough of the largest (25 MB) that a
+/// backlog of them does not fill the memory.
+const CLAIM_BYTES: i64 = 8 << 20;
+
 /// The states of a delivery that waits for nothing.
 const AT_REST: [&str; 3] = ["done", "ignored", "buried"];
 
@@ -141,13 +145,14 @@ impl Store {
         Ok(if done.changed == 0 { Accepted::Duplicate } else { Accepted::Stored })
     }
 
-    /// Claims up to `most` deliveries that are due at `now`, oldest first. A claim that is neither finished, retried nor
-    /// buried within `lease` may be claimed again.
+    /// Claims up to `most` deliveries that are due at `now`, oldest first, and no more than [`CLAIM_BYTES`] of them, or a
+    /// single larger one: whoever claims holds all of them in memory. None means that none is due. A claim that is
+    /// neither finished, retried nor buried within `lease` may be claimed again.
     ///
     /// # Errors
     /// Whatever the database fails with; then nothing is claimed.
     pub async fn claim_deliveries(&self, now: i64, lease: Duration, most: usize) -> Result<Vec<Delivery>> {
-        let args = vec![now.into(), lease_end(now, lease).into(), limit(most)];
+        let args = vec![now.into(), lease_end(now, lease).into(), limit(most), CLAIM_BYTES.into()];
         let rows = self.db.exec(CLAIM, args).await?.rows;
         let mut claimed = rows.into_iter().map(delivery).collect::<Result<Vec<_>>>()?;
         // RETURNING promises no order.
@@ -264,12 +269,17 @@ VALUES ($1, $2, $3, $4, $5, $6, $5, $7, $8) \
 ON CONFLICT (delivery_id) DO UPDATE SET state = excluded.state, run_at = excluded.run_at, attempts = 0, \
   lease_until = NULL, done_at = excluded.done_at WHERE inbox.state = 'buried'";
 
+/// The innermost SELECT takes sizes along, not bodies. `total` counts the row itself, so the oldest is always taken.
 const CLAIM: &str = "\
 UPDATE inbox SET lease_until = $2, attempts = attempts + 1 \
 WHERE delivery_id IN ( \
-  SELECT delivery_id FROM inbox \
-  WHERE state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
-  ORDER BY received_at, delivery_id LIMIT $3) \
+  SELECT delivery_id FROM ( \
+    SELECT delivery_id, SUM(size) OVER (ORDER BY received_at, delivery_id) AS total, \
+      ROW_NUMBER() OVER (ORDER BY received_at, delivery_id) AS place FROM ( \
+      SELECT delivery_id, received_at, LENGTH(body) AS size FROM inbox \
+      WHERE state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
+      ORDER BY received_at, delivery_id LIMIT $3) AS due) AS summed \
+  WHERE total <= $4 OR place = 1) \
 RETURNING delivery_id, event, action, installation_id, received_at, body, attempts";
 
 const FINISH: &str = "\
@@ -375,6 +385,32 @@ mod tests {
         assert_eq!(claimed_ids(&store, 70_000, 9).await, [id(3)]);
         let expected = Counts { queued: 1, done: 1, buried: 1, oldest_queued_at: Some(3), ..Default::default() };
         assert_eq!(store.inbox_counts().await, Ok(expected));
+    }
+
+    #[tokio::test]
+    async fn no_more_is_claimed_at_a_time_than_memory_is_for() {
+        let place = Place::new();
+        let store = place.open().await;
+        let sizes_mb = [3, 3, 3, 25, 1, 4, 4, 1, 1];
+        for (n, mb) in (0..).zip(sizes_mb) {
+            let body = vec![b'x'; mb << 20];
+            store.accept(&NewDelivery { body, ..delivery_at(n) }).await.unwrap();
+        }
+        let mut claims = Vec::new();
+        loop {
+            let claimed = store.claim_deliveries(100, LEASE, 64).await.unwrap();
+            if claimed.is_empty() {
+                break;
+            }
+            claims.push(claimed.iter().map(|one| one.body.len() >> 20).collect::<Vec<_>>());
+        }
+        assert_eq!(claims, [vec![3, 3], vec![3], vec![25], vec![1, 4], vec![4, 1, 1]]);
+        // A body that is just the limit leaves no place for another.
+        for (n, bytes) in (10..).zip([CLAIM_BYTES as usize, 1, 1]) {
+            store.accept(&NewDelivery { body: vec![b'x'; bytes], ..delivery_at(n) }).await.unwrap();
+        }
+        assert_eq!(claimed_ids(&store, 100, 64).await, [id(10)]);
+        assert_eq!(claimed_ids(&store, 100, 64).await, [id(11), id(12)]);
     }
 
     #[tokio::test]

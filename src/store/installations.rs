@@ -205,16 +205,21 @@ impl Store {
         self.db.exec(SWEEP_ANEW, vec![installation_id.into()]).await.map(drop)
     }
 
-    /// Notes how far the sweep of a repository is: at a cursor, or at its end.
+    /// Notes how far the sweep of a repository is. Where owners changed since `began`, when this process took it up, the
+    /// pages before the cursor have to be read once more, and nothing is noted.
     ///
     /// # Errors
     /// Whatever the database fails with.
-    pub async fn repository_swept(&self, repository_id: i64, cursor: Option<&str>, now: i64) -> Result<()> {
-        let statement: Statement = match cursor {
-            Some(cursor) => (SWEPT_TO, vec![repository_id.into(), cursor.into()]),
-            None => (SWEPT, vec![repository_id.into(), now.into()]),
-        };
-        self.db.tx(vec![statement]).await.map(drop)
+    pub async fn swept_to(&self, repository_id: i64, cursor: &str, began: i64) -> Result<()> {
+        self.db.exec(SWEPT_TO, vec![repository_id.into(), cursor.into(), began.into()]).await.map(drop)
+    }
+
+    /// Notes that the sweep of a repository is at its end.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn repository_swept(&self, repository_id: i64, now: i64) -> Result<()> {
+        self.db.exec(SWEPT, vec![repository_id.into(), now.into()]).await.map(drop)
     }
 }
 
@@ -367,7 +372,8 @@ WHERE installation_id = $1 AND removed_at IS NULL AND archived = 0 AND COALESCE(
 ORDER BY COALESCE(swept_at, 0), repository_id LIMIT $3";
 
 const SWEPT_TO: &str = "\
-UPDATE installation_repositories SET sweep_cursor = $2 WHERE repository_id = $1";
+UPDATE installation_repositories SET sweep_cursor = $2 WHERE repository_id = $1 \
+  AND NOT EXISTS (SELECT 1 FROM owners_changed c WHERE c.repository_id = $1 AND c.changed_at >= $3)";
 
 const SWEPT: &str = "\
 UPDATE installation_repositories SET sweep_cursor = NULL, swept_at = $2 WHERE repository_id = $1";
@@ -426,7 +432,7 @@ mod tests {
         store.save_installation(&row(1)).await.unwrap();
         store.save_covered(1, "a", &[repository(9, "acme/shop"), repository(8, "acme/old")], 100).await.unwrap();
         for id in [8, 9] {
-            store.repository_swept(id, None, 200).await.unwrap();
+            store.repository_swept(id, 200).await.unwrap();
         }
         assert_eq!(store.installations_to_sweep(200).await, Ok(vec![]));
         let archived = CoveredRepository { archived: true, ..repository(7, "acme/archive") };
@@ -474,7 +480,7 @@ mod tests {
         assert_eq!((store.is_covered(1, 9).await, store.is_out_of_reach(9).await), (Ok(false), Ok(true)));
         assert_eq!(store.installations_to_sweep(i64::MAX).await, Ok(vec![]));
         store.save_installation(&row(1)).await.unwrap();
-        store.repository_swept(9, None, 160).await.unwrap();
+        store.repository_swept(9, 160).await.unwrap();
         assert_eq!(store.installations_to_sweep(160).await, Ok(vec![]));
         store.sweep_anew(1).await.unwrap();
         assert_eq!(store.installations_to_sweep(160).await, Ok(vec![1]));
@@ -496,11 +502,11 @@ mod tests {
         store.save_installation(&row(1)).await.unwrap();
         let seen = repository(9, "acme/shop");
         store.repository_seen(1, &seen).await.unwrap();
-        store.repository_swept(9, Some("c1"), 100).await.unwrap();
+        store.swept_to(9, "c1", 100).await.unwrap();
         store.repository_seen(1, &seen).await.unwrap();
         let due = store.repositories_to_sweep(1, 1, 9).await.unwrap();
         assert_eq!(due[0].cursor.as_deref(), Some("c1"));
-        store.repository_swept(9, None, 200).await.unwrap();
+        store.repository_swept(9, 200).await.unwrap();
         assert_eq!(store.repositories_to_sweep(1, 200, 9).await, Ok(vec![]));
         assert_eq!(store.repositories_to_sweep(1, 201, 9).await.unwrap()[0].cursor, None);
     }

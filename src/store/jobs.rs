@@ -321,6 +321,9 @@ WHERE job_key = COALESCE(( \
   WHERE kind = 'merge_group' AND state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
   ORDER BY queued_at, job_key LIMIT 1), ( \
   SELECT job_key FROM jobs \
+  WHERE kind = 'commands' AND state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
+  ORDER BY queued_at, job_key LIMIT 1), ( \
+  SELECT job_key FROM jobs \
   WHERE state = 'queued' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) \
   ORDER BY queued_at, job_key LIMIT 1)) \
 RETURNING job_key, kind, payload, wanted, attempts, delivery_id, received_at";
@@ -500,8 +503,10 @@ mod tests {
             let mut rows = explained.raw_query();
             while let Some(row) = rows.next().unwrap() {
                 let step: String = row.get(3).unwrap();
-                // The state of recovery is one row.
-                assert!(!step.starts_with("SCAN") || step == "SCAN recovery", "{step} in {sql}");
+                // The state of recovery is one row, and what is claimed at a time is counted row by row.
+                let few = ["SCAN recovery", "SCAN due", "SCAN summed"].contains(&step.as_str())
+                    || step.starts_with("SCAN (subquery-");
+                assert!(!step.starts_with("SCAN") || few, "{step} in {sql}");
             }
             looked_at += 1;
         }

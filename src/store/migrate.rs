@@ -39,6 +39,9 @@ const MIGRATIONS: &[Migration] = migrations![
     "0017_mirrors",
     "0018_series",
     "0019_coverage",
+    "0020_commands_first",
+    "0021_owners_changed",
+    "0022_moves_by_age",
 ];
 
 const TABLE: &str = "
@@ -58,10 +61,20 @@ fn apply(connection: &mut Connection, migrations: &[Migration], now: i64) -> Res
     connection.execute_batch(TABLE).map_err(|error| to_store_error(&error))?;
     let applied = applied(connection).map_err(|error| to_store_error(&error))?;
     let done = compare(&applied, migrations)?;
-    for (version, migration) in (1..).zip(migrations).skip(done) {
-        apply_one(connection, version, migration, now).map_err(|error| to_store_error(&error))?;
+    apply_rest(connection, migrations, done, now).map_err(|error| to_store_error(&error))
+}
+
+/// All that is missing, or nothing. One commit is one wait for the disk, and a new database is made at each first start.
+fn apply_rest(connection: &mut Connection, migrations: &[Migration], done: usize, now: i64) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    for (version, migration) in (1_i64..).zip(migrations).skip(done) {
+        transaction.execute_batch(migration.sql)?;
+        transaction.execute(
+            "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
+            (version, migration.name, checksum(migration.sql), now),
+        )?;
     }
-    Ok(())
+    transaction.commit()
 }
 
 /// How many migrations a database has, and how many there are. Applies none.
@@ -100,16 +113,6 @@ fn compare(applied: &[(i64, String, String)], migrations: &[Migration]) -> Resul
         }
     }
     Ok(applied.len())
-}
-
-fn apply_one(connection: &mut Connection, version: i64, migration: &Migration, now: i64) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    transaction.execute_batch(migration.sql)?;
-    transaction.execute(
-        "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
-        (version, migration.name, checksum(migration.sql), now),
-    )?;
-    transaction.commit()
 }
 
 /// Does not mind how a checkout ends its lines.

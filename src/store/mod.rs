@@ -24,6 +24,7 @@ mod migrate;
 mod mirrors;
 mod models;
 mod overrides;
+mod owners_changed;
 mod path;
 mod policies;
 mod recent_pulls;
@@ -152,6 +153,7 @@ const STATEMENTS: &[&[&str]] = &[
     assessments::STATEMENTS,
     models::STATEMENTS,
     policies::STATEMENTS,
+    owners_changed::STATEMENTS,
     recent_pulls::STATEMENTS,
     http_cache::STATEMENTS,
     inspect::STATEMENTS,

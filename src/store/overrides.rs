@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     JobRequest, Result, Store, StoreError,
-    db::{Row, Statement, Val},
+    db::{Row, Statement, Val, limit},
     jobs,
 };
 use crate::risk::overrides::{End, Entry, Made, Override};
@@ -37,6 +37,15 @@ impl Store {
         let args = vec![repository_id.into(), pull_request.into()];
         let Some(mut row) = self.db.query_one(LATEST_MOVE, args).await? else { return Ok(None) };
         Ok(Some(Move { head_sha: row.take(0)?, at: instant(row.take(1)?)? }))
+    }
+
+    /// Forgets up to `most` moves from before `before` (milliseconds since 1970); says how many. An override that was
+    /// asked for before one of these must not be decided on any more.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn forget_moves(&self, before: i64, most: usize) -> Result<u64> {
+        self.db.exec(FORGET_MOVES, vec![before.into(), limit(most)]).await.map(|done| done.changed)
     }
 
     /// Adds that an override ended, and requests what is to be done about it, all or nothing. One that has ended already
@@ -131,7 +140,7 @@ fn instant(ms: i64) -> Result<DateTime<Utc>> {
     DateTime::from_timestamp_millis(ms).ok_or(StoreError::Unreadable("an instant"))
 }
 
-pub(super) const STATEMENTS: &[&str] = &[MAKE, END, LEDGER, MOVED, LATEST_MOVE];
+pub(super) const STATEMENTS: &[&str] = &[MAKE, END, LEDGER, MOVED, LATEST_MOVE, FORGET_MOVES];
 
 const MAKE: &str = "\
 INSERT INTO override_events (override_id, ends, what, repository_id, pull_request, at, login, reason, asked_at, \
@@ -153,6 +162,11 @@ WHERE excluded.at >= pull_request_moves.at";
 
 const LATEST_MOVE: &str = "\
 SELECT head_sha, at FROM pull_request_moves WHERE repository_id = $1 AND pull_request = $2";
+
+const FORGET_MOVES: &str = "\
+DELETE FROM pull_request_moves WHERE (repository_id, pull_request) IN ( \
+  SELECT repository_id, pull_request FROM pull_request_moves WHERE at < $1 \
+  ORDER BY at, repository_id, pull_request LIMIT $2)";
 
 #[cfg(test)]
 mod tests {
@@ -188,6 +202,19 @@ mod tests {
         }
         assert_eq!(store.latest_move(1, 7).await, Ok(Some(retargeted)));
         assert_eq!(store.latest_move(1, 8).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn old_moves_are_forgotten_the_oldest_first() {
+        let place = Place::new();
+        let store = place.open().await;
+        for (pull, ms) in [(7, 300), (8, 100), (9, 200)] {
+            store.moved(1, pull, &Move { head_sha: None, at: at(ms) }).await.unwrap();
+        }
+        assert_eq!(store.forget_moves(300, 1).await, Ok(1));
+        assert_eq!(store.latest_move(1, 8).await, Ok(None));
+        assert_eq!((store.forget_moves(300, 9).await, store.forget_moves(300, 9).await), (Ok(1), Ok(0)));
+        assert!(store.latest_move(1, 7).await.unwrap().is_some());
     }
 
     #[tokio::test]

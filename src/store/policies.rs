@@ -55,6 +55,15 @@ impl Store {
         self.db.exec(SAVE, args).await.map(drop)
     }
 
+    /// The last good policies of a repository's branches, each as JSON.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn last_good_bodies(&self, repository_id: i64) -> Result<Vec<String>> {
+        let rows = self.db.query(BODIES, vec![repository_id.into()]).await?;
+        rows.into_iter().map(|mut row| row.take(0)).collect()
+    }
+
     /// Keeps none for a branch: its file is gone.
     ///
     /// # Errors
@@ -64,7 +73,7 @@ impl Store {
     }
 }
 
-pub(super) const STATEMENTS: &[&str] = &[SAVE, LAST_GOOD, FORGET];
+pub(super) const STATEMENTS: &[&str] = &[SAVE, LAST_GOOD, BODIES, FORGET];
 
 const SAVE: &str = "\
 INSERT INTO policies (repository_id, base_ref, repository, blob_sha, body, stored_at) VALUES ($1, $2, $3, $4, $5, $6) \
@@ -73,6 +82,9 @@ ON CONFLICT (repository_id, base_ref) DO UPDATE SET repository = excluded.reposi
 
 const LAST_GOOD: &str = "\
 SELECT repository, blob_sha, body, stored_at FROM policies WHERE repository_id = $1 AND base_ref = $2";
+
+const BODIES: &str = "\
+SELECT body FROM policies WHERE repository_id = $1 ORDER BY base_ref";
 
 const FORGET: &str = "\
 DELETE FROM policies WHERE repository_id = $1 AND base_ref = $2";

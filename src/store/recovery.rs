@@ -54,7 +54,7 @@ pub struct MissedDelivery {
 pub struct MissedCounts {
     /// Those that are still asked for.
     pub awaited: i64,
-    /// Those that were asked for often enough.
+    /// Those that GitHub will not send again.
     pub given_up: i64,
     /// When the next one is due to be asked for, in milliseconds since 1970.
     pub next_ask_at: Option<i64>,
@@ -91,6 +91,15 @@ impl Store {
     /// Whatever the database fails with.
     pub async fn has_delivery(&self, delivery_id: &str) -> Result<bool> {
         Ok(self.db.query_one(HAS, vec![delivery_id.into()]).await?.is_some())
+    }
+
+    /// When a delivery was tried first that was missing, in milliseconds since 1970; `None` of one that is not known to have been.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn first_delivered_at(&self, delivery_id: &str) -> Result<Option<i64>> {
+        let row = self.db.query_one(FIRST_DELIVERED, vec![delivery_id.into()]).await?;
+        row.map(|mut row| row.take(0)).transpose()
     }
 
     /// Whether a delivery was given up.
@@ -140,7 +149,8 @@ impl Store {
         Ok(done.last().map_or(0, |done| done.changed))
     }
 
-    /// At most `most` of the missing that are due to be asked for: those of pull requests first, then the oldest.
+    /// At most `most` of the missing that are due to be asked for: merge groups, for which a queue waits, then pull requests, then
+    /// comments, and of each the oldest first.
     ///
     /// # Errors
     /// Whatever the database fails with.
@@ -197,6 +207,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     STATE,
     SAVE_STATE,
     HAS,
+    FIRST_DELIVERED,
     BURIED,
     SINCE,
     LOG_ANEW,
@@ -219,6 +230,9 @@ ON CONFLICT (id) DO UPDATE SET good_until = excluded.good_until, looked_at = exc
 
 const HAS: &str = "\
 SELECT 1 FROM inbox WHERE delivery_id = $1";
+
+const FIRST_DELIVERED: &str = "\
+SELECT delivered_at FROM missed_deliveries WHERE delivery_id = $1";
 
 const BURIED: &str = "\
 SELECT 1 FROM inbox WHERE delivery_id = $1 AND state = 'buried'";
@@ -254,7 +268,8 @@ DELETE FROM missed_deliveries WHERE delivered_at < $1";
 const DUE: &str = "\
 SELECT delivery_id, attempt_id, event, action, delivered_at, status, asked FROM missed_deliveries \
 WHERE ask_at <= $1 \
-ORDER BY CASE WHEN event = 'pull_request' THEN 0 ELSE 1 END, delivered_at, delivery_id LIMIT $2";
+ORDER BY CASE event WHEN 'merge_group' THEN 0 WHEN 'pull_request' THEN 1 WHEN 'issue_comment' THEN 2 ELSE 3 END, \
+  delivered_at, delivery_id LIMIT $2";
 
 const ASKED: &str = "\
 UPDATE missed_deliveries SET asked = asked + 1, ask_at = $2 WHERE delivery_id = $1";
@@ -292,6 +307,8 @@ mod tests {
         let all = [missing(1, "push"), missing(2, "push"), missing(3, "pull_request"), missing(4, "push")];
         store.save_missed(&all, 100).await.unwrap();
         assert_eq!(due(&store, 99, 9).await, Vec::<String>::new());
+        assert_eq!(store.first_delivered_at(&id(3)).await, Ok(Some(3)));
+        assert_eq!(store.first_delivered_at(&id(1)).await, Ok(None));
         assert_eq!(due(&store, 100, 2).await, [id(3), id(2)], "pull requests first, and not what has come");
         store.missed_asked(&id(3), Some(500)).await.unwrap();
         store.missed_asked(&id(2), None).await.unwrap();

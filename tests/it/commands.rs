@@ -345,7 +345,9 @@ fn a_crowd_cannot_silence_those_who_may_write() {
         assert!(crowd.iter().all(|one| said(&pull, *one).nothing()), "the readers' share was spent");
         let cost = ctx.sim.exchanges_since(mark);
         assert!(cost.len() <= 100 && cost.iter().all(|each| each.method == "GET"), "{} requests", cost.len());
-        for who in ["nora", "max"] {
+        // Nor those who never gave a command: GitHub says who was invited.
+        ctx.repository().member("omar", Permission::Write);
+        for who in ["nora", "max", "omar"] {
             let comment = pull.comment(who, "/risk");
             ctx.settle().await;
             assert_eq!(said(&pull, comment).reactions, FOLLOWED, "{who}");

@@ -12,10 +12,14 @@ use mergecast::{
 };
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{Ctx, run_test};
 
-const TOKEN: &str = "mergecast_upload_0123456789abcdef";
+pub(crate) const TOKEN: &str = "mergecast_upload_0123456789abcdef";
 
 /// A pull request that adds a file of so many lines, each of which can run.
 fn lines_of(count: usize) -> PullSpec {
@@ -24,9 +28,13 @@ fn lines_of(count: usize) -> PullSpec {
 }
 
 /// LCOV of `src/steps.rs` where the first `covered` of `count` lines ran, with the path of a runner.
-fn lcov(count: usize, covered: usize) -> String {
+pub(crate) fn lcov(count: usize, covered: usize) -> String {
+    lcov_of("src/steps.rs", count, covered)
+}
+
+pub(crate) fn lcov_of(path: &str, count: usize, covered: usize) -> String {
     let lines: String = (1..=count).map(|n| format!("DA:{n},{}\n", u8::from(n <= covered))).collect();
-    format!("TN:\nSF:/home/ci/build/shop/src/steps.rs\n{lines}end_of_record\n")
+    format!("TN:\nSF:/home/ci/build/shop/{path}\n{lines}end_of_record\n")
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -36,7 +44,7 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
 }
 
 /// Keeps a token for `acme/shop`, which the App has heard of by then.
-async fn token(ctx: &Ctx) {
+pub(crate) async fn token(ctx: &Ctx) {
     let shop = ctx.store.repository_named("ACME/shop").await.unwrap().expect("the App covers it");
     let row = TokenRow {
         token_id: "t1".to_owned(),
@@ -53,7 +61,7 @@ async fn token(ctx: &Ctx) {
 }
 
 /// An upload in the making.
-struct Put<'a> {
+pub(crate) struct Put<'a> {
     path: String,
     token: Option<&'a str>,
     body: Vec<u8>,
@@ -61,12 +69,12 @@ struct Put<'a> {
 }
 
 impl<'a> Put<'a> {
-    fn new(repository: &str, sha: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(repository: &str, sha: &str, body: impl Into<Vec<u8>>) -> Self {
         let path = format!("/api/v1/coverage/{repository}/{sha}");
         Self { path, token: Some(TOKEN), body: body.into(), headers: Vec::new() }
     }
 
-    fn of(pull: &PullHandle, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn of(pull: &PullHandle, body: impl Into<Vec<u8>>) -> Self {
         Self::new("acme/shop", &pull.head_sha(), body)
     }
 
@@ -80,11 +88,11 @@ impl<'a> Put<'a> {
         self
     }
 
-    fn by(self, token: Option<&'a str>) -> Self {
+    pub(crate) fn by(self, token: Option<&'a str>) -> Self {
         Self { token, ..self }
     }
 
-    async fn send(self, ctx: &Ctx) -> (StatusCode, Value) {
+    pub(crate) async fn send(self, ctx: &Ctx) -> (StatusCode, Value) {
         let mut request = ctx.http.put(ctx.url(&self.path)).body(self.body);
         if let Some(token) = self.token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -97,6 +105,21 @@ impl<'a> Put<'a> {
         let text = answer.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: {text}")))
     }
+}
+
+/// The status of an upload that says how long it is and sends nothing of it.
+async fn announced(ctx: &Ctx, sha: &str, bytes: usize) -> u16 {
+    let url = url::Url::parse(&ctx.url("")).unwrap();
+    let place = (url.host_str().unwrap(), url.port().unwrap());
+    let mut stream = TcpStream::connect(place).await.unwrap();
+    let head = format!(
+        "PUT /api/v1/coverage/acme/shop/{sha} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-length: {bytes}\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    std::str::from_utf8(&answer[9..]).unwrap().parse().unwrap()
 }
 
 /// What the assessment of a head says of patch coverage.
@@ -211,7 +234,7 @@ fn every_refusal_has_its_status_and_keeps_nothing() {
         let sha = pull.head_sha();
         let good = lcov(12, 12);
         let put = |body: &[u8]| Put::of(&pull, body.to_vec());
-        let bomb = gzip(&vec![b'\n'; 6 << 20]);
+        let bomb = gzip(&vec![b'\n'; (1 << 20) + 1]);
         let entities = b"<!DOCTYPE report [<!ENTITY a \"aaaa\">]><report>&a;</report>";
         let cases = [
             ("no token", put(good.as_bytes()).by(None), 401),
@@ -228,9 +251,9 @@ fn every_refusal_has_its_status_and_keeps_nothing() {
             ("another packing", put(good.as_bytes()).with("content-encoding", "br"), 415),
             ("no report", put(b"hello"), 415),
             ("another encoding", put(b"SF:\xff\xfe\nDA:1,1\n"), 415),
+            ("gzip within gzip", put(&gzip(&gzip(good.as_bytes()))), 415),
             ("half a gzip", put(&gzip(good.as_bytes())[..40]), 400),
             ("a bomb", put(&bomb), 413),
-            ("more than is taken", put(&vec![b' '; (32 << 20) + 1]), 413),
             ("a broken report", put(b"SF:a\nDA:x\n"), 422),
             ("nothing", put(b""), 422),
             ("entities", put(entities), 422),
@@ -242,6 +265,7 @@ fn every_refusal_has_its_status_and_keeps_nothing() {
             assert!(told["error"].is_string() && told["hint"].is_string(), "{what}: {told}");
             assert!(!told.to_string().contains("passwd"), "nothing of the report is given back");
         }
+        assert_eq!(announced(&ctx, &sha, (32 << 20) + 1).await, 413, "what is too long is refused before it is sent");
         let shop = ctx.store.repository_named("acme/shop").await.unwrap().unwrap();
         assert_eq!(ctx.store.newest_coverage(shop.repository_id).await, Ok(None));
         ctx.store.revoke_token("t1", 1).await.unwrap();
@@ -380,9 +404,11 @@ fn sources_are_asked_in_the_order_of_the_policy_and_disagreement_is_shown() {
         assert_eq!(row["value"], 0.9, "{row}");
         assert!(row["evidence"].to_string().contains("SonarQube quality gate OK"), "{row}");
 
-        let part = SimUpload { flags: vec!["unit"], carried_from: None, files: codecov_file(40, 20) };
-        let old =
-            SimUpload { flags: vec!["e2e"], carried_from: Some("0123456789".into()), files: codecov_file(40, 40) };
+        let part = SimUpload { flags: vec!["unit"], files: codecov_file(40, 20), ..SimUpload::default() };
+        let old = SimUpload {
+            carried_from: Some("0123456789".into()),
+            ..SimUpload { flags: vec!["e2e"], files: codecov_file(40, 40), ..SimUpload::default() }
+        };
         codecov.commit("acme/shop", &pull.head_sha(), SimCommit { state: "complete", uploads: vec![part, old] });
         pull.status("codecov/patch", "success");
         let (_, row) = reading(&ctx, &pull).await;

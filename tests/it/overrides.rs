@@ -18,20 +18,20 @@ const REFUSED: [&str; 2] = ["eyes", "-1"];
 const ENFORCE: &str = "mode: enforce\nthreshold: 1\n";
 
 /// As [`scored`], and held back.
-async fn held(ctx: &Ctx, more: &str) -> (SimRepository, PullHandle) {
+pub(crate) async fn held(ctx: &Ctx, more: &str) -> (SimRepository, PullHandle) {
     ctx.repository().base_file(".github/mergecast.yml", format!("{ENFORCE}{more}"));
     let (shop, pull) = scored(ctx).await;
     assert_eq!(glance(ctx, &pull).await.conclusion(), "action_required");
     (shop, pull)
 }
 
-fn buttons(seen: &Seen) -> Vec<&str> {
+pub(crate) fn buttons(seen: &Seen) -> Vec<&str> {
     let last = seen.run.writes.last().expect("it was written");
     let actions = last.body["actions"].as_array().expect("buttons");
     actions.iter().filter_map(|one| one["identifier"].as_str()).collect()
 }
 
-fn in_force(seen: &Seen) -> bool {
+pub(crate) fn in_force(seen: &Seen) -> bool {
     let shown = !seen.json["verdict"]["override"].is_null();
     assert_eq!(shown, seen.title().contains("overridden"), "{}", seen.title());
     assert_eq!(shown, seen.summary().contains("Overridden by"), "{}", seen.summary());

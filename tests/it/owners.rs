@@ -232,6 +232,10 @@ fn an_audit_finds_what_was_neglected_and_its_patches_apply() {
     let (_, words, _) = run(place.path(), &["--audit"], "");
     assert!(words.contains(".github/CODEOWNERS:1 /src/: its owners made 0 of the 12 changes to its files in 90 days"));
     assert!(words.contains("4 findings, by changes since ") && words.contains("Of 1 owning team only GitHub knows"));
+    // What GitHub skips is neglected too.
+    write(place.path(), ".github/CODEOWNERS", "/src/ @grace\n!x @y\n");
+    let (_, _, err) = run(place.path(), &["--audit"], "");
+    assert!(err.contains("line 2, column 1: Invalid pattern, so GitHub skips the line"), "{err}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::{
     commands::say,
+    recovery::{MINUTE, later, recovering},
     support::{Ctx, Setup, run_test, run_test_with},
 };
 
@@ -115,6 +116,11 @@ fn it_names_file_rule_and_owners_and_passes_the_moment_they_approve() {
         pull.dismiss("omar");
         expect(&ctx, &pull, "failure").await;
         pull.request_changes("omar");
+        expect(&ctx, &pull, "failure").await;
+        // Given anew it counts anew; taken back again, the one before does not come back.
+        pull.approve("omar");
+        expect(&ctx, &pull, "success").await;
+        pull.dismiss("omar");
         expect(&ctx, &pull, "failure").await;
         // What changes nothing is not written again.
         let writes = seen(&ctx, &pull).await.writes.len();
@@ -381,6 +387,61 @@ fn what_the_branch_asks_of_reviews_is_read_and_kept() {
         expect(&ctx, &pull, "failure").await;
         let statuses: Vec<Option<u16>> = asked(0);
         assert_eq!(statuses, [Some(200), Some(304)], "and revalidated");
+        ctx
+    });
+}
+
+#[test]
+fn work_that_cannot_be_done_leaves_nobody_waiting() {
+    run_test_with(Setup { may_bury: true, ..Setup::default() }, async |ctx| {
+        let shop = shop(&ctx);
+        shop.merge_queue(&[check_run::NAME, NAME]);
+        let pull = shop.open(change(&["docs/a.md"]));
+        ctx.settle().await;
+        // Refused for good: nothing is to be tried again.
+        let refused = |on| ctx.sim.fault(Fault { on, kind: FaultKind::Status(403), times: Times::Next(1) });
+        refused(FaultOn::new("PATCH", "/repos/*/*/check-runs/*"));
+        let group = pull.enqueue();
+        ctx.settle().await;
+        let ours = runs(&ctx, "acme/shop", &group);
+        assert_eq!(ours.iter().map(ended).collect::<Vec<_>>(), ["neutral"]);
+        assert!(ours[0].summary.as_ref().unwrap().contains("the server's log has the details"), "{ours:#?}");
+
+        refused(FaultOn::new("PATCH", "/repos/*/*/check-runs/*"));
+        let other = shop.open(change(&["src/cart.rs"]));
+        assert!(expect(&ctx, &other, "neutral").await.contains("the server's log has the details"));
+        ctx
+    });
+}
+
+#[test]
+fn other_owners_are_asked_once_the_base_branch_names_them() {
+    run_test_with(recovering(), async |ctx| {
+        let shop = shop(&ctx);
+        shop.push_to("next", Edits::new().write(".github/mergecast.yml", ON).write("CODEOWNERS", "* @nora\n"));
+        let pull = shop.open(change(&["src/cart.rs"]));
+        let elsewhere = shop.open(PullSpec { base: Some("next".to_owned()), ..change(&["src/cart.rs"]) });
+        for pull in [&pull, &elsewhere] {
+            pull.approve("nora");
+            expect(&ctx, pull, "success").await;
+        }
+        // Lets what the pushes so far asked for pass.
+        later(&ctx, 2 * MINUTE).await;
+        shop.push_base(Edits::new().write(".github/CODEOWNERS", "* @omar\n"));
+        later(&ctx, MINUTE).await;
+        let summary = expect(&ctx, &pull, "failure").await;
+        assert!(summary.contains("| `src/cart.rs` | `@omar` | line 1: `*` | **missing** |"), "{summary}");
+        let writes = seen(&ctx, &elsewhere).await.writes.len();
+        pull.approve("omar");
+        expect(&ctx, &pull, "success").await;
+        // Every open one is looked at once, those of other branches are not, and a push without owners asks for nothing.
+        later(&ctx, MINUTE).await;
+        let mark = ctx.sim.requests();
+        shop.push_base(Edits::new().write("README.md", "Hello\n"));
+        later(&ctx, MINUTE).await;
+        let asked: Vec<_> = ctx.sim.exchanges_since(mark).into_iter().filter(|each| each.path == "/graphql").collect();
+        assert_eq!(asked, [], "no pull request is read again");
+        assert_eq!(seen(&ctx, &elsewhere).await.writes.len(), writes);
         ctx
     });
 }

@@ -66,10 +66,12 @@ struct InForce {
 pub(super) fn run(args: &OwnersArgs, now: DateTime<Utc>, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
     let found = file(&args.repo, args.base.as_deref())?;
     if args.audit {
+        let parsed = found.as_ref().map(|(place, text)| (*place, Codeowners::parse(text)));
         let repository = Repository::open(&args.repo).map_err(|error| explained(error, None))?;
         let text = audit::run(&repository, args.base.as_deref(), found, args.format, now)?;
         terminal.out().write_all(text.as_bytes())?;
         terminal.out().flush()?;
+        tell(parsed.as_ref());
         return Ok(ExitCode::Done);
     }
     let found = found.map(|(place, text)| (place, Codeowners::parse(&text)));

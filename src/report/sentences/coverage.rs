@@ -7,7 +7,7 @@ use super::{
     unknown::short,
 };
 use crate::risk::{
-    facts::{BaseTotal, CoverageReport, CoverageSource, CoverageTotal},
+    facts::{BaseTotal, CoverageReport, CoverageSource, CoverageTotal, FlagCoverage, OwnCount, PullCoverage},
     signal::{CoverageNote, Evidence},
 };
 
@@ -63,7 +63,59 @@ fn noted(note: &CoverageNote, items: usize) -> Sentence {
             said.then(" and not used")
         }
         CoverageNote::Gate(words) => say![name(words)],
+        CoverageNote::Unread(files) => say![
+            "nothing counted of ",
+            counted(*files, "changed file", "changed files"),
+            " whose changed lines GitHub does not give"
+        ],
+        CoverageNote::Flags(flags) => by_flag(flags, items),
+        CoverageNote::OwnCount(count) => own_count(count),
+        CoverageNote::PullRequests(pulls) => of_pull_requests(pulls, items),
     }
+}
+
+fn by_flag(flags: &[FlagCoverage], items: usize) -> Sentence {
+    let shown = flags.iter().take(items.max(1)).map(|flag| {
+        let said = say![name(&flag.name), " ", percent(share(flag.covered, flag.lines))];
+        if flag.carried { said.then(" (carried forward)") } else { said }
+    });
+    let left = flags.len() - shown.len();
+    let said = say!["by flag: "].with(Sentence::joined(shown, ", "));
+    if left > 0 { said.then(" and ").then(count(left)).then(" more") } else { said }
+}
+
+/// Codecov compares with a base of its own choice and counts lines of partly taken branches as not run: its figures may be
+/// others, and are said to be its.
+fn own_count(counts: &OwnCount) -> Sentence {
+    let part = |&(lines, covered): &(u64, u64)| percent(share(covered, lines));
+    let said = say!["by Codecov's own count "];
+    let said = match &counts.patch {
+        Some(patch) => said.then(part(patch)).then(" of ").then(counted(patch.0, "changed line", "changed lines")),
+        None => said.then("not compared yet"),
+    };
+    let said = said.then(", ").then(part(&counts.head)).then(" of everything");
+    match &counts.base {
+        Some(base) => said.then(" against ").then(part(base)).then(" at its base"),
+        None => said,
+    }
+}
+
+fn of_pull_requests(pulls: &[PullCoverage], items: usize) -> Sentence {
+    let shown = pulls.iter().take(items.max(1)).map(|pull| {
+        // As code, so that GitHub makes no link of it.
+        say![
+            name(&format!("#{}", pull.number)),
+            " (",
+            source(pull.source),
+            ", of commit ",
+            name(short(&pull.commit)),
+            ")"
+        ]
+    });
+    let left = pulls.len() - shown.len();
+    let said = say!["no report of the group's own commit; from those of its pull requests: "];
+    let said = said.with(Sentence::joined(shown, ", "));
+    if left > 0 { said.then(" and ").then(count(left)).then(" more") } else { said }
 }
 
 fn whole(total: &CoverageTotal) -> Sentence {

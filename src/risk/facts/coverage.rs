@@ -22,6 +22,10 @@ pub struct Coverage {
     /// Files of the report that fit several of the repository's and were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub ambiguous: u64,
+    /// Changed files of which nothing is counted: their changed lines were not given, or they are not in the list of changed
+    /// files, which is cut.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread: u64,
     /// All files of the report, here and at the merge base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<CoverageTotal>,
@@ -34,6 +38,17 @@ pub struct Coverage {
     /// What the source concluded by its own rules, in its words ("quality gate: passed"). Untrusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
+    /// Coverage of everything by the parts that the source keeps apart, at most 10; those that it carried forward among
+    /// them, as such.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<FlagCoverage>,
+    /// What the source itself counts for the pull request, by its own rules and against a base of its own choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_count: Option<OwnCount>,
+    /// The reports of a merge group's pull requests that the figures were added up from, where no report of the group's
+    /// own commit is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pull_requests: Vec<PullCoverage>,
 }
 
 /// Where coverage comes from.
@@ -112,6 +127,42 @@ pub struct BaseTotal {
     pub lines: u64,
     /// How many of those ran.
     pub covered: u64,
+}
+
+/// Coverage of everything by one part of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlagCoverage {
+    /// What the source calls the part. Untrusted.
+    pub name: String,
+    /// Lines that tests can run.
+    pub lines: u64,
+    /// How many of those ran.
+    pub covered: u64,
+    /// The part is of an earlier commit; which is told under [`Coverage::carried`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub carried: bool,
+}
+
+/// What a source counts for a pull request by its own rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnCount {
+    /// Changed lines that tests can run, and those that ran; `None` while the source has not compared.
+    pub patch: Option<(u64, u64)>,
+    /// All lines at the head.
+    pub head: (u64, u64),
+    /// All lines at the base that the source chose; `None` where it has none.
+    pub base: Option<(u64, u64)>,
+}
+
+/// A pull request's part in the coverage of its merge group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullCoverage {
+    /// Its number.
+    pub number: u64,
+    /// Which source told of it.
+    pub source: CoverageSource,
+    /// The head commit that the report is of.
+    pub commit: String,
 }
 
 /// What another source says of the changed lines.

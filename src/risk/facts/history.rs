@@ -34,6 +34,10 @@ pub struct History {
     pub topics: Rates,
     /// The touched file with most rollbacks.
     pub worst_file: Option<Failures>,
+    /// Touched files whose changes were rolled back, most rollbacks first, at most [`History::FAILED`]. Facts from before
+    /// this was kept have `worst_file` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_files: Vec<Failures>,
     /// The touched directory with the highest rate of rollbacks.
     pub worst_directory: Option<Failures>,
     /// The word of the title with the highest rate of rollbacks.
@@ -80,6 +84,8 @@ pub struct History {
 impl History {
     /// How many items the lists hold at most.
     pub const LISTED: usize = 10;
+    /// How many files are told of by their rollbacks: more than a change that anybody reviews touches.
+    pub const FAILED: usize = 200;
 
     /// Why nothing is known of how the author stands to the files, if that is so.
     pub fn without_author(&self) -> Option<Unknown> {

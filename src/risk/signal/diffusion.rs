@@ -22,12 +22,17 @@ fn measure(view: &View<'_>) -> Reading {
     if let Some(unknown) = view.unread() {
         return Err(unknown);
     }
-    let mut files = 0;
+    let (mut files, mut last) = (0, None);
     let (mut directories, mut subsystems) = (HashSet::new(), HashSet::new());
     for (file, _) in view.counted() {
         files += 1;
-        directories.insert(paths::directory_of(&file.path));
-        subsystems.insert(paths::subsystem_of(&file.path));
+        let directory = paths::directory_of(&file.path);
+        // Files of a directory mostly stand together.
+        if last != Some(directory) {
+            directories.insert(directory);
+            subsystems.insert(paths::subsystem_of(&file.path));
+            last = Some(directory);
+        }
     }
     let (directories, subsystems) = (directories.len() as u64, subsystems.len() as u64);
     let mut evidence = vec![Evidence::Spread { files, directories, subsystems }];

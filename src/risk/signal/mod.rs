@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{
     diff::View,
     facts::{
-        CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, Known, OtherCoverage, OwnerRule,
-        Reason, Series, SeriesPart, Source, Unknown,
+        CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, FlagCoverage, Known, OtherCoverage,
+        OwnCount, OwnerRule, PullCoverage, Reason, Series, SeriesPart, Source, Unknown,
     },
 };
 
@@ -444,6 +444,14 @@ pub enum CoverageNote {
     Carried(CarriedCoverage),
     /// What the source concluded by its own rules.
     Gate(String),
+    /// Coverage of everything, by the parts of the report.
+    Flags(Vec<FlagCoverage>),
+    /// What Codecov itself counts for the pull request.
+    OwnCount(OwnCount),
+    /// The reports of a merge group's pull requests.
+    PullRequests(Vec<PullCoverage>),
+    /// Changed files of which nothing is counted, for want of their changed lines.
+    Unread(u64),
 }
 
 /// A thing that changes may share.

@@ -1,11 +1,11 @@
 //! Owner review: whether the owners of the changed files, by CODEOWNERS, have approved what the files hold now.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Evidence, Measure, Reading, Signal, Term, Unit};
 use crate::risk::{
     diff::View,
-    facts::Facts,
+    facts::{Facts, Failures},
     owners::{self, Standing},
 };
 
@@ -16,14 +16,14 @@ pub(super) static SIGNAL: Signal = Signal {
     why: "Owners know what else depends on their files.",
     terms: &[Term {
         id: "owner_review.missing_share",
-        transform: "share of the owned changed files without an owner's approval of what they hold now, the one with most rollbacks counting three times; 0 when none is owned",
+        transform: "share of the owned changed files without an owner's approval of what they hold now, one whose changes were rolled back once counting twice, more often three times; 0 when none is owned",
     }],
     measure,
 };
 
-/// How much the touched file with most rollbacks counts against one without: where changes failed before, an owner's look
-/// is worth more.
-const HOT: u64 = 3;
+/// How much a file counts at most against one whose changes were never rolled back: where changes failed before, an owner's
+/// look is worth more. Two rollbacks say enough.
+const HEAT_MAX: u64 = 3;
 
 fn measure(view: &View<'_>) -> Reading {
     let files = owners::files(view.facts)?;
@@ -31,10 +31,11 @@ fn measure(view: &View<'_>) -> Reading {
         // Files that were not given may have owners.
         return view.incomplete().map_or_else(|| Measure::single(0.0, 0.0, Vec::new()), Err);
     }
+    let heat_of = heat(view.facts);
     let (mut missing, mut undecided) = (Vec::new(), Vec::new());
     let (mut unknown, mut heat, mut open) = (None, 0, 0);
     for file in &files {
-        let weight = if is_hot(file.path, view.facts) { HOT } else { 1 };
+        let weight = heat_of.get(file.earlier).copied().unwrap_or(1);
         heat += weight;
         match &file.standing {
             Standing::Approved(_) => {}
@@ -57,17 +58,23 @@ fn measure(view: &View<'_>) -> Reading {
     Measure::single(count as f64, open as f64 / heat as f64, missing)
 }
 
-/// Whether it is the touched file with most rollbacks.
-fn is_hot(path: &str, facts: &Facts) -> bool {
-    let worst = facts.history.as_ref().ok().and_then(|history| history.worst_file.as_ref());
-    worst.is_some_and(|worst| worst.rolled_back > 0 && worst.name == path)
+/// How much each changed file counts whose changes were rolled back, by the name that it had before.
+fn heat(facts: &Facts) -> HashMap<&str, u64> {
+    let Ok(history) = &facts.history else { return HashMap::new() };
+    if history.failed_files.is_empty() {
+        // Facts from before each file's rollbacks were kept.
+        let worst = history.worst_file.iter().filter(|worst| worst.rolled_back > 0);
+        return worst.map(|worst| (worst.name.as_str(), HEAT_MAX)).collect();
+    }
+    let weight = |failed: &Failures| failed.rolled_back.saturating_add(1).min(HEAT_MAX);
+    history.failed_files.iter().map(|failed| (failed.name.as_str(), weight(failed))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::risk::{
-        facts::{AuthorKind, Failures, History, Known, Opinion, Reason, ReviewVerdict, Source, Unknown},
+        facts::{AuthorKind, History, Known, Opinion, Reason, ReviewVerdict, Source, Unknown},
         stories::{file, opinion, owned, pull_request},
     };
 
@@ -152,17 +159,32 @@ mod tests {
     }
 
     #[test]
-    fn the_file_with_most_rollbacks_counts_three_times() {
-        let check = |name: &str, rolled_back: u64, expected: f64| {
-            let rules: &[(&str, &[&str])] = &[("a.rs", &["@linus"]), ("b.rs", &["@grace"])];
+    fn files_count_by_their_rollbacks() {
+        let rules: &[(&str, &[&str])] = &[("a.rs", &["@linus"]), ("b.rs", &["@grace"])];
+        let failed = |name: &str, rolled_back| Failures { name: name.to_owned(), changes: 9, rolled_back };
+        let check = |files: &[(&str, u64)], expected: f64| {
             let mut facts = facts(rules, vec![approval("grace", Ok(&[]))]);
-            let worst_file = Some(Failures { name: name.to_owned(), changes: 9, rolled_back });
-            facts.history = Ok(History { worst_file, ..History::default() });
+            facts.change.files[0].previous_path = Some("old.rs".to_owned());
+            let failed_files: Vec<_> = files.iter().map(|&(name, rollbacks)| failed(name, rollbacks)).collect();
+            let worst_file = failed_files.first().cloned();
+            facts.history = Ok(History { worst_file, failed_files, ..History::default() });
+            assert_eq!(share_of(&facts), Some(expected), "{files:?}");
+        };
+        check(&[], 0.5);
+        check(&[("old.rs", 1)], 2.0 / 3.0);
+        check(&[("old.rs", 2)], 0.75);
+        check(&[("old.rs", 9)], 0.75);
+        check(&[("b.rs", 2), ("old.rs", 1)], 0.4);
+        check(&[("c.rs", 2), ("a.rs", 2)], 0.5);
+        // Facts from before: the file with most rollbacks alone is known, and counts three times.
+        let old = |name: &str, rolled_back: u64, expected: f64| {
+            let mut facts = facts(rules, vec![approval("grace", Ok(&[]))]);
+            facts.history = Ok(History { worst_file: Some(failed(name, rolled_back)), ..History::default() });
             assert_eq!(share_of(&facts), Some(expected), "{name}");
         };
-        check("a.rs", 2, 0.75);
-        check("b.rs", 2, 0.25);
-        check("a.rs", 0, 0.5);
-        check("c.rs", 2, 0.5);
+        old("a.rs", 1, 0.75);
+        old("b.rs", 2, 0.25);
+        old("a.rs", 0, 0.5);
+        old("c.rs", 2, 0.5);
     }
 }

@@ -1,7 +1,10 @@
 //! Patch coverage: the share of changed executable lines that tests ran.
 
 use super::{CoverageNote, Evidence, Measure, Reading, Signal, Term, Unit, share};
-use crate::risk::{diff::View, facts::Coverage};
+use crate::risk::{
+    diff::View,
+    facts::{Coverage, Reason, Source, Unknown},
+};
 
 pub(super) static SIGNAL: Signal = Signal {
     id: "patch_coverage",
@@ -23,12 +26,18 @@ const BLOCKS_MAX: usize = 10;
 fn measure(view: &View<'_>) -> Reading {
     let coverage = view.facts.coverage.as_ref().map_err(Clone::clone)?;
     let covered = coverage.covered.min(coverage.executable);
+    if coverage.unread > 0 && coverage.executable < FEW_LINES {
+        // That so few lines can run, or none, would be said of a part.
+        let seen = view.facts.change.files_total.saturating_sub(coverage.unread);
+        let reason = Reason::Partial { seen, total: view.facts.change.files_total };
+        return Err(Unknown { source: Source::Diff, reason });
+    }
     // Nothing to run is nothing left unrun.
     let ratio = if coverage.executable == 0 { 1.0 } else { share(covered, coverage.executable) };
     let uncovered = if coverage.executable < FEW_LINES { 0.0 } else { 1.0 - ratio };
     let mut evidence = vec![Evidence::CoveredLines { executable: coverage.executable, covered }];
     // Facts from before details were kept are told as they were then.
-    if coverage.report.is_some() {
+    if coverage.report.is_some() || !coverage.pull_requests.is_empty() {
         evidence.extend((1..FEW_LINES).contains(&coverage.executable).then_some(Evidence::FewLines));
         evidence.extend(blocks(coverage));
         evidence.extend(notes(coverage).into_iter().map(Evidence::Coverage));
@@ -65,9 +74,15 @@ fn notes(coverage: &Coverage) -> Vec<CoverageNote> {
     }
     notes.extend(coverage.total.clone().filter(|total| total.lines > 0).map(CoverageNote::Total));
     notes.extend(coverage.report.clone().map(CoverageNote::From));
+    notes.extend((coverage.unread > 0).then_some(CoverageNote::Unread(coverage.unread)));
     notes.extend((coverage.ambiguous > 0).then_some(CoverageNote::Ambiguous(coverage.ambiguous)));
     notes.extend(coverage.others.iter().cloned().map(CoverageNote::Elsewhere));
     notes.extend(coverage.carried.iter().cloned().map(CoverageNote::Carried));
+    notes.extend((!coverage.flags.is_empty()).then(|| CoverageNote::Flags(coverage.flags.clone())));
+    notes.extend(coverage.own_count.clone().map(CoverageNote::OwnCount));
+    notes.extend(
+        (!coverage.pull_requests.is_empty()).then(|| CoverageNote::PullRequests(coverage.pull_requests.clone())),
+    );
     notes.extend(coverage.gate.clone().map(CoverageNote::Gate));
     notes
 }
@@ -93,6 +108,32 @@ mod tests {
         check(10, 0, 0.0, 1.0);
         check(20, 15, 0.75, 0.25);
         check(10, 99, 1.0, 0.0);
+    }
+
+    #[test]
+    fn what_is_known_of_a_part_is_said_of_a_part() {
+        let check = |executable: u64, expected: Option<f64>| {
+            let mut facts = pull_request("x", Vec::new());
+            facts.change.files_total = 3;
+            let report =
+                CoverageReport { source: CoverageSource::Upload, commit: Some("a1".into()), reports: 1, at: None };
+            facts.coverage =
+                Ok(Coverage { executable, covered: 5, unread: 2, report: Some(report), ..Coverage::default() });
+            match (SIGNAL.measure)(&View::of(&facts)) {
+                Ok(measure) => {
+                    assert_eq!(Some(measure.value), expected, "{executable}");
+                    assert!(measure.evidence.contains(&Evidence::Coverage(CoverageNote::Unread(2))));
+                }
+                Err(unknown) => assert_eq!(
+                    (unknown.reason, expected),
+                    (Reason::Partial { seen: 1, total: 3 }, None),
+                    "{executable}"
+                ),
+            }
+        };
+        check(0, None);
+        check(9, None);
+        check(10, Some(0.5));
     }
 
     #[test]

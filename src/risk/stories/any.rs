@@ -156,6 +156,7 @@ fn any_history() -> impl Strategy<Value = Known<History>> {
                 extensions: rates,
                 topics: rates,
                 worst_file: failures.clone(),
+                failed_files: failures.clone().into_iter().collect(),
                 worst_directory: failures.clone(),
                 worst_word: failures,
                 rollbacks_recent: numbers[2],

@@ -28,6 +28,8 @@ use crate::{
 /// Kind of the jobs that follow the commands of a pull request.
 pub(super) const COMMANDS: &str = "commands";
 
+/// A command that is told of so long after it was given may have been answered before.
+const LATE: TimeDelta = TimeDelta::minutes(10);
 /// The limits count the commands of so long; what is over them is dropped without a word.
 const WINDOW: TimeDelta = TimeDelta::minutes(10);
 const LIMITS: CommandLimits = CommandLimits { window: WINDOW.num_milliseconds(), actor: 10, unknown: 100 };
@@ -62,7 +64,7 @@ pub(super) async fn commented(
         asked_on: None,
         ..new(delivery, &event.origin, event.number, author, asked_at, &spoken)
     };
-    admit(app, &event.origin, event.number, given).await
+    admit(app, &event.origin, event.number, given, event.insider).await
 }
 
 /// A press of Acknowledge on our check run: the same as an override, with a reason of its own.
@@ -83,13 +85,16 @@ pub(super) async fn acknowledged(
         None => app.store.pull_request_of_head(number(origin.repository.id), &event.head_sha).await?,
     };
     let Some(pull) = known.map(i64::unsigned_abs).or(event.pulls.first().copied()) else { return Ok(None) };
+    // A press that GitHub could not hand over at once is as old as its first try.
+    let pressed_at = app.store.first_delivered_at(&delivery.delivery_id).await?.unwrap_or(delivery.received_at);
     let spoken = Ok(Command::Override(OverrideArgs::because(ACKNOWLEDGED)));
     let given = NewCommand {
         key: format!("button:{}", delivery.delivery_id),
         asked_on: Some(event.head_sha.clone()),
-        ..new(delivery, origin, pull, sender, delivery.received_at, &spoken)
+        ..new(delivery, origin, pull, sender, pressed_at.min(delivery.received_at), &spoken)
     };
-    admit(app, origin, pull, given).await
+    // GitHub shows the button to those only who may write.
+    admit(app, origin, pull, given, true).await
 }
 
 fn is_person(account: &Account, origin: &Origin) -> bool {
@@ -111,9 +116,17 @@ fn new(delivery: &Delivery, origin: &Origin, pull: u64, actor: &Account, asked_a
     }
 }
 
-async fn admit(app: &App, origin: &Origin, pull: u64, given: NewCommand) -> Result<Option<Routed>, StoreError> {
+/// An `insider` does not count among those of whom nothing is known: no crowd keeps them from being asked about.
+async fn admit(
+    app: &App,
+    origin: &Origin,
+    pull: u64,
+    given: NewCommand,
+    insider: bool,
+) -> Result<Option<Routed>, StoreError> {
     let Some(installation_id) = origin.installation_id else { return Ok(None) };
-    if !app.store.admit_command(&given, LIMITS).await? {
+    let unknown = if insider { i64::MAX } else { LIMITS.unknown };
+    if !app.store.admit_command(&given, CommandLimits { unknown, ..LIMITS }).await? {
         tracing::debug!(command.key = %given.key, pr.number = pull, "too many commands: one more is dropped");
         return Ok(None);
     }
@@ -218,7 +231,8 @@ pub(super) async fn run(app: &App, job: &PullRequestJob, attempts: i64) -> Resul
     let repo = RepoName::parse(&job.repository);
     let repo = repo.ok_or_else(|| Outcome::Broken("the job names no repository".to_owned()))?;
     let work = Work { app, installation: app.github.installation(job.installation_id), repo, job };
-    for row in app.store.open_commands(job.repository_id, number(job.number)).await? {
+    let mut rows = app.store.open_commands(job.repository_id, number(job.number)).await?.into_iter();
+    while let Some(row) = rows.next() {
         match work.follow(row.clone()).await {
             Ok(()) => {}
             Err(Stop::Close) => app.store.close_command(&row.given.key).await?,
@@ -231,27 +245,48 @@ pub(super) async fn run(app: &App, job: &PullRequestJob, attempts: i64) -> Resul
                 tracing::info!("a command is not answered: its comment or its pull request is gone");
                 app.store.close_command(&row.given.key).await?;
             }
-            Err(Stop::Outcome(outcome)) => return Err(outcome),
+            Err(Stop::Outcome(outcome)) => {
+                work.receive(rows.as_slice(), attempts).await;
+                return Err(outcome);
+            }
         }
     }
     Ok(())
 }
 
-/// Gives the oldest unanswered command up, so that those after it are followed. The effects of a command come before
-/// its answer; what it did stays done.
-pub(super) async fn give_up(app: &App, job: &Job) -> Result<(), StoreError> {
-    let Ok(wanted) = serde_json::from_str::<PullRequestJob>(&job.payload) else { return Ok(()) };
+/// Gives the oldest unanswered command up, so that those after it are followed; gives its key, for the log. The effects of
+/// a command come before its answer; what it did stays done.
+pub(super) async fn give_up(app: &App, job: &Job) -> Result<Option<String>, StoreError> {
+    let Ok(wanted) = serde_json::from_str::<PullRequestJob>(&job.payload) else { return Ok(None) };
     let open = app.store.open_commands(wanted.repository_id, number(wanted.number)).await?;
-    let Some(row) = open.iter().find(|row| !(row.state == CommandState::Waiting && row.shown)) else { return Ok(()) };
-    tracing::error!(command.key = %row.given.key, "a command is given up");
+    let gone_on = |row: &&CommandRow| !(row.state == CommandState::Waiting && row.shown);
+    let Some(row) = open.iter().find(gone_on) else { return Ok(None) };
     app.store.close_command(&row.given.key).await?;
     if open.len() > 1 {
         app.store.request_job_again(&job.key, app.clock.now_ms()).await?;
     }
-    Ok(())
+    Ok(Some(row.given.key.clone()))
 }
 
 impl Work<'_> {
+    /// Shows that commands were received which wait until an earlier one is done with. What fails here is done again in its turn.
+    async fn receive(&self, rows: &[CommandRow], attempts: i64) {
+        let first = attempts == 1;
+        for row in rows.iter().filter(|row| first && row.state == CommandState::Received) {
+            let heard = async {
+                let role = self.role(row).await?;
+                if role >= Role::Read {
+                    self.hear(row, role).await?;
+                    self.receipt(row).await?;
+                }
+                Ok::<(), Stop>(())
+            };
+            if heard.await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Brings one command as far as it can be brought now.
     async fn follow(&self, mut row: CommandRow) -> Result<(), Stop> {
         match row.state {

@@ -3,7 +3,7 @@
 //! The comment begins with a hidden marker that names the command. That it is about to be written is stored first; where
 //! the answer to that was lost, GitHub is looked at before another is written. Everything else may be repeated.
 
-use super::{Stop, Work, instant};
+use super::{LATE, Stop, Work, instant};
 use crate::{
     github::{CommentLook, Reaction, Retry},
     service::{assess::Outcome, number},
@@ -50,19 +50,30 @@ impl Work<'_> {
 
     /// The comment that an earlier try may have written; GitHub is asked only where there was one.
     async fn find(&self, row: &CommandRow) -> Result<Option<i64>, Stop> {
-        let Some(since) = row.unanswered_since else { return Ok(None) };
+        let Some(since) = row.unanswered_since else { return self.find_of_old(row).await };
         // It may still be under way; until it has certainly ended, looking proves nothing.
         let until = instant(since).max(self.app.started_at) + self.app.timing.answer_lost;
         if self.app.clock.now() < until {
             let why = "an earlier comment may still be under way at GitHub".to_owned();
             return Err(Stop::Outcome(Outcome::Wait { until, why }));
         }
+        self.look(row).await
+    }
+
+    async fn look(&self, row: &CommandRow) -> Result<Option<i64>, Stop> {
         let marker = marker(row);
         // Clocks differ; what came before the command cannot be its answer.
         let since = instant(row.given.asked_at.min(row.given.received_at)) - chrono::TimeDelta::minutes(5);
         let look = CommentLook { app_id: self.app.app_id, marker: &marker, since };
         let found = self.installation.find_comment(&self.repo, self.job.number, &look).await?;
         Ok(found.map(number))
+    }
+
+    /// A command that is told of long after it was given may have been answered already, and the database put back from a copy
+    /// since.
+    async fn find_of_old(&self, row: &CommandRow) -> Result<Option<i64>, Stop> {
+        let late = row.given.received_at - row.given.asked_at > LATE.num_milliseconds();
+        if late { self.look(row).await } else { Ok(None) }
     }
 
     async fn create(&self, row: &CommandRow, body: &str) -> Result<i64, Stop> {

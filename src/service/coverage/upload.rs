@@ -13,9 +13,10 @@ use axum::{
 use http_body_util::Limited;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tracing::{Instrument, Span};
 
 use super::{
-    super::{App, assess::PullRequestJob, body::Unread, route},
+    super::{App, assess::PullRequestJob, body::Unread, route, trace},
     caller::{Caller, Unknown},
     inflate::{NotInflated, inflate, is_gzip},
 };
@@ -58,11 +59,15 @@ pub(in super::super) async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let wanted = match allowed(&app, parts, options, &headers).await {
-        Ok(wanted) => wanted,
-        Err(refusal) => return refusal,
+    let span = match &parts {
+        Ok(Path((owner, repo, _))) => trace::of_upload(owner, repo),
+        Err(_) => Span::none(),
     };
-    match receive(&app, &wanted, &headers, body).await {
+    let uploaded = async {
+        let wanted = allowed(&app, parts, options, &headers).await?;
+        receive(&app, &wanted, &headers, body).await
+    };
+    match uploaded.instrument(span).await {
         Ok(answer) | Err(answer) => answer,
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a score waits for another system.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// Sources that differ by less count lines in different ways, or a line of branches as one or the other.
 const AGREE_WITHIN: f64 = 0.05;
 
@@ -42,12 +42,14 @@ impl Remotes {
 }
 
 /// What coverage is asked about.
-pub(super) struct Wanted<'a> {
-    pub(super) repository_id: i64,
-    pub(super) repository: &'a RepoName,
-    pub(super) change: &'a Change,
-    pub(super) ignored: &'a [String],
-    pub(super) policy: &'a CoveragePolicy,
+pub(in super::super) struct Wanted<'a> {
+    pub(in super::super) repository_id: i64,
+    pub(in super::super) repository: &'a RepoName,
+    pub(in super::super) change: &'a Change,
+    pub(in super::super) ignored: &'a [String],
+    pub(in super::super) policy: &'a CoveragePolicy,
+    /// How long another system may take.
+    pub(in super::super) patience: Duration,
 }
 
 /// What one source says.
@@ -61,14 +63,14 @@ enum Answer {
 }
 
 /// Coverage of a change, as far as it is known.
-pub(super) async fn coverage(app: &App, wanted: &Wanted<'_>) -> Result<Known<Coverage>, StoreError> {
+pub(in super::super) async fn coverage(app: &App, wanted: &Wanted<'_>) -> Result<Known<Coverage>, StoreError> {
     let ask = |source: &CoverageSource| {
         let source = *source;
         async move {
             Ok(match source {
                 CoverageSource::Upload => uploaded(app, wanted).await?,
-                CoverageSource::Codecov => in_time(codecov(app, wanted)).await,
-                CoverageSource::Sonar => in_time(sonar(app, wanted)).await,
+                CoverageSource::Codecov => in_time(wanted, codecov(app, wanted)).await,
+                CoverageSource::Sonar => in_time(wanted, sonar(app, wanted)).await,
                 CoverageSource::File => Answer::Silent,
             })
         }
@@ -107,8 +109,8 @@ fn otherwise(first: &Coverage, other: &Coverage) -> Option<OtherCoverage> {
     })
 }
 
-async fn in_time(answer: impl Future<Output = Result<Answer, RemoteError>>) -> Answer {
-    match tokio::time::timeout(PATIENCE, answer).await {
+async fn in_time(wanted: &Wanted<'_>, answer: impl Future<Output = Result<Answer, RemoteError>>) -> Answer {
+    match tokio::time::timeout(wanted.patience, answer).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
             tracing::warn!(%error, "coverage could not be read from another system");
@@ -146,7 +148,7 @@ async fn uploaded(app: &App, wanted: &Wanted<'_>) -> Result<Answer, StoreError> 
         }),
         total: Some(CoverageTotal { lines: totals.lines, covered: totals.covered, base }),
         ambiguous: fitted.ambiguous,
-        ..of_lines(measured)
+        ..of_lines(measured, wanted.change)
     })))
 }
 
@@ -193,17 +195,18 @@ async fn measured(app: &App, wanted: &Wanted<'_>, report: Report) -> (Fitted, Me
     tokio::task::spawn_blocking(work).await.unwrap_or_default()
 }
 
-fn of_lines(measured: Measured) -> Coverage {
-    let Measured { executable, covered, files, absent } = measured;
-    Coverage { executable, covered, files, absent, ..Coverage::default() }
+fn of_lines(measured: Measured, change: &Change) -> Coverage {
+    let Measured { executable, covered, files, absent, unread } = measured;
+    let unread = unread + change.files_total.saturating_sub(change.files.len() as u64);
+    Coverage { executable, covered, files, absent, unread, ..Coverage::default() }
 }
 
 async fn codecov(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
     let Some(codecov) = &app.remotes.codecov else { return Ok(Answer::Silent) };
     let repo = (wanted.repository.owner(), wanted.repository.name());
-    let Change { head_sha, base_sha, files, .. } = wanted.change;
+    let Change { head_sha, base_sha, files, pull_request, .. } = wanted.change;
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    let Some(found) = codecov.commit(repo, head_sha, &paths).await? else {
+    let Some(found) = codecov.commit(repo, head_sha, &paths, *pull_request).await? else {
         return Ok(Answer::Unknown(Reason::Awaited { newest: None }));
     };
     let total = match found.totals {
@@ -227,7 +230,9 @@ async fn codecov(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> 
         }),
         total,
         carried: found.carried,
-        ..of_lines(measured)
+        flags: found.flags,
+        own_count: found.own_count,
+        ..of_lines(measured, wanted.change)
     })))
 }
 

@@ -1,21 +1,23 @@
 //! The facts of a merge group: all changes of its pull requests as one change, or, where there is only one, what is
 //! known of that.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    super::{mirrors, number},
+    super::{gather, mirrors, number},
     Work, base_branch,
     members::{Member, members_overridden},
 };
 use crate::{
     config::repository::RepositoryPolicy,
+    coverage::{Apart, Together},
     github::Comparison,
     risk::{
         facts::{
-            Author, AuthorKind, Change, ChangeState, Facts, FileChange, History, Known, Reason, Revert, Source, Unknown,
+            Author, AuthorKind, Change, ChangeState, Coverage, Facts, FileChange, History, Known, PullCoverage, Reason,
+            Revert, Source, Unknown,
         },
         merge_group::{MergeGroup, ProvenRevert},
         patch::{LineKind, Patch},
@@ -24,6 +26,9 @@ use crate::{
     store::{MergeGroupRow, RECENT_SCORES_LIMIT, StoreError},
 };
 
+/// How long another system that tells of coverage may take: a queue waits for no more than 20 seconds in all, and other
+/// things are asked for as well.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// No pull request has this number.
 const NO_PULL_REQUEST: i64 = 0;
 
@@ -56,6 +61,7 @@ impl Made<'_> {
         change.head_sha.clone_from(&self.group.head_sha);
         change.base_sha.clone_from(&self.base);
         (change.state, change.draft) = (ChangeState::Open, false);
+        facts.coverage = self.coverage_of_one(&facts, *pull, head_sha).await?;
         Ok(Some(facts))
     }
 
@@ -85,6 +91,7 @@ impl Made<'_> {
         };
         let at = self.work.app.clock.now();
         let history = self.history(&change, at).await?;
+        let coverage = self.coverage(&change).await?;
         Ok(Facts {
             at,
             repository: self.work.repo.to_string(),
@@ -94,7 +101,7 @@ impl Made<'_> {
             checks: only_of_one(Source::Checks),
             declared: self.policy.declared.clone(),
             history,
-            coverage: Err(Unknown::not_connected(Source::Coverage)),
+            coverage,
             runtime: Err(Unknown::not_connected(Source::Datadog)),
             recent_scores: self.recent_scores(NO_PULL_REQUEST).await?,
             // The overrides of its pull requests stand beside them.
@@ -103,6 +110,59 @@ impl Made<'_> {
             series: Vec::new(),
             lacking: None,
         })
+    }
+
+    /// Coverage of a group of one pull request: what is known of that one's head, whose changed lines are the group's, else
+    /// what reports of the group's own commit say.
+    async fn coverage_of_one(&self, facts: &Facts, pull: u64, head_sha: &str) -> Result<Known<Coverage>, StoreError> {
+        if let Ok(coverage) = &facts.coverage {
+            return Ok(Ok(of_head(coverage.clone(), pull, head_sha)));
+        }
+        if let Err(unknown) = self.own_coverage(&facts.change).await? {
+            return Ok(Err(unknown));
+        }
+        // There are reports. The base branch may have moved, and lines with it: they are numbered as in the group's tree.
+        let Work { installation, repo, .. } = self.work;
+        match installation.compare(repo, &self.base, &self.group.head_sha).await {
+            Ok(Comparison { files, merge_base_sha, .. }) => {
+                let change = Change { files, base_sha: merge_base_sha, ..facts.change.clone() };
+                self.own_coverage(&change).await
+            }
+            Err(error) => Ok(Err(Unknown { source: Source::Coverage, reason: error.reason() })),
+        }
+    }
+
+    /// Coverage of the whole: by reports of its own commit, else by those of its pull requests where they add up.
+    async fn coverage(&self, change: &Change) -> Result<Known<Coverage>, StoreError> {
+        let own = match self.own_coverage(change).await? {
+            Err(unknown) => unknown,
+            known => return Ok(known),
+        };
+        let Ok(members) = &self.members else { return Ok(Err(own)) };
+        let mut together = Together::default();
+        for member in members {
+            let added = match self.own_facts(member).await? {
+                Some(facts) => together.add(member.number, &facts),
+                None => Err(Apart::Unknown(member.number, Reason::Awaited { newest: None })),
+            };
+            if let Err(apart) = added {
+                return Ok(Err(apart.of_group(own)));
+            }
+        }
+        Ok(together.sum().ok_or(own))
+    }
+
+    /// Coverage by reports of the group's own commit.
+    async fn own_coverage(&self, change: &Change) -> Result<Known<Coverage>, StoreError> {
+        let wanted = gather::coverage::Wanted {
+            repository_id: self.group.repository_id,
+            repository: &self.work.repo,
+            change,
+            ignored: &self.policy.declared.ignore,
+            policy: &self.policy.coverage,
+            patience: PATIENCE,
+        };
+        gather::coverage::coverage(self.work.app, &wanted).await
     }
 
     /// What the history of the base branch says of the whole. It has as many authors as pull requests.
@@ -192,6 +252,15 @@ impl Made<'_> {
     async fn recent_scores(&self, except: i64) -> Result<Vec<u8>, StoreError> {
         self.work.app.store.recent_scores(self.group.repository_id, except, RECENT_SCORES_LIMIT).await
     }
+}
+
+/// Says of which pull request's head coverage is, where that is not the group's own commit.
+fn of_head(mut coverage: Coverage, number: u64, head_sha: &str) -> Coverage {
+    if let Some(report) = &coverage.report {
+        let commit = report.commit.clone().unwrap_or_else(|| head_sha.to_owned());
+        coverage.pull_requests = vec![PullCoverage { number, source: report.source, commit }];
+    }
+    coverage
 }
 
 fn title(group: &MergeGroup) -> String {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     github::{
-        Installation, RepoName,
+        CheckRun, Installation, RepoName,
         webhook::{MergeGroupAction, MergeGroupEvent, Origin},
     },
     report::{self, check_run::NAME},
@@ -33,6 +33,9 @@ use read::Reading;
 /// Kind of the jobs that answer merge groups. The store claims these ahead of all others.
 pub(super) const MERGE_GROUP: &str = "merge_group";
 
+/// A group that is told of so long after its commit was made is looked at first.
+const LATE: TimeDelta = TimeDelta::minutes(10);
+
 /// A merge group that something happened to. What is known of it stands in the store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct GroupJob {
@@ -41,6 +44,10 @@ pub(super) struct GroupJob {
     /// `owner/name`.
     pub repository: String,
     pub head_sha: String,
+    /// It was told of long after it began: by a delivery that GitHub sent again, perhaps since the database was put back from
+    /// a copy.
+    #[serde(default)]
+    pub late: bool,
 }
 
 /// Key of the job for a merge group: one row for each commit that a queue waits on.
@@ -61,7 +68,8 @@ pub(super) async fn route(app: &App, event: &MergeGroupEvent, now: i64) -> Resul
         MergeGroupAction::ChecksRequested => app.store.merge_group_requested(&seen, now).await?,
         MergeGroupAction::Destroyed { reason } => app.store.merge_group_destroyed(&seen, reason, now).await?,
     }
-    Ok(wanted(&event.origin, &event.head_sha, now))
+    let late = event.committed_at.is_some_and(|at| now - at.timestamp_millis() > LATE.num_milliseconds());
+    Ok(wanted(&event.origin, &event.head_sha, late, now))
 }
 
 /// Somebody wants our run on a commit again; `None` if it is no merge group's. Of a group that is gone nothing is said
@@ -79,16 +87,17 @@ pub(super) async fn again(app: &App, origin: &Origin, sha: &str, now: i64) -> Re
     for name in RUNS {
         app.store.reopen_check_run(id, sha, name).await?;
     }
-    Ok(Some(wanted(origin, sha, now)))
+    Ok(Some(wanted(origin, sha, false, now)))
 }
 
-fn wanted(origin: &Origin, sha: &str, now: i64) -> Routed {
+fn wanted(origin: &Origin, sha: &str, late: bool, now: i64) -> Routed {
     let Some(installation_id) = origin.installation_id else { return ignored() };
     let job = GroupJob {
         installation_id,
         repository_id: number(origin.repository.id),
         repository: origin.repository.name.to_string(),
         head_sha: sha.to_owned(),
+        late,
     };
     let request = JobRequest {
         key: key(job.repository_id, sha),
@@ -124,8 +133,7 @@ async fn score(app: &App, wanted: &GroupJob) -> Result<(), Outcome> {
         return work.leave_to(pull.unsigned_abs()).await;
     }
     let id = app.clock.new_id();
-    // Nobody but us could have made a run on a commit that is new, and we would have noted it.
-    let mut run = Writer::open(app, &work.installation, &work.repo, &work.head(), Some(&[]), &id).await?;
+    let mut run = Writer::open(app, &work.installation, &work.repo, &work.head(), work.listed(), &id).await?;
     if run.completed() {
         return Ok(());
     }
@@ -156,7 +164,7 @@ pub(super) async fn say_failure(app: &App, wanted: &GroupJob, reference: &str) -
     if app.store.pull_request_of_head(wanted.repository_id, &wanted.head_sha).await?.is_some() {
         return Ok(());
     }
-    let mut run = Writer::open(app, &work.installation, &work.repo, &work.head(), Some(&[]), reference).await?;
+    let mut run = Writer::open(app, &work.installation, &work.repo, &work.head(), work.listed(), reference).await?;
     if !run.completed() {
         let text = report::check_run::failure(reference, "Mergecast could not score this merge group");
         run.complete(&text, Conclusion::Neutral).await?;
@@ -168,6 +176,12 @@ impl<'a> Work<'a> {
     fn new(app: &'a App, wanted: &'a GroupJob) -> Result<Self, Outcome> {
         let repo = repository(&wanted.repository)?;
         Ok(Self { app, wanted, repo, installation: app.github.installation(wanted.installation_id) })
+    }
+
+    /// Our runs on the commit, where there are certainly none: nobody but us could have made one on a commit that is new, and
+    /// we would have noted it. A database from before that has not.
+    fn listed(&self) -> Option<&'static [CheckRun]> {
+        (!self.wanted.late).then_some(&[])
     }
 
     async fn group(&self) -> Result<Option<MergeGroupRow>, StoreError> {

@@ -18,7 +18,7 @@ use crate::{
         facts::Facts,
         owners::{Verdict, verdict},
     },
-    store::{CheckRunState, StoreError},
+    store::{CheckRunState, MergeGroupRow, StoreError},
 };
 
 impl Work<'_> {
@@ -34,10 +34,7 @@ impl Work<'_> {
         if row.as_ref().is_some_and(|row| row.state == CheckRunState::Completed) {
             return Ok(());
         }
-        let policy = store.last_good_policy(head.repository_id, base_branch(&group)).await?;
-        let policy = policy.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
-        let gone = group.destroyed.is_some() && !group.doubted;
-        if row.is_none() && (gone || !policy.is_some_and(|policy| policy.owners_check)) {
+        if row.is_none() && !self.are_owners_asked_for(&group).await? {
             return Ok(());
         }
         let members = self.members_verdicts().await?;
@@ -46,20 +43,31 @@ impl Work<'_> {
             conclusion: whole(&members),
             external_id: &group.assessment.clone().unwrap_or_else(|| self.app.clock.new_id()),
         };
-        say(self.app, &self.installation, &self.repo, &head, Some(&[]), said).await
+        say(self.app, &self.installation, &self.repo, &head, self.listed(), said).await
     }
 
-    /// Completes what was begun as neutral, with the reference under which the log tells more.
+    /// Completes what was begun as neutral, with the reference under which the log tells more. A queue that waits for the run is
+    /// answered also where nothing was begun.
     pub(super) async fn fail_for_owners(&self, reference: &str) -> Result<(), Outcome> {
-        let Some(head) = self.owners_head() else { return Ok(()) };
+        let (Some(group), Some(head)) = (self.group().await?, self.owners_head()) else { return Ok(()) };
         let row = self.app.store.check_run(head.repository_id, &head.sha, head.name).await?;
-        if row.is_none_or(|row| row.state == CheckRunState::Completed) {
+        let waits = match &row {
+            Some(row) => row.state != CheckRunState::Completed,
+            None => self.are_owners_asked_for(&group).await?,
+        };
+        if !waits {
             return Ok(());
         }
-        match Writer::find(self.app, &self.installation, &self.repo, &head, Some(&[]), reference).await? {
-            Some(mut run) => run.complete(&report::owners::failure(reference), Conclusion::Neutral).await,
-            None => Ok(self.app.store.forget_check_run(head.repository_id, &head.sha, head.name).await?),
-        }
+        let mut run = Writer::open(self.app, &self.installation, &self.repo, &head, self.listed(), reference).await?;
+        run.complete(&report::owners::failure(reference), Conclusion::Neutral).await
+    }
+
+    /// Whether a queue may wait for the run: the branch's policy asks for it, and the group is not gone.
+    async fn are_owners_asked_for(&self, group: &MergeGroupRow) -> Result<bool, StoreError> {
+        let policy = self.app.store.last_good_policy(self.wanted.repository_id, base_branch(group)).await?;
+        let policy = policy.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
+        let gone = group.destroyed.is_some() && !group.doubted;
+        Ok(!gone && policy.is_some_and(|policy| policy.owners_check))
     }
 
     fn owners_head(&self) -> Option<Head> {
