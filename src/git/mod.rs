@@ -21,7 +21,7 @@ use std::{
 };
 
 pub use authors::Authored;
-pub use kept::cache_file;
+pub use kept::{cache_file, forget_others};
 pub use log::{Lines, Log, Wanted};
 pub use mine::{Fresh, Mined, mine};
 pub use range::{LocalChange, Note, Range};

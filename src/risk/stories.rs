@@ -269,6 +269,7 @@ fn hot_files() -> History {
             name: "@grace".into(),
             commit: None,
             files: vec!["src/cart.rs".into(), "tests/cart.rs".into()],
+            files_total: 2,
         }],
         churn: 7.5,
         change_days: Some(1.5),

@@ -292,6 +292,29 @@ fn the_base_and_not_the_change_sets_the_policy() {
 }
 
 #[test]
+fn people_are_who_the_mailmap_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, &["init", "-q", "-b", "main", "."]);
+    write(path, "src/orders.rs", "fn order() {}\n");
+    git(path, &["add", "-A"]);
+    git(path, &["commit", "-q", "-m", "Start", "--author=A. King <king@example.com>"]);
+    git(path, &["switch", "-q", "-c", "topic"]);
+    write(path, "src/orders.rs", "fn order(id: u64) {}\n");
+    commit(path, "Number orders");
+    let familiar = || {
+        let (_, out, err) = run(path, &["score", "--format", "json"]);
+        let json: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
+        let contributions = json["contributions"].as_array().unwrap();
+        contributions.iter().find(|each| each["signal"] == "experience").unwrap()["value"].clone()
+    };
+    assert_eq!(familiar(), 0.0);
+    // Not committed: as git reads it.
+    write(path, ".mailmap", "A. King <king@example.com>\nA. King <king@example.com> <ada@example.com>\n");
+    assert_eq!(familiar(), 1.0);
+}
+
+#[test]
 fn settings_that_are_wrong_stop_the_server_before_it_starts() {
     let directory = tempfile::tempdir().unwrap();
     let check = |env: &[(&str, &str)], arguments: &[&str], told: &str| {
