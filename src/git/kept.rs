@@ -141,7 +141,9 @@ mod tests {
         for base in 0..9_u64 {
             file(&format!("aa-{base}"), base + 1);
         }
-        (file("bb-1", 179), file("bb-2", 181), file(".history-killed", 200));
+        for (name, days) in [("bb-1", 179), ("bb-2", 181), (".history-killed", 200)] {
+            file(name, days);
+        }
         forget_others(&file("aa-now", 0));
         let mut left: Vec<String> =
             fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();

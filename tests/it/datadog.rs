@@ -272,7 +272,8 @@ async fn every_trouble_is_told_and_passes_by_itself() {
     let desk = Desk::with(options).await;
     desk.sim.slo(SimSlo::metric("pay", "payments-api", 99.9));
     let unavailable = |error: &Error| matches!(error, Error::Unavailable { .. });
-    let troubles: [(FaultKind, fn(&Error) -> bool); 12] = [
+    type Told = fn(&Error) -> bool;
+    let troubles: [(FaultKind, Told); 12] = [
         (FaultKind::Status(500), unavailable),
         (FaultKind::Status(503), unavailable),
         (FaultKind::Empty(502), unavailable),
