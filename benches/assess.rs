@@ -81,7 +81,7 @@ fn history(files: &[FileChange]) -> History {
     let path = |file: &FileChange| file.path.clone();
     let failed = |file: &FileChange| Failures { name: file.path.clone(), changes: 9, rolled_back: 2 };
     let listed: Vec<String> = files.iter().take(History::LISTED).map(path).collect();
-    let knower = |name: &str| Knower { name: name.to_owned(), commit: None, files: listed.clone() };
+    let knower = |name: &str| Knower { name: name.to_owned(), commit: None, files: listed.clone(), files_total: 10 };
     History {
         lines: true,
         changes: 9_000,
