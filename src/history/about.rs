@@ -128,9 +128,9 @@ impl History {
     fn failed_files(&self, touched: &[usize]) -> Vec<Failures> {
         let failed = touched.iter().map(|number| (*number, self.files[*number].record));
         let mut failed: Vec<_> = failed.filter(|(_, record)| record.failures > 0).collect();
-        failed.sort_by_key(|(number, record)| (std::cmp::Reverse(record.failures), self.paths.name(*number)));
+        failed.sort_by_key(|(number, record)| (std::cmp::Reverse(record.failures), self.path(*number)));
         failed.truncate(facts::History::FAILED);
-        failed.iter().map(|(number, r)| failures(self.paths.name(*number), r.changes, r.failures)).collect()
+        failed.iter().map(|(number, r)| failures(self.path(*number), r.changes, r.failures)).collect()
     }
 
     fn listed(&self, files: &[usize]) -> Vec<String> {

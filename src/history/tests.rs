@@ -101,6 +101,8 @@ fn a_failure_finds_the_file_and_not_its_name() {
     let worst =
         |path| about(&changes, 4, "x", &[(path, 1, 0)]).worst_file.map(|worst| (worst.changes, worst.rolled_back));
     assert_eq!((worst("b.rs"), worst("a.rs")), (Some((3, 1)), None));
+    let failed = about(&changes, 4, "x", &[("a.rs", 1, 0), ("b.rs", 1, 0)]).failed_files;
+    assert_eq!(failed.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["b.rs"]);
     // Two that change places in one change keep their pasts.
     let mut swap = landed(4, 3, "Swap", &[("a.rs", 0, 0), ("b.rs", 0, 0)]);
     (swap.files[0].previous_path, swap.files[1].previous_path) = (Some("b.rs".to_owned()), Some("a.rs".to_owned()));

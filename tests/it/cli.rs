@@ -101,7 +101,7 @@ fn a_score_reads_like_this() {
     ███████████████████████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
     At or above the threshold of 70 (the default until 50 changes are scored, 0 so far; then the
     riskiest 5 %). Advisory mode: nothing is blocked; enforcing would have held this change back.
-    Range 70 to 100: 21 of 31 signals were read, the others could move the score within it.
+    Range 70 to 100: 21 of 32 signals were read, the others could move the score within it.
     30 is a typical change of this repository, and every 15 points double the odds of breaking
     production, so the sum of 58 means 3.6 times the typical odds; a floor lifts it to 70. Not enough
     outcomes yet to state a rate.
@@ -146,8 +146,9 @@ fn a_score_reads_like_this() {
       age: only a pull request has this
       patch coverage: test coverage: not connected; would tell: coverage reports uploaded by CI, Codecov
       or SonarQube
-      SLO burn rate, error budget left, open incidents, flaky tests, time since the last deployment:
-      Datadog: not connected; would tell: a Datadog API and application key; this version uses none yet
+      SLO burn rate, error budget left, open incidents, flaky tests, time since the last deployment,
+      change fail rate of the service: Datadog: not connected; would tell: DD_API_KEY and DD_APP_KEY in
+      the server's settings
 
     Sources
       changed files, CODEOWNERS, git history: as of DATE, read for this score

@@ -55,7 +55,7 @@ fn repository(path: &Path) {
     write(path, "src/new.rs", "fn new() {}\n");
     commit(path, 30, "Lin", "Try payments again (#30)");
     git(path, 31, "Lin", &["mv", "src/pay.rs", "src/paying.rs"]);
-    write(path, "src/paying.rs", "fn pay() { again(); }\nfn refund() { all(); }\n");
+    write(path, "src/paying.rs", "fn pay() { again(); }\nfn refund() {}\nfn all() {}\n");
     write(path, "src/levy.rs", &long("levy", 31));
     commit(path, 31, "Lin", "Levy less (#31)");
 }

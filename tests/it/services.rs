@@ -45,7 +45,7 @@ async fn connect(ctx: &mut Ctx) -> SimDatadog {
 fn feature(title: &str, path: &str) -> PullSpec {
     let lines = |count: usize| (0..count).map(|line| format!("let step_{line} = pay({line});\n")).collect::<String>();
     let test = path.replace(".rs", "_test.rs");
-    PullSpec::new(title, "ada", Edits::new().write(path, lines(12)).write(test, lines(20)))
+    PullSpec::new(title, "ada", Edits::new().write(path, lines(60)).write(test, lines(20)))
 }
 
 /// Lets so many hours pass, in which whatever is due is done.
