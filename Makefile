@@ -31,8 +31,8 @@ tools:
 	tests/tools.sh $(NEXTEST_VERSION)
 
 .PHONY: contracts
-contracts: ## Fetch and trim GitHub's published documents
-	@echo "== contracts: GitHub's published documents, pinned"
+contracts: ## Fetch and trim what GitHub and Datadog publish
+	@echo "== contracts: what GitHub and Datadog publish, pinned"
 	tests/contracts/fetch.sh
 
 .PHONY: fmt

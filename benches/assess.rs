@@ -66,7 +66,9 @@ fn facts(files: u64) -> Facts {
         },
         history: Ok(history),
         coverage: Ok(coverage),
+        services: Vec::new(),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
+        remediation: None,
         recent_scores: (0..500).map(|n| (n % 60) as u8 + 10).collect(),
         overridden: None,
         series: Vec::new(),
@@ -79,7 +81,7 @@ fn history(files: &[FileChange]) -> History {
     let path = |file: &FileChange| file.path.clone();
     let failed = |file: &FileChange| Failures { name: file.path.clone(), changes: 9, rolled_back: 2 };
     let listed: Vec<String> = files.iter().take(History::LISTED).map(path).collect();
-    let knower = |name: &str| Knower { name: name.to_owned(), commit: None, files: listed.clone() };
+    let knower = |name: &str| Knower { name: name.to_owned(), commit: None, files: listed.clone(), files_total: 10 };
     History {
         lines: true,
         changes: 9_000,

@@ -14,7 +14,6 @@ use std::{
 };
 
 use mergecast::{
-    clock::Clock,
     git::{Fresh, Lines, Repository, Wanted, mine},
     risk::Model,
 };
@@ -113,7 +112,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 /// From the start, as a command would: find the repository, read it, take each change in.
 fn mined(path: &Path, lines: Lines, file: Option<&Path>) -> Result<Fresh, Failure> {
     let repository = Repository::open(path)?;
-    let wanted = Wanted { tip: "HEAD".to_owned(), after: None, lines, now: Clock::system().now() };
+    let wanted = Wanted { tip: "HEAD".to_owned(), after: None, lines };
     let mined = mine(&repository, &wanted, Model::baseline(), file, &mut |_, _| ControlFlow::Continue(()))?;
     match mined.unkept {
         Some(error) => Err(error.into()),

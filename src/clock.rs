@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
 use uuid::{Builder, Uuid};
 
 /// Seed of a manual clock that was not given one.
@@ -21,6 +22,8 @@ struct Manual {
     now: DateTime<Utc>,
     lots: fastrand::Rng,
     ids: u32,
+    /// Told whenever the clock was moved.
+    moved: Arc<Notify>,
 }
 
 /// Measures how long something takes: in real time, whatever a manual clock says.
@@ -52,7 +55,12 @@ impl Clock {
 
     /// Like [`Clock::manual`], with the seed of its identifiers and its jitter.
     pub fn manual_seeded(now: DateTime<Utc>, seed: u64) -> Self {
-        Self(Some(Arc::new(Mutex::new(Manual { now, lots: fastrand::Rng::with_seed(seed), ids: 0 }))))
+        Self(Some(Arc::new(Mutex::new(Manual {
+            now,
+            lots: fastrand::Rng::with_seed(seed),
+            ids: 0,
+            moved: Arc::default(),
+        }))))
     }
 
     /// Moves a manual clock forward; the machine's clock does not care.
@@ -60,6 +68,7 @@ impl Clock {
         if let Some(mut manual) = self.as_manual() {
             let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
             manual.now = manual.now.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC);
+            manual.moved.notify_waiters();
         }
     }
 
@@ -67,6 +76,24 @@ impl Clock {
     pub fn set(&self, now: DateTime<Utc>) {
         if let Some(mut manual) = self.as_manual() {
             manual.now = now;
+            manual.moved.notify_waiters();
+        }
+    }
+
+    /// Waits until it is `until`. On a manual clock that is when somebody has moved it so far.
+    pub async fn wait_until(&self, until: DateTime<Utc>) {
+        loop {
+            let Some(moved) = self.as_manual().map(|manual| Arc::clone(&manual.moved)) else {
+                let rest = (until - self.now()).to_std().unwrap_or(Duration::ZERO);
+                return tokio::time::sleep(rest).await;
+            };
+            let mut next = std::pin::pin!(moved.notified());
+            // Listens before it looks, so that no move falls between the two.
+            next.as_mut().enable();
+            if self.now() >= until {
+                return;
+            }
+            next.await;
         }
     }
 

@@ -8,9 +8,11 @@
 //!
 //! Pure: plain data in, plain data out; no waiting, no clock, no chance, no failure.
 //!
+//! - [`slo`] is the arithmetic of service levels: SLI, target, error budget, burn rate and what becomes of it.
 //! - [`codeowners`] finds the rule of a CODEOWNERS file that is in force for a path, and what such a file no longer says as
 //!   it is meant.
 //! - [`command`] reads slash-commands: one enum is grammar, validation and help.
+//! - [`catalog`] says which services a changed file belongs to.
 //! - [`coverage`] reads coverage reports, and says which changed lines ran.
 //! - [`risk`] makes an assessment of facts, model and policy. `risk::facts` is all that can be known of a change,
 //!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door; `risk::owners` says which
@@ -26,6 +28,8 @@
 //! - [`clock`] is the only caller of the system's clock and of chance.
 //! - [`github`] logs the App in, reads pull requests, writes check runs and reads webhooks; `github::sim` is the same
 //!   GitHub in memory, over real HTTP, for tests and the demo.
+//! - [`datadog`] reads SLOs, services, incidents, deployments and test runs; it caches, waits its turn and says how old
+//!   an answer is.
 //! - [`codecov`] and [`sonar`] read what Codecov and SonarQube know of coverage, by [`remote`], which is how another
 //!   system's JSON is asked for; each has its simulator beside it.
 //! - [`git`] reads a change from a local repository through the git program.
@@ -90,6 +94,7 @@
 //! - **The seam is the base URL.** No trait stands between service and adapter: production, tests and demo run the same
 //!   client against another address.
 
+pub mod catalog;
 pub mod codeowners;
 pub mod command;
 pub mod coverage;
@@ -97,9 +102,11 @@ pub mod history;
 pub mod outcome;
 pub mod report;
 pub mod risk;
+pub mod slo;
 
 pub mod clock;
 pub mod codecov;
+pub mod datadog;
 pub mod git;
 pub mod github;
 pub mod remote;

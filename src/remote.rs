@@ -60,17 +60,7 @@ impl Remote {
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(RemoteError::Address);
         }
-        let mut client = reqwest::Client::builder()
-            .user_agent(concat!("mergecast/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .connect_timeout(DEADLINE)
-            .timeout(DEADLINE);
-        if base.scheme() == "http" {
-            // A machine of one's own: neither certificates nor a proxy are needed.
-            client = client.tls_certs_only([]).no_proxy();
-        }
-        Ok(Self { client: client.build().map_err(|_| RemoteError::Address)?, base: base.clone(), token })
+        Ok(Self { client: client(base, DEADLINE)?, base: base.clone(), token })
     }
 
     /// Reads what is at these path segments; `None` if there is nothing.
@@ -100,18 +90,46 @@ impl Remote {
             429 => return Err(RemoteError::RateLimited),
             status => return Err(RemoteError::Unavailable(format!("it answered with status {status}"))),
         }
-        let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| lost(&error))? {
-            if body.len() + part.len() > BODY_BYTES_MAX {
-                return Err(RemoteError::Unavailable("its answer is too long".to_owned()));
-            }
-            body.extend_from_slice(&part);
-        }
+        let body = body(&mut response, BODY_BYTES_MAX).await?;
         serde_json::from_slice(&body).map(Some).map_err(|_| RemoteError::Contract)
     }
 }
 
-fn lost(error: &reqwest::Error) -> RemoteError {
+/// An HTTP client for the system at `base`: bounded in time, follows no redirect, repeats nothing by itself.
+///
+/// # Errors
+/// [`RemoteError::Address`] if it cannot be set up.
+pub(crate) fn client(base: &Url, deadline: Duration) -> Result<reqwest::Client, RemoteError> {
+    let mut client = reqwest::Client::builder()
+        .user_agent(concat!("mergecast/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .connect_timeout(deadline)
+        .timeout(deadline);
+    if base.scheme() == "http" {
+        // A machine of one's own: neither certificates nor a proxy are needed.
+        client = client.tls_certs_only([]).no_proxy();
+    }
+    client.build().map_err(|_| RemoteError::Address)
+}
+
+/// The whole body of an answer, of at most `most` bytes.
+///
+/// # Errors
+/// [`RemoteError::Unavailable`] if it breaks off or is longer.
+pub(crate) async fn body(response: &mut reqwest::Response, most: usize) -> Result<Vec<u8>, RemoteError> {
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(|error| lost(&error))? {
+        if body.len() + part.len() > most {
+            return Err(RemoteError::Unavailable("its answer is too long".to_owned()));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}
+
+/// Why there is no answer, in words that hold no address.
+pub(crate) fn lost(error: &reqwest::Error) -> RemoteError {
     let what = if error.is_timeout() { "it did not answer in time" } else { "it cannot be reached" };
     RemoteError::Unavailable(what.to_owned())
 }

@@ -143,6 +143,8 @@ fn facts(file: FileChange) -> Facts {
         declared: Declared::default(),
         history: unknown(Source::History),
         coverage: unknown(Source::Coverage),
+        services: Vec::new(),
+        remediation: None,
         runtime: unknown(Source::Datadog),
         recent_scores: Vec::new(),
         overridden: None,

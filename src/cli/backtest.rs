@@ -14,7 +14,6 @@ use clap::ValueEnum;
 
 use super::{ExitCode, model_file, output::Terminal, progress::Progress, score::explained};
 use crate::{
-    clock::Clock,
     git::{Error, Lines, Repository, Wanted},
     outcome::backtest::{Backtest, Judged, Report},
     report::backtest::{csv, html, json, text},
@@ -125,7 +124,7 @@ fn from_repository(
         anstream::eprintln!("hint: git fetch --unshallow gets the rest");
     }
     let tip = main_line(&repository).map_err(explained)?;
-    let wanted = Wanted { tip, after: None, lines: Lines::Counted, now: Clock::system().now() };
+    let wanted = Wanted { tip, after: None, lines: Lines::Counted };
     let changes = repository.landed(&wanted).map_err(explained)?;
     let total = changes.total();
     let mut backtest = Backtest::new(repository.name(), model, since);

@@ -25,7 +25,7 @@ pub(super) struct CalibrateArgs {
     #[arg(long, value_name = "STREAM", num_args = 1.., required = true)]
     fit: Vec<PathBuf>,
     /// Name of the new model's version
-    #[arg(long, value_name = "NAME", default_value = "baseline-2")]
+    #[arg(long, value_name = "NAME", default_value = "baseline-3")]
     name: String,
     /// Model whose weights stand where histories tell nothing [default: the built-in one]
     #[arg(long, value_name = "FILE")]

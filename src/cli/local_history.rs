@@ -6,37 +6,42 @@ use chrono::{DateTime, Utc};
 
 use super::progress::Progress;
 use crate::{
-    clock::Clock,
-    git::{self, Lines, Repository, Wanted, cache_file},
+    git::{self, Fresh, Lines, LocalChange, Repository, Wanted, cache_file, forget_others},
     history::Author,
     risk::{
         Model,
-        facts::{Change, History, Known, Reason, Source, Unknown},
+        facts::{History, Known, Reason, Source, Unknown},
     },
 };
 
-/// What landed on the base before says of a change, as of an instant. What cannot be read is unknown.
-pub(super) fn about(
-    repository: &Repository,
-    base: &str,
-    change: &Change,
-    model: &Model,
-    at: DateTime<Utc>,
-) -> Known<History> {
+/// People of whom it is told that they know the files.
+const KNOWERS_MAX: usize = 5;
+
+/// What landed on the base before says of a change: as of now, or of when it landed if this is a look back. What cannot be
+/// read is unknown.
+pub(super) fn about(repository: &Repository, local: &LocalChange, model: &Model, now: DateTime<Utc>) -> Known<History> {
     let unavailable = |why: String| Unknown { source: Source::History, reason: Reason::Unavailable(why) };
-    let file = cache_file(repository).map_err(|error| unavailable(error.to_string()))?;
+    let file = cache_file(repository, &local.base_name).map_err(|error| unavailable(error.to_string()))?;
     let mut bar = Progress::stderr();
     let mut progress = |done: u64, total: u64| {
         bar.show(done, total, || format!("reading the history: {done} of {total} changes"));
         ControlFlow::Continue(())
     };
-    let wanted = Wanted { tip: base.to_owned(), after: None, lines: Lines::Counted, now: Clock::system().now() };
+    let wanted = Wanted { tip: local.base_tip.clone(), after: None, lines: Lines::Counted };
     let mined = git::mine(repository, &wanted, model, file.as_deref(), &mut progress)
         .map_err(|error| unavailable(error.to_string()))?;
     drop(bar);
     if let Some(error) = mined.unkept {
         anstream::eprintln!("note: the history could not be kept for the next time: {error}");
     }
+    if let Some(file) = file.filter(|_| mined.fresh != Fresh::Unchanged) {
+        forget_others(&file);
+    }
     // A local change is written by the author of its newest commit.
-    Ok(mined.history.about(change, Author::named(&change.author.login), at.timestamp()))
+    let author = Author::named(&local.change.author.login);
+    let at = local.landed_at.unwrap_or(now);
+    let mut history = mined.history.about(&local.change, author, at.timestamp());
+    // Nobody can be asked here whether they may approve.
+    history.knowers.truncate(KNOWERS_MAX);
+    Ok(history)
 }

@@ -1,4 +1,5 @@
-//! `mergecast score`: a range of commits in a local repository, scored without network or settings.
+//! `mergecast score`: a range of commits in a local repository, scored without network or settings, unless these name
+//! Datadog's keys.
 
 use std::{io::Write, path::PathBuf, sync::Arc};
 
@@ -7,13 +8,14 @@ use chrono::{DateTime, SubsecRound, Utc};
 use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 
-use super::{ExitCode, local_coverage, local_history, output::Terminal, printable};
+use super::{ExitCode, local_coverage, local_history, output::Terminal, printable, runtime};
 use crate::{
     codeowners::{Codeowners, PLACES},
     config::{
         nearest,
         repository::{self, RepositoryPolicy, parse_policy},
     },
+    datadog::Datadog,
     git::{Error, LocalChange, Note, Range, Repository},
     report::{self, Subject},
     risk::{
@@ -21,6 +23,7 @@ use crate::{
         facts::{Facts, FileChange, Known, OwnerRule, Ownership, Reason, Source, Unknown},
         policy::PolicyError,
     },
+    service::health_of_range,
 };
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +56,12 @@ enum Format {
     Sarif,
 }
 
-pub(super) fn run(args: &ScoreArgs, now: DateTime<Utc>, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    args: &ScoreArgs,
+    now: DateTime<Utc>,
+    datadog: Option<&Datadog>,
+    terminal: &mut Terminal,
+) -> anyhow::Result<ExitCode> {
     let range = Range { base: args.base.clone(), head: args.head.clone() };
     let repository = Repository::open(&args.repo).map_err(|error| explained(error, None))?;
     let local = repository.change(&range).map_err(|error| explained(error, Some(&repository)))?;
@@ -66,6 +74,10 @@ pub(super) fn run(args: &ScoreArgs, now: DateTime<Utc>, terminal: &mut Terminal)
         let (coverage, notes) = local_coverage::of(&args.coverage, &repository, &facts.change, ignored)?;
         (facts.coverage, coverage_notes) = (Ok(coverage), notes);
     }
+
+    let origin = repository.origin();
+    let health = health_of_range(datadog, origin.as_deref(), &facts.change, &policy, now);
+    (facts.services, facts.runtime) = runtime()?.block_on(health);
 
     let model = Model::baseline();
     let assessment = assess(&facts, model, &policy.policy);
@@ -114,9 +126,11 @@ fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy,
         ownership: ownership(repository, &local.base_tip, &local.change.files),
         checks: Err(not_here(Source::Checks)),
         declared: policy.declared.clone(),
-        history: local_history::about(repository, &local.base_tip, &local.change, Model::baseline(), now),
+        history: local_history::about(repository, &local, Model::baseline(), now),
         coverage: Err(Unknown::not_connected(Source::Coverage)),
+        services: Vec::new(),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
+        remediation: None,
         recent_scores: Vec::new(),
         series: Vec::new(),
         lacking: None,

@@ -12,9 +12,11 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+use super::datadog;
 use crate::{
     clock::Clock,
     config::{Config, ConfigError, GitHubApp},
+    datadog::Keys,
     github::{AppCredentials, GitHub, Options, Urls},
     service::{
         CoverageSettings, Links, MirrorSettings, Operations, RemoteSettings, SecretSource, Secrets, Service, Settings,
@@ -54,11 +56,12 @@ pub(super) async fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
 
 async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
     let app_id = config.github_app()?.app_id;
-    let Secrets { credentials, webhook } = secrets(config.github_app()?);
+    let Secrets { credentials, webhook, .. } = secrets(config.github_app()?, None);
     let clock = Clock::system();
     let urls = Urls { api: config.github.api_url.clone(), graphql: config.github.graphql_url.clone() };
     let github = GitHub::new(credentials, urls, clock.clone(), Options::default())
         .context("the GitHub App's credentials cannot be used")?;
+    let datadog = datadog::client(config, &clock)?;
     Ok(Settings {
         listen: config.listen,
         store: Store::open(StoreOptions { owner: true, ..StoreOptions::new(config.database.parse()?) }).await?,
@@ -74,17 +77,25 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
             retention: config.retention,
             secrets: Some(SecretSource {
                 files: config.secret_files.clone(),
-                read: Arc::new(move || Ok(secrets(reread()?.github_app()?))),
+                read: Arc::new(move || {
+                    let config = reread()?;
+                    Ok(secrets(config.github_app()?, datadog_keys(&config)))
+                }),
             }),
             mirrors: mirrors(config),
             coverage: coverage(config),
+            datadog,
         },
     })
 }
 
-fn secrets(app: GitHubApp) -> Secrets {
+fn secrets(app: GitHubApp, datadog: Option<Keys>) -> Secrets {
     let credentials = AppCredentials { app_id: app.app_id, client_id: app.client_id, private_key_pem: app.private_key };
-    Secrets { credentials, webhook: app.webhook_secrets }
+    Secrets { credentials, webhook: app.webhook_secrets, datadog }
+}
+
+fn datadog_keys(config: &Config) -> Option<Keys> {
+    Some(Keys { api: config.datadog.api_key.clone()?, app: config.datadog.app_key.clone()? })
 }
 
 /// Where coverage comes from. Workflow tokens are taken that were made for this very server, by its public address: one that

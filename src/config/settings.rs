@@ -88,6 +88,7 @@ pub(super) const DATADOG_SITES: &[&str] = &[
     "datadoghq.eu",
     "ap1.datadoghq.com",
     "ap2.datadoghq.com",
+    "uk1.datadoghq.com",
     "ddog-gov.com",
     "us2.ddog-gov.com",
 ];

@@ -147,6 +147,25 @@ fn urls_are_https_or_this_machine() {
     check("https://ghe.example/?x=1", false);
     check("file:///etc/passwd", false);
     check("ghe.example", false);
+}
+
+#[test]
+fn datadog_is_at_one_of_its_nine_sites() {
+    let sites = [
+        "datadoghq.com",
+        "us3.datadoghq.com",
+        "us5.datadoghq.com",
+        "datadoghq.eu",
+        "ap1.datadoghq.com",
+        "ap2.datadoghq.com",
+        "uk1.datadoghq.com",
+        "ddog-gov.com",
+        "us2.ddog-gov.com",
+    ];
+    for site in sites {
+        let config = load(&[("DD_SITE", site)], None).unwrap();
+        assert_eq!(config.datadog.api_url.as_str(), format!("https://api.{site}/"));
+    }
     assert!(load(&[("DD_SITE", "evil.example")], None).is_err());
 }
 

@@ -9,8 +9,8 @@ use crate::risk::{
     patch::Patch,
 };
 
-/// GitHub lists no more changed files of a pull request.
-const FILES_MAX: usize = 3_000;
+/// GitHub lists no more changed files of a pull request; as many are kept of a change that landed, so that both read alike.
+pub(super) const FILES_MAX: usize = 3_000;
 /// GitHub withholds the patch of a file with more changed lines than about this.
 const PATCH_LINES_MAX: u64 = 2_000;
 /// A patch of few but very long lines is minified code; nobody reads it, and neither do we.

@@ -1,11 +1,13 @@
 //! A mined history in a file. It is a cache: what cannot be read, or was written by another version of the engine, is
 //! as good as absent.
 
+mod fingerprint;
+
 use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::LazyLock,
+    time::{Duration, SystemTime},
 };
 
 use flate2::Crc;
@@ -14,29 +16,17 @@ use sha2::{Digest, Sha256};
 
 use super::{Error, Lines, Repository};
 use crate::{history::History, risk::Model};
+use fingerprint::FINGERPRINT;
 
 /// Begins each file.
 const MAGIC: &[u8; 18] = b"mergecast history\n";
 /// The layout of the file; the history in it has its own fingerprint.
 const FORMAT: u32 = 2;
-const FINGERPRINT_BYTES: usize = 32;
-const HEAD_BYTES: usize = MAGIC.len() + FINGERPRINT_BYTES + 4;
-/// What decides what a kept history holds and means. An edit there makes histories be mined anew.
-const SOURCES: &[(&str, &str)] = &[
-    ("about.rs", include_str!("../history/about.rs")),
-    ("file.rs", include_str!("../history/file.rs")),
-    ("group.rs", include_str!("../history/group.rs")),
-    ("landed.rs", include_str!("../history/landed.rs")),
-    ("message.rs", include_str!("../history/message.rs")),
-    ("mod.rs", include_str!("../history/mod.rs")),
-    ("names.rs", include_str!("../history/names.rs")),
-    ("past.rs", include_str!("../history/past.rs")),
-    ("people.rs", include_str!("../history/people.rs")),
-    ("record.rs", include_str!("../history/record.rs")),
-    ("standing.rs", include_str!("../history/standing.rs")),
-    ("together.rs", include_str!("../history/together.rs")),
-    ("words.rs", include_str!("../history/words.rs")),
-];
+const HEAD_BYTES: usize = MAGIC.len() + 4 + fingerprint::BYTES + 4;
+/// Bases of one clone whose histories are kept, those that were read last.
+const KEPT_MAX: usize = 8;
+/// A history that was not read for so long before another was kept is forgotten, whichever clone it was of.
+const UNUSED: Duration = Duration::from_secs(180 * 86_400);
 
 /// A history and what is needed to continue it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,18 +53,6 @@ impl Kept {
     }
 }
 
-/// Version of the program and of the engine's code: what they write, they can read.
-static FINGERPRINT: LazyLock<[u8; FINGERPRINT_BYTES]> = LazyLock::new(|| {
-    let mut digest = Sha256::new_with_prefix(FORMAT.to_le_bytes());
-    digest.update(env!("CARGO_PKG_VERSION"));
-    for (name, text) in SOURCES {
-        digest.update((text.len() as u64).to_le_bytes());
-        digest.update(name);
-        digest.update(text);
-    }
-    digest.finalize().into()
-});
-
 /// Reads a kept history; none if there is none that this program can go on with.
 pub(super) fn load(file: &Path) -> Option<Kept> {
     let bytes = fs::read(file).ok()?;
@@ -97,51 +75,79 @@ pub(super) fn save(file: &Path, kept: &Kept) -> io::Result<()> {
 fn head_of(payload: &[u8]) -> [u8; HEAD_BYTES] {
     let mut crc = Crc::new();
     crc.update(payload);
-    let mut head = [0; HEAD_BYTES];
-    head[..MAGIC.len()].copy_from_slice(MAGIC);
-    head[MAGIC.len()..HEAD_BYTES - 4].copy_from_slice(&*FINGERPRINT);
-    head[HEAD_BYTES - 4..].copy_from_slice(&crc.sum().to_le_bytes());
+    let parts: [&[u8]; 4] = [MAGIC, &FORMAT.to_le_bytes(), &*FINGERPRINT, &crc.sum().to_le_bytes()];
+    let (mut head, mut at) = ([0; HEAD_BYTES], 0);
+    for part in parts {
+        head[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    }
     head
 }
 
-/// Where the history of a clone is kept: in the user's cache directory, never in the repository. Worktrees of one
-/// repository share it. None where the system names no such directory.
+/// Where the history of a base of a clone is kept: in the user's cache directory, never in the repository. Worktrees of one
+/// repository share it; bases have a file each, as one cannot be continued from another. `base` is what it is called.
+/// None where the system names no such directory.
 ///
 /// # Errors
 /// git fails.
-pub fn cache_file(repository: &Repository) -> Result<Option<PathBuf>, Error> {
+pub fn cache_file(repository: &Repository, base: &str) -> Result<Option<PathBuf>, Error> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let Some(cache) = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache"))) else {
         return Ok(None);
     };
     let common = repository.git.run(&["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
     // Another repository at the same place later is told by its commits: the tip that is kept is not among them.
-    let name = hex::encode(&Sha256::digest(common.trim_ascii_end())[..16]);
-    Ok(Some(cache.join("mergecast/history").join(name)))
+    let clone = hex::encode(&Sha256::digest(common.trim_ascii_end())[..16]);
+    let base = hex::encode(&Sha256::digest(base)[..8]);
+    Ok(Some(cache.join("mergecast/history").join(format!("{clone}-{base}"))))
+}
+
+/// Deletes what lies beside a history that was kept just now ([`cache_file`]) and is hardly needed any more: of the same clone
+/// all but the newest, and what nobody read for months. What cannot be deleted stays.
+pub fn forget_others(file: &Path) {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else { return };
+    let clone = name.split_once('-').map_or(name, |(clone, _)| clone);
+    let written = |path: &Path| fs::metadata(path).ok()?.modified().ok();
+    let Some(now) = written(file) else { return };
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let mut others: Vec<(SystemTime, PathBuf)> =
+        entries.filter(|path| path != file).filter_map(|path| Some((written(&path)?, path))).collect();
+    others.sort_unstable_by(|a, b| b.cmp(a));
+    let mut same = 1;
+    for (at, path) in others {
+        let own = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(clone));
+        same += usize::from(own);
+        if now.duration_since(at).is_ok_and(|age| age > UNUSED) || own && same > KEPT_MAX {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::fs::File;
 
     use super::*;
 
     #[test]
-    fn the_fingerprint_covers_the_whole_engine() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/history");
-        let mut found = BTreeSet::new();
-        let mut folders = vec![folder.clone()];
-        while let Some(next) = folders.pop() {
-            for entry in fs::read_dir(next).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.file_name().is_some_and(|name| name != "tests.rs") {
-                    found.insert(path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned());
-                }
-            }
+    fn few_bases_of_a_clone_are_kept_and_nothing_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let file = |name: &str, days: u64| {
+            let path = folder.path().join(name);
+            File::create(&path).unwrap().set_modified(now - Duration::from_secs(days * 86_400)).unwrap();
+            path
+        };
+        for base in 0..9_u64 {
+            file(&format!("aa-{base}"), base + 1);
         }
-        let listed: BTreeSet<String> = SOURCES.iter().map(|(name, _)| (*name).to_owned()).collect();
-        assert_eq!(listed, found, "list each source of the engine in SOURCES, so that a change there is noticed");
+        for (name, days) in [("bb-1", 179), ("bb-2", 181), (".history-killed", 200)] {
+            file(name, days);
+        }
+        forget_others(&file("aa-now", 0));
+        let mut left: Vec<String> =
+            fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["aa-0", "aa-1", "aa-2", "aa-3", "aa-4", "aa-5", "aa-6", "aa-now", "bb-1"]);
     }
 }

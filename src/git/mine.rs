@@ -106,13 +106,11 @@ fn walk(
 mod tests {
     use std::fs;
 
-    use chrono::{DateTime, Utc};
-
     use super::*;
     use crate::git::{Lines, tests::Fixture};
 
     fn wanted(tip: &str, lines: Lines) -> Wanted {
-        Wanted { tip: tip.to_owned(), after: None, lines, now: DateTime::<Utc>::MAX_UTC }
+        Wanted { tip: tip.to_owned(), after: None, lines }
     }
 
     fn mined(fixture: &Fixture, lines: Lines, file: &Path) -> (Fresh, u32, String) {

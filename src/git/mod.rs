@@ -21,7 +21,7 @@ use std::{
 };
 
 pub use authors::Authored;
-pub use kept::cache_file;
+pub use kept::{cache_file, forget_others};
 pub use log::{Lines, Log, Wanted};
 pub use mine::{Fresh, Mined, mine};
 pub use range::{LocalChange, Note, Range};
@@ -255,6 +255,12 @@ impl Repository {
     fn empty_tree(&self) -> Result<String, Error> {
         let output = self.git.run(&["hash-object", "-t", "tree", "--stdin"])?;
         Ok(String::from_utf8_lossy(&output).trim().to_owned())
+    }
+
+    /// Address of the remote `origin`, if there is one. It may hold a password.
+    pub fn origin(&self) -> Option<String> {
+        let output = self.git.run(&["config", "--get", "remote.origin.url"]).ok()?;
+        Some(String::from_utf8_lossy(&output).trim().to_owned()).filter(|address| !address.is_empty())
     }
 
     fn symbolic(&self, reference: &str) -> Option<String> {

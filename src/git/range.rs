@@ -29,6 +29,10 @@ pub struct Range {
 pub struct LocalChange {
     /// The change.
     pub change: Change,
+    /// What the base was named by.
+    pub base_name: String,
+    /// When the head was committed, if this is a look back: the base is no branch, so nothing would land on it now.
+    pub landed_at: Option<DateTime<Utc>>,
     /// Commit at the tip of the base; CODEOWNERS and the policy are read there.
     pub base_tip: String,
     /// What a person should know besides.
@@ -90,6 +94,7 @@ impl Repository {
         let found = diff::files(&self.git, &base, &head)?;
         let revert = revert::revert(self, &base, &commits, commits_total, &found.files);
         // A merge commit says where a branch came from, not what it is for.
+        let landed_at = commits.last().filter(|_| !self.is_branch(&base_name)).map(|head| head.committed_at);
         let newest = commits.iter().rev().find(|commit| !commit.merge).or(commits.last());
         let change = Change {
             pull_request: None,
@@ -110,7 +115,7 @@ impl Repository {
             files_total: found.total,
             revert,
         };
-        Ok(LocalChange { change, base_tip, notes: self.notes(range)? })
+        Ok(LocalChange { change, base_name, landed_at, base_tip, notes: self.notes(range)? })
     }
 
     /// The headline of a single commit. Several have no title in common, and one headline would speak for all of them.
@@ -124,6 +129,15 @@ impl Repository {
                 None => format!("{total} commits"),
             },
         }
+    }
+
+    /// Whether a revision names a branch, here or at a remote.
+    fn is_branch(&self, revision: &str) -> bool {
+        let named = self.git.run(&["rev-parse", "--symbolic-full-name", "--end-of-options", revision]);
+        named.is_ok_and(|named| {
+            let named = String::from_utf8_lossy(&named);
+            named.lines().any(|name| name.starts_with("refs/heads/") || name.starts_with("refs/remotes/"))
+        })
     }
 
     /// The branch that is scored, if the head was named by one.
@@ -161,7 +175,7 @@ impl Repository {
         let counted = self.git.run(&["rev-list", "--count", "--end-of-options", &range])?;
         let total = String::from_utf8_lossy(&counted).trim().parse().map_err(|_| Error::Answer("rev-list"))?;
         let most = format!("--max-count={COMMITS_MAX}");
-        let format = "--format=tformat:%H%x00%P%x00%ct%x00%an%x00%ae%x00%B";
+        let format = "--format=tformat:%H%x00%P%x00%ct%x00%aN%x00%aE%x00%B";
         let listed = self.git.run(&[
             "log",
             "-z",

@@ -6,7 +6,9 @@ use super::{
     Author, DAY, HALF_LIFE, History, PRESENT, distinct, extension_of,
     file::FileHistory,
     group::{Group, Thing},
-    on_calendar, rates, words,
+    on_calendar,
+    past::Touched,
+    rates, words,
 };
 use crate::risk::{
     facts::{self, Change, Failures, Knower, Series},
@@ -19,18 +21,17 @@ const COLLISION: i64 = 14 * DAY;
 const REMEMBERED: i64 = 90 * DAY;
 /// Changes within this time belong together if the same author makes them in the same directory. Seconds.
 const SERIES: i64 = DAY;
-/// People that come into question to be asked. More than are named: some may not be reached, or may not approve.
-const KNOWERS_MAX: usize = 5;
+/// People that come into question to be asked. Many more than are named: those who know most may have left, or may not approve.
+const KNOWERS_MAX: usize = 20;
 
 impl History {
     /// What the history says of a change by `author` that would land at `at` (unix seconds).
     pub fn about(&self, change: &Change, author: Author, at: i64) -> facts::History {
-        let at = on_calendar(at);
+        let at = self.time.not_before(on_calendar(at));
         let base_rate = self.base_rate(at);
         let before: BTreeSet<&str> =
             change.files.iter().map(|file| file.previous_path.as_deref().unwrap_or(&file.path)).collect();
-        let touched: Vec<usize> =
-            before.iter().filter_map(|path| self.paths.get(path)).filter(|n| self.files[*n].existed()).collect();
+        let touched: Vec<usize> = before.iter().filter_map(|path| self.number(path)).collect();
         let author = self.people.get(author);
         let directories = distinct(before.iter().map(|path| paths::directory_of(path)));
         let extensions = distinct(before.iter().map(|path| extension_of(path)));
@@ -90,8 +91,18 @@ impl History {
         }
     }
 
+    /// Number of the file at a path.
+    fn number(&self, path: &str) -> Option<usize> {
+        self.here[self.paths.get(path)?].map(|number| number as usize)
+    }
+
     fn file(&self, path: &str) -> Option<&FileHistory> {
-        self.paths.get(path).map(|number| &self.files[number])
+        self.number(path).map(|number| &self.files[number])
+    }
+
+    /// Path of a file.
+    pub(super) fn path(&self, number: usize) -> &str {
+        self.paths.name(self.files[number].path as usize)
     }
 
     /// The latest changes to files since an instant, as file and author.
@@ -110,20 +121,20 @@ impl History {
             (record.failures, std::cmp::Reverse(record.changes))
         })?;
         let record = self.files[*worst].record;
-        Some(failures(self.paths.name(*worst), record.changes, record.failures))
+        Some(failures(self.path(*worst), record.changes, record.failures))
     }
 
     /// Those whose changes were rolled back, most rollbacks first.
     fn failed_files(&self, touched: &[usize]) -> Vec<Failures> {
         let failed = touched.iter().map(|number| (*number, self.files[*number].record));
         let mut failed: Vec<_> = failed.filter(|(_, record)| record.failures > 0).collect();
-        failed.sort_by_key(|(number, record)| (std::cmp::Reverse(record.failures), self.paths.name(*number)));
+        failed.sort_by_key(|(number, record)| (std::cmp::Reverse(record.failures), self.path(*number)));
         failed.truncate(facts::History::FAILED);
-        failed.iter().map(|(number, r)| failures(self.paths.name(*number), r.changes, r.failures)).collect()
+        failed.iter().map(|(number, r)| failures(self.path(*number), r.changes, r.failures)).collect()
     }
 
     fn listed(&self, files: &[usize]) -> Vec<String> {
-        let mut paths: Vec<String> = files.iter().map(|number| self.paths.name(*number).to_owned()).collect();
+        let mut paths: Vec<String> = files.iter().map(|number| self.path(*number).to_owned()).collect();
         paths.sort_unstable();
         paths.truncate(facts::History::LISTED);
         paths
@@ -142,7 +153,12 @@ impl History {
         let named = |(person, files): (u32, BTreeSet<usize>)| {
             let files: Vec<usize> = files.into_iter().collect();
             let commit = self.people.commit(person).map(str::to_owned);
-            Some(Knower { name: self.people.contact(person)?.to_owned(), commit, files: self.listed(&files) })
+            Some(Knower {
+                name: self.people.contact(person)?.to_owned(),
+                commit,
+                files: self.listed(&files),
+                files_total: files.len() as u64,
+            })
         };
         known.into_iter().filter_map(named).take(KNOWERS_MAX).collect()
     }
@@ -156,7 +172,8 @@ impl History {
         // Clocks differ: twice the time is looked back over, so that one that is behind hides nothing.
         let near = self.pasts.newest_first().take_while(|past| past.at >= at - 2 * SERIES);
         for past in near.filter(|past| past.author == author && past.at >= at - SERIES && past.counted) {
-            let shared = past.files.iter().any(|n| parts.contains(paths::directory_of(self.paths.name(*n as usize))));
+            let path = |touched: &Touched| self.paths.name(touched.path as usize);
+            let shared = past.files.iter().any(|touched| parts.contains(paths::directory_of(path(touched))));
             if shared {
                 series.changes += 1;
                 series.added += u64::from(past.lines.0);

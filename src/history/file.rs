@@ -33,6 +33,8 @@ impl Authors {
 /// One file, under whatever name.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct FileHistory {
+    /// Number of the path that it has, or had last.
+    pub(super) path: u32,
     pub(super) record: Record,
     pub(super) changed_at: Option<i64>,
     pub(super) failed_at: Option<i64>,
@@ -44,10 +46,6 @@ pub(super) struct FileHistory {
 }
 
 impl FileHistory {
-    pub(super) fn existed(&self) -> bool {
-        self.changed_at.is_some()
-    }
-
     pub(super) fn add_latest(&mut self, place: Place) {
         if self.latest.len() == LATEST {
             self.latest.pop_front();

@@ -64,7 +64,7 @@ pub struct Landed {
     pub at: i64,
     /// Who wrote it: of a merge, the author of the merged branch's tip.
     pub author: Author,
-    /// What the author may be asked by: login with `@`, or name. Kept for the latest changes only. Untrusted.
+    /// What the author may be asked by: login with `@`, or name. The latest of each author is kept. Untrusted.
     pub contact: Option<String>,
     /// Object id of the commit that the author wrote, where that is another one: the tip of the branch that was merged.
     pub written: Option<String>,

@@ -14,6 +14,7 @@ mod past;
 mod people;
 mod record;
 mod standing;
+mod time;
 mod together;
 mod words;
 
@@ -32,10 +33,11 @@ use crate::risk::{
 use file::FileHistory;
 use group::Group;
 use names::Names;
-use past::{Past, Pasts};
+use past::{Past, Pasts, Touched};
 use people::People;
 use record::{BASE_HALF_LIFE, DAY, HALF_LIFE, Record};
 use standing::Standing;
+use time::Time;
 
 /// Place of a change in the order in which changes landed, from 0.
 pub type Place = u32;
@@ -64,19 +66,23 @@ pub struct Step {
     pub forecast: Forecast,
     /// Places of the earlier changes that it undoes.
     pub undone: Vec<Place>,
+    /// When it counts as landed, unix seconds: by its own date, as far as that can be believed.
+    pub at: i64,
 }
 
 /// What is known of a main line up to its tip. Memory grows with the number of files and of changes, not with lines.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct History {
     tip: Option<String>,
+    time: Time,
+    /// The first change with its score, until the second shows whether its date can be believed.
+    first: Option<Box<(Landed, Option<u8>)>>,
     pasts: Pasts,
     people: People,
     paths: Names,
-    /// By the numbers of `paths`.
+    /// Which file is at a path, or was when it was removed; by the numbers of `paths`.
+    here: Vec<Option<u32>>,
     files: Vec<FileHistory>,
-    /// Under which number a file that was renamed goes on.
-    moved: Vec<Option<u32>>,
     directories: Group,
     extensions: Group,
     words: Group,
@@ -96,18 +102,25 @@ pub struct History {
 impl History {
     /// Scores the next change of the main line as it stood before it landed, and takes it in.
     pub fn step(&mut self, landed: &Landed, model: &Model) -> Step {
+        self.reconsider(landed);
+        let at = self.time.of(on_calendar(landed.at), landed.author);
         let change = landed.change();
-        let history = self.about(&change, landed.author, landed.at);
+        let history = self.about(&change, landed.author, at);
         let facts = forecast::landed(change, Ok(history), landed.landed_at());
         let forecast = forecast::forecast(&facts, model);
         let undone = self.observe(landed, Some(forecast.score));
-        Step { facts, forecast, undone }
+        Step { facts, forecast, undone, at }
     }
 
     /// Takes in the next change of the main line, with the score that [`about`](Self::about) led to, where there is one.
     /// Gives the places of the earlier changes that it undoes.
     pub fn observe(&mut self, landed: &Landed, score: Option<u8>) -> Vec<Place> {
-        let (at, place) = (on_calendar(landed.at), self.pasts.len());
+        self.reconsider(landed);
+        let place = self.pasts.len();
+        if place == 0 {
+            self.first = Some(Box::new((landed.clone(), score)));
+        }
+        let at = self.time.take(on_calendar(landed.at), landed.author);
         let author = self.people.number(landed);
         self.lines = landed.lines;
         self.standing.ripen(at, self.pasts.list());
@@ -117,23 +130,38 @@ impl History {
         if counted && is_fix(&landed.title) {
             self.fixes.failure(at, BASE_HALF_LIFE);
         }
-        let files = if landed.files_total <= FILES_MAX { self.change_files(landed, author, place) } else { Vec::new() };
-        let words = self.change_words(landed);
+        let keeps_files = landed.files_total <= FILES_MAX;
+        let files = if keeps_files { self.change_files(landed, at, author, place) } else { Vec::new() };
+        let words = self.change_words(landed, at);
         let lines = lines_of(landed);
         let score = score.filter(|_| counted);
-        let past = Past { at, author, files: files.into(), words, lines, undone_at: None, score, counted };
+        let past =
+            Past { at, author, files: files.into(), failed: Vec::new(), words, lines, undone_at: None, score, counted };
         // Named before it has a name itself: nothing undoes itself.
         let undone = self.pasts.named(&landed.undoes);
         self.pasts.push(landed, past);
         self.standing.landed(score);
         for each in &undone {
-            self.undo(*each, at);
+            self.undo(*each, place, at);
         }
         self.latest.push_back(at);
         forget(&mut self.latest, at - PRESENT);
         forget(&mut self.rollbacks, at - PRESENT);
         self.tip = Some(landed.sha.clone());
         undone
+    }
+
+    /// Takes the first change in again if the second shows that its clock was far ahead: there was no time before it that
+    /// could have told.
+    fn reconsider(&mut self, second: &Landed) {
+        let Some(first) = self.first.take() else { return };
+        let at = on_calendar(second.at);
+        if on_calendar(first.0.at) - at > time::LEAP {
+            let (landed, score) = *first;
+            *self = Self::default();
+            self.observe(&Landed { at, ..landed }, score);
+            self.first = None;
+        }
     }
 
     /// Object id of the change that was taken in last.
@@ -155,18 +183,15 @@ impl History {
         usual(self.fixes, at, USUAL_FIXES)
     }
 
-    fn change_files(&mut self, landed: &Landed, author: u32, place: Place) -> Vec<u32> {
-        let at = on_calendar(landed.at);
-        let mut numbers = Vec::with_capacity(landed.files.len());
-        for file in &landed.files {
-            let number = self.number_of(file);
-            let known = &mut self.files[number];
+    fn change_files(&mut self, landed: &Landed, at: i64, author: u32, place: Place) -> Vec<Touched> {
+        let touched = self.find_files(&landed.files);
+        for (file, touched) in landed.files.iter().zip(&touched) {
+            let known = &mut self.files[touched.file as usize];
             known.record.change(at, HALF_LIFE);
-            known.changed_at = Some(known.changed_at.unwrap_or(at).max(at));
+            known.changed_at = Some(at);
             known.authors.add(author);
             known.add_latest(place);
             known.removed = file.removed;
-            numbers.push(narrow(number));
         }
         let paths: Vec<&str> = landed.files.iter().map(|file| file.path.as_str()).collect();
         for directory in distinct(paths.iter().map(|path| paths::directory_of(path))) {
@@ -175,56 +200,78 @@ impl History {
         for extension in distinct(paths.iter().map(|path| extension_of(path))) {
             self.extensions.change(extension, at, None);
         }
-        numbers
+        touched
     }
 
-    /// The number under which a file goes on; what was known of it under another name goes along.
-    fn number_of(&mut self, file: &LandedFile) -> usize {
-        let number = self.paths.number(&file.path);
-        if self.files.len() <= number {
-            self.files.resize_with(number + 1, FileHistory::default);
-            self.moved.resize(number + 1, None);
+    /// The files that a change touches. One that it renames stays the same file, and one that comes to a path that another
+    /// has left is a new one.
+    fn find_files(&mut self, files: &[LandedFile]) -> Vec<Touched> {
+        // All are taken from where they were before any is put where it is now: two may change places.
+        let moved: Vec<Option<u32>> = files
+            .iter()
+            .map(|file| {
+                let from = self.paths.get(file.previous_path.as_deref()?)?;
+                self.here[from].take()
+            })
+            .collect();
+        let mut touched = Vec::with_capacity(files.len());
+        for (file, moved) in files.iter().zip(moved) {
+            let path = self.paths.number(&file.path);
+            if self.here.len() <= path {
+                self.here.resize(path + 1, None);
+            }
+            let file = moved.or(self.here[path]).unwrap_or_else(|| {
+                self.files.push(FileHistory::default());
+                narrow(self.files.len() - 1)
+            });
+            self.here[path] = Some(file);
+            let path = narrow(path);
+            self.files[file as usize].path = path;
+            touched.push(Touched { path, file });
         }
-        // It is there again, whatever became of the one that bore the name before.
-        self.moved[number] = None;
-        let from = file.previous_path.as_deref().and_then(|path| self.paths.get(path)).filter(|from| *from != number);
-        if let Some(from) = from.filter(|from| self.files[*from].existed()) {
-            self.files[number] = std::mem::take(&mut self.files[from]);
-            self.moved[from] = Some(narrow(number));
-        }
-        number
+        touched
     }
 
-    fn change_words(&mut self, landed: &Landed) -> Box<[u32]> {
+    fn change_words(&mut self, landed: &Landed, at: i64) -> Box<[u32]> {
         // The title of a revert is that of what it undoes: it was counted once.
         if landed.revert {
             return Box::default();
         }
-        let at = on_calendar(landed.at);
         words::words_of(&landed.title).iter().map(|word| narrow(self.words.change(word, at, None))).collect()
     }
 
-    /// What was a change is a failure since `at`.
-    fn undo(&mut self, place: Place, at: i64) {
+    /// What was a change is a failure since `at`, when the change at `by` took it back. A change fails once; each of its
+    /// files does when it is taken back first.
+    fn undo(&mut self, place: Place, by: Place, at: i64) {
+        let takes = distinct_files(&self.pasts.get(by).files);
         let past = self.pasts.get_mut(place);
         let first = past.undone_at.is_none();
         past.undone_at.get_or_insert(at);
-        let (files, words) = (past.files.clone(), past.words.clone());
-        self.rolled_back += u64::from(first);
-        self.whole.failure(at, BASE_HALF_LIFE);
-        self.rollbacks.push_back(at);
-        let (mut directories, mut extensions) = (BTreeSet::new(), BTreeSet::new());
-        for number in files.iter().map(|number| *number as usize) {
-            let path = self.paths.name(number);
-            directories.insert(paths::directory_of(path));
-            extensions.insert(extension_of(path));
-            let file = &mut self.files[follow(&self.moved, number)];
-            file.record.failure(at, HALF_LIFE);
-            file.failed_at = Some(file.failed_at.unwrap_or(at).max(at));
+        // One that touches none of them was too large to say which, or was resolved by hand elsewhere.
+        let whole = first && !past.files.iter().any(|each| takes.contains(&each.file));
+        let (before, now) = past.fail(|file| whole || takes.contains(&file));
+        if first {
+            self.rolled_back += 1;
+            self.whole.failure(at, BASE_HALF_LIFE);
+            self.rollbacks.push_back(at);
+            let words = past.words.clone();
+            words.iter().for_each(|word| self.words.failure_of(*word as usize, at));
         }
-        directories.into_iter().for_each(|directory| self.directories.failure(directory, at));
-        extensions.into_iter().for_each(|extension| self.extensions.failure(extension, at));
-        words.iter().for_each(|word| self.words.failure_of(*word as usize, at));
+        for each in &now {
+            let file = &mut self.files[each.file as usize];
+            file.record.failure(at, HALF_LIFE);
+            file.failed_at = Some(at);
+        }
+        let paths = |touched: &[Touched]| -> Vec<&str> {
+            touched.iter().map(|each| self.paths.name(each.path as usize)).collect()
+        };
+        let (before, now) = (paths(&before), paths(&now));
+        let newly = |part: fn(&str) -> &str| {
+            let failed = distinct(before.iter().map(|path| part(path)));
+            distinct(now.iter().map(|path| part(path))).into_iter().filter(move |each| !failed.contains(each))
+        };
+        newly(paths::directory_of).for_each(|directory| self.directories.failure(directory, at));
+        newly(extension_of).for_each(|extension| self.extensions.failure(extension, at));
     }
 }
 
@@ -246,16 +293,8 @@ fn usual(record: Record, at: i64, share: f64) -> f64 {
     (faded.failures + USUAL_STRENGTH * share) / (faded.changes + USUAL_STRENGTH)
 }
 
-/// Where a file is found that was renamed, perhaps several times.
-fn follow(moved: &[Option<u32>], mut number: usize) -> usize {
-    // Renames in a circle end where they began.
-    for _ in 0..moved.len() {
-        match moved[number] {
-            Some(next) => number = next as usize,
-            None => break,
-        }
-    }
-    number
+fn distinct_files(touched: &[Touched]) -> BTreeSet<u32> {
+    touched.iter().map(|each| each.file).collect()
 }
 
 /// Whether a title speaks of a repair.

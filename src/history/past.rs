@@ -9,14 +9,25 @@ use super::{Claim, Landed, Place, landed::number_of, message};
 /// Digits of an object id that are told apart: 64 bits.
 const DIGITS: usize = 16;
 
+/// A file that a change touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Touched {
+    /// Number of the path that it had after the change.
+    pub(super) path: u32,
+    /// Number of the file, which stays when it is renamed.
+    pub(super) file: u32,
+}
+
 /// One change that landed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Past {
     pub(super) at: i64,
     /// Number of the author.
     pub(super) author: u32,
-    /// Numbers of the touched files; none where the change is too large to say something of single files.
-    pub(super) files: Box<[u32]>,
+    /// The touched files; none where the change is too large to say something of single files.
+    pub(super) files: Box<[Touched]>,
+    /// Numbers of those that were taken back.
+    pub(super) failed: Vec<u32>,
     /// Numbers of the title's words.
     pub(super) words: Box<[u32]>,
     /// Lines added and deleted outside of tests, docs and what machines write.
@@ -27,6 +38,21 @@ pub(super) struct Past {
     pub(super) score: Option<u8>,
     /// A person's change to files that takes nothing back: such changes are what rates are about.
     pub(super) counted: bool,
+}
+
+impl Past {
+    /// Notes that files failed which have not before. Gives those that had, and those.
+    pub(super) fn fail(&mut self, which: impl Fn(u32) -> bool) -> (Vec<Touched>, Vec<Touched>) {
+        let before: Vec<Touched> = self.files.iter().filter(|each| self.failed.contains(&each.file)).copied().collect();
+        let mut now: Vec<Touched> = Vec::new();
+        for each in self.files.iter().filter(|each| which(each.file)) {
+            if !self.failed.contains(&each.file) {
+                self.failed.push(each.file);
+                now.push(*each);
+            }
+        }
+        (before, now)
+    }
 }
 
 /// Changes in the order in which they landed, and what they are called.
@@ -139,6 +165,7 @@ mod tests {
             at: 0,
             author: 0,
             files: [].into(),
+            failed: Vec::new(),
             words: [].into(),
             lines: (0, 0),
             undone_at: None,

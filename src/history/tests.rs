@@ -9,7 +9,8 @@ const T0: i64 = 1_700_000_000;
 
 fn landed(place: i64, author: u64, title: &str, files: &[(&str, u64, u64)]) -> Landed {
     Landed {
-        sha: format!("{:040x}", place + 0xabc_0000),
+        // The first digits are what tells ids apart.
+        sha: format!("{:08x}{:032x}", place + 0xabc_0000, 0),
         at: T0 + place * DAY,
         author: Author(author),
         contact: Some(format!("@dev{author}")),
@@ -88,6 +89,61 @@ fn a_renamed_file_keeps_its_past_and_failures_find_it() {
     let worst = said.worst_file.unwrap();
     assert_eq!((worst.changes, worst.rolled_back, said.developers), (3, 1, 2));
     assert_eq!(about(&changes, 3, "x", &[("a.rs", 1, 0)]).existing, 0);
+}
+
+#[test]
+fn a_failure_finds_the_file_and_not_its_name() {
+    let bad = landed(0, 2, "Change a", &[("a.rs", 9, 0)]);
+    let mut moved = landed(1, 3, "Move a", &[("b.rs", 0, 0)]);
+    moved.files[0].previous_path = Some("a.rs".to_owned());
+    let other = landed(2, 3, "Add another a", &[("a.rs", 9, 0)]);
+    let changes = [bad.clone(), moved, other, undoing(landed(3, 3, "Revert \"Change a\"", &[("b.rs", 0, 9)]), &bad)];
+    let worst =
+        |path| about(&changes, 4, "x", &[(path, 1, 0)]).worst_file.map(|worst| (worst.changes, worst.rolled_back));
+    assert_eq!((worst("b.rs"), worst("a.rs")), (Some((3, 1)), None));
+    let failed = about(&changes, 4, "x", &[("a.rs", 1, 0), ("b.rs", 1, 0)]).failed_files;
+    assert_eq!(failed.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["b.rs"]);
+    // Two that change places in one change keep their pasts.
+    let mut swap = landed(4, 3, "Swap", &[("a.rs", 0, 0), ("b.rs", 0, 0)]);
+    (swap.files[0].previous_path, swap.files[1].previous_path) = (Some("b.rs".to_owned()), Some("a.rs".to_owned()));
+    let changes = [&changes[..], &[swap]].concat();
+    let worst =
+        |path| about(&changes, 5, "x", &[(path, 1, 0)]).worst_file.map(|worst| (worst.changes, worst.rolled_back));
+    assert_eq!((worst("a.rs"), worst("b.rs")), (Some((4, 1)), None));
+    assert_eq!(about(&changes, 5, "x", &[("b.rs", 1, 0)]).developers, 1);
+}
+
+#[test]
+fn a_change_fails_once_and_each_file_when_it_is_taken_back() {
+    let bad = landed(0, 2, "Tune joins", &[("src/a.rs", 1, 0), ("src/b.rs", 1, 0), ("web/c.ts", 1, 0)]);
+    let part = undoing(landed(1, 2, "Revert \"Tune joins\" in part", &[("src/a.rs", 0, 1)]), &bad);
+    let whole = undoing(landed(2, 2, "Revert \"Tune joins\"", &[("src/b.rs", 0, 1), ("web/c.ts", 0, 1)]), &bad);
+    let again = undoing(landed(3, 2, "Revert \"Tune joins\" again", &[("src/a.rs", 1, 1), ("web/c.ts", 0, 1)]), &bad);
+    let changes = [bad, part, whole, again];
+    let failed = |changes: &[Landed], path| {
+        let said = about(changes, 5, "joins", &[(path, 1, 0)]);
+        let count = |worst: Option<facts::Failures>| worst.map_or(0, |worst| worst.rolled_back);
+        (
+            said.rolled_back,
+            said.rollbacks_7d,
+            count(said.worst_file),
+            count(said.worst_directory),
+            count(said.worst_word),
+        )
+    };
+    assert_eq!(failed(&changes[..2], "src/a.rs"), (1, 1, 1, 1, 1));
+    assert_eq!(failed(&changes[..2], "src/b.rs"), (1, 1, 0, 1, 1));
+    assert_eq!(failed(&changes[..2], "web/c.ts"), (1, 1, 0, 0, 1));
+    for path in ["src/a.rs", "src/b.rs", "web/c.ts"] {
+        assert_eq!(failed(&changes, path), (1, 1, 1, 1, 1), "{path}");
+    }
+    let base = |changes: &[Landed]| history(changes).base_rate(T0 + 5 * DAY);
+    let mut unlinked = changes.to_vec();
+    unlinked[2..].iter_mut().for_each(|revert| revert.undoes.clear());
+    assert_eq!(base(&changes), base(&unlinked));
+    // One that names no file of it took back all.
+    let blind = undoing(landed(1, 2, "Revert \"Tune joins\"", &[("other.rs", 0, 1)]), &changes[0]);
+    assert_eq!(failed(&[changes[0].clone(), blind], "web/c.ts"), (1, 1, 1, 1, 1));
 }
 
 #[test]
@@ -214,9 +270,50 @@ proptest! {
             let said = history.step(change, Model::baseline()).facts.history.unwrap();
             prop_assert!(said.familiar <= said.existing && said.directories_familiar <= said.directories_touched);
             prop_assert!(said.base_rate > 0.0 && said.base_rate < 1.0 && said.fix_rate > 0.0 && said.fix_rate < 1.0);
+            let worst = [&said.worst_file, &said.worst_directory, &said.worst_word].into_iter().flatten();
+            for worst in worst {
+                prop_assert!(worst.rolled_back <= worst.changes, "{:?}", worst);
+            }
             prop_assert!(said.rolled_back <= said.changes && said.files.mean <= said.files.highest + 1e-12);
             let numbers = [said.files.mean, said.topics.mean, said.churn, said.rollbacks_recent];
             prop_assert!(numbers.iter().all(|number| number.is_finite()));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// One date that is years ahead, wherever it stands, tells nothing: another such date reads the same, and nothing else
+    /// of the history is older for it than a month. A history that is in order is read as it is dated.
+    #[test]
+    fn a_date_far_ahead_moves_nothing(changes in any_changes(), at in any::<prop::sample::Index>(), years in 1..90_i64) {
+        let at = at.index(changes.len());
+        let mut ordered = changes.clone();
+        ordered.sort_by_key(|change| change.at);
+        let read = |changes: &[Landed]| -> Vec<Step> {
+            let mut history = History::default();
+            changes.iter().map(|change| history.step(change, Model::baseline())).collect()
+        };
+        for (step, change) in read(&ordered).iter().zip(&ordered) {
+            prop_assert_eq!(step.at, change.at);
+        }
+        let dated = |years: i64| {
+            let mut changes = ordered.clone();
+            changes[at].at += years * 365 * DAY + 40 * DAY;
+            read(&changes)
+        };
+        let plain = read(&ordered);
+        for (place, (one, other)) in dated(years).iter().zip(dated(95)).enumerate() {
+            // The first has nothing before it that could tell: the second does.
+            if place > 0 || at > 0 {
+                prop_assert_eq!(one.at, other.at);
+                prop_assert!(place == at || place == 0 || one.at == plain[place].at, "{} {}", place, at);
+            }
+            if place != at {
+                prop_assert_eq!(&one.facts.history, &other.facts.history);
+                prop_assert_eq!(one.forecast, other.forecast);
+            }
         }
     }
 }

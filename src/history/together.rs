@@ -42,11 +42,14 @@ impl History {
         }
         let mut found: Vec<CoChange> = missing
             .into_iter()
-            // A file that was deleted or renamed is not missed.
-            .filter(|(other, _)| self.moved[*other as usize].is_none() && !self.files[*other as usize].removed)
+            // A file that was deleted, or that another was put in place of, is not missed.
+            .filter(|(other, _)| {
+                let file = &self.files[*other as usize];
+                !file.removed && self.here[file.path as usize] == Some(*other)
+            })
             .map(|(other, (together, of, with))| CoChange {
-                path: self.paths.name(other as usize).to_owned(),
-                with: self.paths.name(with).to_owned(),
+                path: self.path(other as usize).to_owned(),
+                with: self.path(with).to_owned(),
                 together,
                 of,
             })
@@ -59,7 +62,7 @@ impl History {
     /// Files that changed in these changes, each as often as it did, in order.
     fn along(&self, places: impl Iterator<Item = Place>) -> Vec<u32> {
         let small = places.map(|place| &self.pasts.get(place).files).filter(|files| files.len() <= FILES_MAX);
-        let mut files: Vec<u32> = small.flat_map(|files| files.iter().copied()).collect();
+        let mut files: Vec<u32> = small.flat_map(|files| files.iter().map(|each| each.file)).collect();
         files.sort_unstable();
         files
     }

@@ -49,6 +49,8 @@ pub enum Because {
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     changes: Vec<Entry>,
+    /// The end of the history, whichever change bears the latest date. Unix seconds.
+    newest_at: i64,
     reverts: Reverts,
 }
 
@@ -80,8 +82,9 @@ impl Entry {
 }
 
 impl Labels {
-    /// Takes in the next change of the main line with the places of the earlier ones that it undoes.
-    pub fn observe(&mut self, landed: &Landed, undone: &[Place]) {
+    /// Takes in the next change of the main line, when it counts as landed (unix seconds), and the places of the earlier ones
+    /// that it undoes: what [`History::step`](crate::history::History::step) gives.
+    pub fn observe(&mut self, landed: &Landed, at: i64, undone: &[Place]) {
         let because = if landed.bot {
             Some(Because::Bot)
         } else if landed.revert {
@@ -93,25 +96,24 @@ impl Labels {
             if let Some(entry) = self.changes.get_mut(*place as usize)
                 && entry.undone_at.is_none()
             {
-                entry.undone_at = Some(landed.at);
+                entry.undone_at = Some(at);
                 self.reverts.undone += 1;
                 self.reverts.late += u64::from(entry.undone_in_time() == Some(false));
             }
         }
         self.reverts.found += u64::from(landed.revert);
         self.reverts.linked += u64::from(landed.revert && !undone.is_empty());
-        self.changes.push(Entry { at: landed.at, undone_at: None, because });
+        self.newest_at = self.newest_at.max(at);
+        self.changes.push(Entry { at, undone_at: None, because });
     }
 
     /// What became of the change at `place`, as known when the newest change landed. One that was not taken in is
     /// unripe.
     pub fn of(&self, place: Place) -> Label {
-        let (Some(entry), Some(newest)) = (self.changes.get(place as usize), self.changes.last()) else {
-            return Label::Unripe;
-        };
+        let Some(entry) = self.changes.get(place as usize) else { return Label::Unripe };
         match (entry.because, entry.undone_in_time()) {
             (Some(because), _) => Label::LeftOut(because),
-            (None, _) if entry.at.saturating_add(HORIZON_S) > newest.at => Label::Unripe,
+            (None, _) if entry.at.saturating_add(HORIZON_S) > self.newest_at => Label::Unripe,
             (None, Some(true)) => Label::Failed,
             (None, _) => Label::Clean,
         }
@@ -147,7 +149,7 @@ mod tests {
         let mut observe = |day: i64, edit: fn(&mut Landed), undone: &[Place]| {
             let mut change = landed(day * DAY, &[("a", 1, 0)]);
             edit(&mut change);
-            labels.observe(&change, undone);
+            labels.observe(&change, change.at, undone);
         };
         let plain = |_: &mut Landed| ();
         let revert = |change: &mut Landed| change.revert = true;
@@ -182,6 +184,10 @@ mod tests {
                 Label::Unripe,
             ]
         );
+        // A change at the end that bears an old date does not take back that time has passed.
+        let mut behind = labels.clone();
+        behind.observe(&landed(0, &[("a", 1, 0)]), 0, &[]);
+        assert_eq!(behind.of(8), Label::Failed);
         assert_eq!(labels.of(11), Label::Unripe);
         assert_eq!(labels.reverts(), Reverts { found: 4, linked: 3, undone: 5, late: 2 });
     }

@@ -96,12 +96,12 @@ impl Lesson {
     pub fn take(&mut self, landed: &Landed, step: &Step, fixed: Option<bool>) {
         for place in &step.undone {
             if let Some(undone) = self.changes.get_mut(*place as usize) {
-                undone.undone_at.get_or_insert(landed.at);
+                undone.undone_at.get_or_insert(step.at);
             }
         }
         let counted = !landed.bot && !landed.revert && landed.files_total > 0;
         let terms = if counted { terms_of(&step.facts) } else { Vec::new() };
-        self.changes.push(Waiting { terms, at: landed.at, undone_at: None, fixed, counted });
+        self.changes.push(Waiting { terms, at: step.at, undone_at: None, fixed, counted });
     }
 }
 
@@ -113,7 +113,7 @@ impl Training {
             (Examples { width, ..Examples::default() }, Examples { width, ..Examples::default() });
         let (mut until, repositories) = (0, lessons.len());
         for lesson in lessons {
-            let end = lesson.changes.last().map_or(0, |last| last.at);
+            let end = lesson.changes.iter().map(|change| change.at).max().unwrap_or(0);
             until = until.max(end);
             for change in lesson.changes.into_iter().filter(|c| c.counted && c.at <= end.saturating_sub(RIPE_AFTER)) {
                 let failed = change.undone_at.is_some_and(|undone| undone.saturating_sub(change.at) <= RIPE_AFTER);

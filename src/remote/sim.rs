@@ -3,19 +3,29 @@
 
 use std::{
     collections::VecDeque,
+    convert::Infallible,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
     Json, Router,
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{Request, State},
     http::{StatusCode, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
+use futures_util::{future, stream};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 use url::Url;
 
 /// Exchanges kept, the newest.
@@ -71,8 +81,25 @@ pub struct Exchange {
     pub request: Value,
     /// The status.
     pub status: u16,
+    /// What the answer is called; empty if it is not.
+    pub content_type: String,
     /// The answer's JSON; null if it had none.
     pub response: Value,
+    /// A fault on order shaped the answer, so it says nothing about how the real system answers.
+    pub ordered: bool,
+}
+
+/// Marks an answer that a fault on order has shaped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ordered;
+
+/// Marks an answer that does not arrive as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The connection is reset, and nothing of it arrives.
+    Unanswered,
+    /// The connection ends in its middle.
+    Half,
 }
 
 impl<S: Send + 'static> Sim<S> {
@@ -86,10 +113,7 @@ impl<S: Send + 'static> Sim<S> {
         let router = routes.layer(from_fn_with_state(shared.clone(), pass)).with_state(shared.clone());
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = Url::parse(&format!("http://{}", listener.local_addr()?)).map_err(std::io::Error::other)?;
-        let server = tokio::spawn(async move {
-            // It ends with the task.
-            let _ = axum::serve(listener, router).await;
-        });
+        let server = tokio::spawn(accept(listener, router));
         Ok(Self { url, shared, server })
     }
 }
@@ -146,7 +170,11 @@ impl<S> Shared<S> {
     fn refused(&self, parts: &Parts) -> Option<Response> {
         let ordered = self.talk().ordered;
         let status = ordered.or_else(|| (self.0.door.admits)(parts).err())?;
-        Some((status, Json((self.0.door.refusal)(status))).into_response())
+        let mut refusal = (status, Json((self.0.door.refusal)(status))).into_response();
+        if ordered.is_some() {
+            refusal.extensions_mut().insert(Ordered);
+        }
+        Some(refusal)
     }
 }
 
@@ -172,7 +200,9 @@ async fn pass<S: Send + 'static>(State(shared): State<Shared<S>>, request: Reque
         query: parts.uri.query().unwrap_or_default().to_owned(),
         request: serde_json::from_slice(&body).unwrap_or_default(),
         status: 0,
+        content_type: String::new(),
         response: Value::Null,
+        ordered: false,
     };
     let answer = match shared.refused(&parts) {
         Some(refusal) => refusal,
@@ -180,7 +210,10 @@ async fn pass<S: Send + 'static>(State(shared): State<Shared<S>>, request: Reque
     };
     let (parts, body) = answer.into_parts();
     let mut body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    exchange.content_type = kind.to_owned();
     (exchange.status, exchange.response) = (parts.status.as_u16(), serde_json::from_slice(&body).unwrap_or_default());
+    exchange.ordered = parts.extensions.get::<Ordered>().is_some();
     let mut talk = shared.talk();
     if let Some(rewrite) = talk.rewrite.as_ref().filter(|_| !exchange.response.is_null()) {
         exchange.response = rewrite(&exchange.path, exchange.response);
@@ -192,5 +225,54 @@ async fn pass<S: Send + 'static>(State(shared): State<Shared<S>>, request: Reque
     }
     talk.exchanges.push_back(exchange);
     drop(talk);
-    Response::from_parts(parts, Body::from(body))
+    match parts.extensions.get::<Cut>() {
+        Some(Cut::Half) => halved(Response::from_parts(parts, Body::empty()), &body),
+        _ => Response::from_parts(parts, Body::from(body)),
+    }
+}
+
+/// An answer that promises its whole length and breaks off in its middle.
+fn halved(mut response: Response, body: &Bytes) -> Response {
+    response.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
+    let half = body.slice(..body.len() / 2);
+    let parts = stream::iter([Ok(half), Err(io::Error::other("cut on order"))]);
+    *response.body_mut() = Body::from_stream(parts);
+    response
+}
+
+/// Takes connections until the task ends, and they with it.
+async fn accept(listener: TcpListener, router: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(connection(stream, router.clone()));
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router) {
+    let _ = stream.set_nodelay(true);
+    let cut = CancellationToken::new();
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let (router, cut) = (router.clone(), cut.clone());
+        async move {
+            let Ok(response) = router.oneshot(request.map(Body::new)).await;
+            if response.extensions().get::<Cut>() == Some(&Cut::Unanswered) {
+                cut.cancel();
+                return future::pending().await;
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new());
+    let mut serving = http.serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        _ = &mut serving => {}
+        () = cut.cancelled() => {
+            // No lingering turns the close into a reset, which is what a dying server looks like.
+            let _ = serving.into_parts().io.into_inner().set_zero_linger();
+        }
+    }
 }

@@ -21,7 +21,7 @@ const LENGTH_MAX: usize = 12_000;
 /// Rows of a table at most.
 const ROWS_MAX: usize = 30;
 /// How much is said of names.
-const DETAIL: Detail = Detail { items: 5, characters: 100 };
+pub(super) const DETAIL: Detail = Detail { items: 5, characters: 100 };
 
 /// A command as the help lists it; all text is ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,10 +72,9 @@ pub fn not_scored() -> String {
 }
 
 /// What a command needs that this version cannot have.
-pub fn needs_datadog() -> String {
-    "Nothing was done: this takes incidents and SLOs from Datadog, which this version of Mergecast does not read yet. \
-     Once it does, `DD_API_KEY` and `DD_APP_KEY` in its settings connect it. Until then `/risk override <reason>` lets \
-     an urgent fix pass, and a freeze in `.github/mergecast.yml` says when not to merge.\n"
+pub fn needs_outcomes() -> String {
+    "Nothing was done: this version of Mergecast does not yet keep what became of a change after its deployment. \
+     `/risk hotfix <incident>` links a change to an incident that it mends.\n"
         .to_owned()
 }
 
@@ -109,7 +108,7 @@ pub fn thanks(assessment: &str) -> String {
     )
 }
 
-fn standing(subject: &Subject<'_>) -> Sentence {
+pub(super) fn standing(subject: &Subject<'_>) -> Sentence {
     if !is_scored(subject) {
         return say!["the changed files could not be read, or there are none"];
     }
@@ -304,7 +303,7 @@ fn short(sha: &str) -> String {
 }
 
 /// The fullest rendering that fits.
-fn within_limit(render: impl Fn(Detail) -> String) -> String {
+pub(super) fn within_limit(render: impl Fn(Detail) -> String) -> String {
     let fitting = Detail::STEPS.into_iter().map(&render).find(|text| text.len() <= LENGTH_MAX);
     fitting.unwrap_or_else(|| "This is too long for a comment; the check run has it.\n".to_owned())
 }
@@ -370,7 +369,7 @@ mod tests {
             too_long(500),
             needs_write(),
             not_scored(),
-            needs_datadog(),
+            needs_outcomes(),
             scoring(),
             scoring_failed(),
             thanks("019a90d2-7c1e-7b5a-9d3e-52f1c3a4b5d6"),

@@ -15,12 +15,14 @@ use super::{
 use crate::risk::{
     Model,
     facts::{
-        BaseTotal, CarriedCoverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, Facts, FileChange,
-        FileStatus, FlagCoverage, Known, LineBlock, OwnerRule, PullCoverage, Reason, Unknown,
+        BaseTotal, CarriedCoverage, ChangeFailRate, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, Facts,
+        FileChange, FileStatus, FlagCoverage, FlakyPipeline, FlakySuite, Known, LatestDeployment, LineBlock,
+        OpenIncident, OwnerRule, PullCoverage, Reason, SloBurn, SloHealth, Unknown,
     },
     overrides::Override,
     signal::SIGNALS,
 };
+use crate::slo::{Burn, Clearing, Disagreement, Target, Timeframe, Way, Window};
 
 const FRAGMENTS: [&str; 48] = [
     "@acme/team",
@@ -115,6 +117,25 @@ fn poisoned(story: usize, texts: &[String]) -> Story {
     facts.declared.freezes.iter_mut().for_each(|freeze| freeze.name = next());
     if let Ok(runtime) = &mut facts.runtime {
         runtime.open_incidents = Ok(vec![next()]);
+        runtime.slos = vec![slo(next(), next(), next())];
+        runtime.burn_rate = Ok(4.2);
+        runtime.budget_left = Ok(-0.3);
+        let services = vec![next(), next()];
+        let incident = OpenIncident {
+            id: next(),
+            number: Some(7),
+            title: next(),
+            severity: Some(1),
+            active: true,
+            since: Some(facts.at),
+            url: Some(next()),
+            services,
+        };
+        runtime.incidents = vec![incident];
+        runtime.deployed = Some(LatestDeployment { service: next(), at: facts.at, version: Some(next()) });
+        runtime.flaky = Some(FlakyPipeline { pipeline: next(), runs: 9, flaky_runs: 3 });
+        runtime.flaky_suites = vec![FlakySuite { suite: next(), flakes: 4 }];
+        runtime.change_fail_rate = Ok(ChangeFailRate { service: next(), deployments: 30, failed: 9 });
         poison(&mut runtime.flaky_rate, next());
     }
     poison(&mut facts.coverage, next());
@@ -152,6 +173,29 @@ fn poisoned(story: usize, texts: &[String]) -> Story {
     let mut story = Story::new(&story.name, facts);
     story.policy.origin.errors.iter_mut().for_each(|error| error.message = next());
     story
+}
+
+/// An SLO that burns at 4.2x and has overspent, with two ways that disagree.
+fn slo(service: String, name: String, url: String) -> SloHealth {
+    let over = Window { from_s: 1_800_000_000, to_s: 1_800_007_200 };
+    let disagreement = Some(Disagreement { by_sli: 1.1, otherwise: 0.2, way: Way::Parts });
+    let burn = SloBurn {
+        highest: Burn { rate: 4.2, over },
+        average: Burn { rate: 1.1, over },
+        hours_to_empty: Some(171.4),
+        clearing: Clearing::Over { earliest_s: over.to_s, latest_s: over.to_s + 7_200 },
+        disagreement,
+    };
+    SloHealth {
+        service,
+        id: "abc".to_owned(),
+        name,
+        url: Some(url),
+        target: Target::new(99.95).expect("below 100"),
+        timeframe: Timeframe { days: 30 },
+        burn: Ok(burn),
+        budget_left: Ok(-0.3),
+    }
 }
 
 fn poison<T>(known: &mut Known<T>, text: String) {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::risk::{
     assessment::{Because, Contribution, Floor, Mode, ThresholdOrigin, Verdict as Concluded},
-    facts::{Reason, Source},
+    facts::{Reason, Says, ServiceFile, Source, TargetService},
     merge_group::{GroupMember, MergeGroup},
     overrides::Override,
     policy::PolicyOrigin,
@@ -43,7 +43,7 @@ pub struct Document {
     probability: Option<Probability>,
     ways_down: Vec<Way>,
     verdict: Verdict,
-    services: Vec<String>,
+    services: Vec<Service>,
     sources: Vec<SourceEntry>,
     model: ModelEntry,
     policy: PolicyEntry,
@@ -136,6 +136,21 @@ struct Threshold {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+struct Service {
+    name: String,
+    env: Option<String>,
+    files_total: u64,
+    files: Vec<ServiceFileEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct ServiceFileEntry {
+    path: String,
+    pattern: String,
+    says: Says,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct SourceEntry {
     name: Source,
     status: &'static str,
@@ -189,7 +204,7 @@ pub fn render(subject: &Subject<'_>) -> Document {
         }),
         ways_down: assessment.ways_down.iter().map(way).collect(),
         verdict: verdict(&assessment.verdict),
-        services: Vec::new(),
+        services: subject.facts.services.iter().map(service).collect(),
         sources: assessment.sources.iter().map(source).collect(),
         model: ModelEntry { version: subject.model_version.to_owned(), fitted_at: subject.model_fitted_at },
         policy: policy(&subject.policy.origin),
@@ -279,11 +294,25 @@ fn overridden(terms: &Override) -> OverrideEntry {
     }
 }
 
+fn service(target: &TargetService) -> Service {
+    let file = |file: &ServiceFile| ServiceFileEntry {
+        path: outside::visible(&file.path),
+        pattern: outside::visible(&file.pattern),
+        says: file.says,
+    };
+    Service {
+        name: outside::visible(&target.name),
+        env: target.env.as_deref().map(outside::visible),
+        files_total: target.files_total,
+        files: target.files.iter().map(file).collect(),
+    }
+}
+
 fn source(state: &crate::risk::assessment::SourceState) -> SourceEntry {
     let (status, as_of, detail) = match &state.state {
         Ok(as_of) => ("ok", Some(*as_of), None),
         Err(missing) => {
-            let off = matches!(missing.reason, Reason::NotConnected | Reason::NotApplicable);
+            let off = matches!(missing.reason, Reason::NotConnected | Reason::NotApplicable | Reason::Nothing(_));
             (if off { "off" } else { "unknown" }, None, Some(unknown::why(missing).plain(DETAIL)))
         }
     };

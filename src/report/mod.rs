@@ -11,6 +11,7 @@ pub mod owners;
 pub mod page;
 pub mod sarif;
 pub mod terminal;
+pub mod when;
 
 mod annotations;
 #[cfg(test)]
@@ -256,6 +257,7 @@ fn floor_row(floor: &Floor) -> Row {
         (_, Some(Exemption::ProvenRevertInGroup)) => {
             say!["does not apply: only a proven revert in the group triggers it, and that is the way back"]
         }
+        (_, Some(Exemption::Hotfix)) => say!["does not apply: the change mends an incident that is open"],
         (true, None) => say!["a floor: the score is at least this, whatever the sum"],
         (false, None) => say!["a floor: already reached by the sum"],
     };

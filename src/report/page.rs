@@ -116,6 +116,8 @@ enum Piece {
     Ours(String),
     Name(String),
     Prose(String),
+    /// A name and where it leads.
+    Link(String, String),
 }
 
 type Pieces = Vec<Piece>;
@@ -244,6 +246,9 @@ fn pieces(sentence: &Sentence) -> Pieces {
         Part::Words(words) => Piece::Ours((*words).to_owned()),
         Part::Figure(figure) => Piece::Ours(figure.clone()),
         Part::Name(name) => Piece::Name(outside::shorten(&outside::visible(name), Detail::FULL.characters)),
+        Part::Link { name, url } => {
+            Piece::Link(outside::shorten(&outside::visible(name), Detail::FULL.characters), url.clone())
+        }
         Part::Prose(prose) => Piece::Prose(outside::shorten(&outside::visible(prose), 3 * Detail::FULL.characters)),
     };
     sentence.0.iter().map(piece).collect()

@@ -133,6 +133,8 @@ pub enum Exemption {
     ProvenRevert,
     /// In a merge group, only files of proven reverts trigger it.
     ProvenRevertInGroup,
+    /// The change mends an incident that is open on its services.
+    Hotfix,
 }
 
 /// Where a change stands among the latest that landed, by what history and diff say of each.
@@ -225,8 +227,16 @@ pub enum Action {
         /// First instant after it.
         until: DateTime<Utc>,
     },
-    /// Wait until the burn rate is below twice the budget's pace.
-    WaitForBurn,
+    /// Wait until no 2 h of the last 48 h burned faster than twice the budget's pace.
+    WaitForBurn {
+        /// When that is, at the latest, if nothing else goes wrong; `None` where it cannot be told.
+        until: Option<DateTime<Utc>>,
+    },
+    /// Wait until the last deployment has proven itself.
+    WaitForBake {
+        /// First instant after that.
+        until: DateTime<Utc>,
+    },
 }
 
 /// What the check run concludes and why.

@@ -6,6 +6,7 @@
 mod coverage;
 mod history;
 mod review;
+mod runtime;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,6 +23,10 @@ pub use coverage::{
 };
 pub use history::{CoChange, Failures, History, Knower, Outcomes, Rates, Series, SeriesPart};
 pub use review::{Circumstances, ReviewRules};
+pub use runtime::{
+    ChangeFailRate, FlakyPipeline, FlakySuite, LatestDeployment, OpenIncident, Remediation, Runtime, Says, ServiceFile,
+    SloBurn, SloHealth, TargetService,
+};
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
 pub type Known<T> = Result<T, Unknown>;
@@ -88,6 +93,8 @@ pub enum Reason {
         /// Commit of the newest that it has, which is not used.
         newest: Option<String>,
     },
+    /// The source has answered, and has nothing of this kind.
+    Nothing(Absence),
     /// The source gave only a part.
     Partial {
         /// How many items were given.
@@ -95,6 +102,24 @@ pub enum Reason {
         /// How many there are.
         total: u64,
     },
+}
+
+/// What a source that has answered has nothing of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Absence {
+    /// No service is mapped to the changed files.
+    Service,
+    /// The services have no SLO.
+    Slo,
+    /// Their SLOs have no data.
+    Data,
+    /// There was so little traffic that a single bad event would decide.
+    Traffic,
+    /// No deployment is known.
+    Deployments,
+    /// No test run is known.
+    TestRuns,
 }
 
 /// Everything that is known of one change at one instant.
@@ -122,8 +147,14 @@ pub struct Facts {
     pub series: Vec<SeriesPart>,
     /// Coverage of the changed lines.
     pub coverage: Known<Coverage>,
+    /// The services that the change is for, by name; empty where nothing says of a file which it belongs to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<TargetService>,
     /// Health of the services that the change is for.
     pub runtime: Known<Runtime>,
+    /// The incident that the change mends, if somebody who may has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<Remediation>,
     /// Final scores (0-100) of this repository's latest assessed changes, newest first, at most 500;
     /// a threshold given as a share of changes is read off them.
     pub recent_scores: Vec<u8>,
@@ -390,19 +421,4 @@ pub struct Freeze {
     pub from: DateTime<Utc>,
     /// First instant after it.
     pub until: DateTime<Utc>,
-}
-
-/// Health of the services that the change is for; each figure is that of the worst service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Runtime {
-    /// Highest SLO burn rate in any 2 h window of the last 48 h (1 = the budget lasts exactly its period).
-    pub burn_rate: Known<f64>,
-    /// Share of the error budget that is left, 0-1, negative when overspent.
-    pub budget_left: Known<f64>,
-    /// Names of open incidents of high severity. Untrusted.
-    pub open_incidents: Known<Vec<String>>,
-    /// Share of test runs in the last 14 days with a flaky test, 0-1.
-    pub flaky_rate: Known<f64>,
-    /// Hours since the last deployment of the service.
-    pub hours_since_deployment: Known<f64>,
 }

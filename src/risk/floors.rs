@@ -7,12 +7,37 @@ use super::{
     diff::View,
     facts::{Reason, Source},
     policy::Floors,
+    runtime,
     signal::{self, Reading, SIGNALS},
 };
 
+/// Why floors that a change triggers do not apply to it, besides the proven revert that it may be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Exemptions {
+    migrations: Option<Exemption>,
+    /// Of the floors that stand for the service's trouble.
+    trouble: Option<Exemption>,
+}
+
+impl Exemptions {
+    fn of(self, rule: FloorRule) -> Option<Exemption> {
+        match rule {
+            FloorRule::DestructiveMigration => self.migrations,
+            FloorRule::ActiveIncident | FloorRule::BudgetExhausted => self.trouble,
+        }
+    }
+}
+
+/// Why floors do not apply to a change.
+pub(super) fn exemptions(view: &View<'_>, readings: &[Reading]) -> Exemptions {
+    let facts = view.facts;
+    let mended = facts.runtime.as_ref().is_ok_and(|known| runtime::is_mended(known, facts.remediation.as_ref()));
+    Exemptions { migrations: exemption(view, readings), trouble: mended.then_some(Exemption::Hotfix) }
+}
+
 /// Why the floor of migrations does not apply to a merge group that triggers it: it would not without the files of the
 /// proven reverts in it. Where that cannot be told, it applies.
-pub(super) fn exemption(view: &View<'_>, readings: &[Reading]) -> Option<Exemption> {
+fn exemption(view: &View<'_>, readings: &[Reading]) -> Option<Exemption> {
     let group = view.facts.change.merge_group.as_ref().filter(|group| !group.reverts.is_empty())?;
     if !triggers(FloorRule::DestructiveMigration).iter().any(|term| is_set(readings, term)) {
         return None;
@@ -28,16 +53,15 @@ pub(super) fn exemption(view: &View<'_>, readings: &[Reading]) -> Option<Exempti
     (known && harmless).then_some(Exemption::ProvenRevertInGroup)
 }
 
-/// The floors that are switched on and triggered, in a fixed order. `score` is the sum before them, `migrations` is why that
-/// of migrations does not apply.
+/// The floors that are switched on and triggered, in a fixed order. `score` is the sum before them.
 pub(super) fn triggered(
     floors: &Floors,
     readings: &[impl Borrow<Reading>],
     score: u8,
-    migrations: Option<Exemption>,
+    exemptions: Exemptions,
 ) -> Vec<Floor> {
     let proven = is_set(readings, "revert.proven").then_some(Exemption::ProvenRevert);
-    let exempt = |rule| proven.or(migrations.filter(|_| rule == FloorRule::DestructiveMigration));
+    let exempt = |rule| proven.or(exemptions.of(rule));
     rules(floors)
         .into_iter()
         .filter(|(rule, _)| triggers(*rule).iter().any(|term| is_set(readings, term)))
@@ -57,16 +81,17 @@ pub(super) fn lift(floors: &[Floor]) -> u8 {
 }
 
 /// The least score that floors could yet demand, once what is unknown is known; 0 when there is none. A source that is
-/// not connected, or does not apply, is left out: it stays silent for every change alike, and its floor would end every
+/// not connected, does not apply or has nothing of the kind is left out: it stays silent for every change alike, and its
+/// floor would end every
 /// range at the same score and say nothing of this change.
-pub(super) fn possible(floors: &Floors, readings: &[impl Borrow<Reading>]) -> u8 {
+pub(super) fn possible(floors: &Floors, readings: &[impl Borrow<Reading>], exemptions: Exemptions) -> u8 {
     if is_set(readings, "revert.proven") {
         return 0;
     }
     let open = |rule: FloorRule| triggers(rule).iter().any(|term| is_open(readings, term));
     rules(floors)
         .into_iter()
-        .filter(|(rule, _)| open(*rule))
+        .filter(|(rule, _)| open(*rule) && exemptions.of(*rule).is_none())
         .filter_map(|(_, at_least)| at_least)
         .max()
         .unwrap_or(0)
@@ -85,7 +110,7 @@ fn rules(floors: &Floors) -> [(FloorRule, Option<u8>); 3] {
 fn is_open(readings: &[impl Borrow<Reading>], term: &str) -> bool {
     let of_signal = SIGNALS.iter().zip(readings).find(|(signal, _)| signal.terms.iter().any(|one| one.id == term));
     let unknown = of_signal.and_then(|(_, reading)| reading.borrow().as_ref().err());
-    let silent = |reason: &Reason| matches!(reason, Reason::NotConnected | Reason::NotApplicable);
+    let silent = |reason: &Reason| matches!(reason, Reason::NotConnected | Reason::NotApplicable | Reason::Nothing(_));
     // There is no change without a diff, whatever keeps it back.
     unknown.is_some_and(|unknown| unknown.source == Source::Diff || !silent(&unknown.reason))
 }
@@ -132,11 +157,12 @@ mod tests {
             stories::{file, healthy, pull_request},
         };
         let mut facts = pull_request("x", vec![file("src/a.rs", 3, 0)]);
-        let least = |facts: &_| possible(&Floors::default(), &read_all(facts));
+        let least = |facts: &_| possible(&Floors::default(), &read_all(facts), Exemptions::default());
         assert_eq!(least(&facts), 0);
         facts.change.files_total = 3_001;
         assert_eq!(least(&facts), 70);
-        assert_eq!(possible(&Floors { destructive_migration: None, ..Floors::default() }, &read_all(&facts)), 0);
+        let off = Floors { destructive_migration: None, ..Floors::default() };
+        assert_eq!(possible(&off, &read_all(&facts), Exemptions::default()), 0);
         let silent = Unknown { source: Source::Datadog, reason: Reason::Unavailable("a timeout".into()) };
         facts.runtime = Ok(crate::risk::facts::Runtime { open_incidents: Err(silent), ..healthy() });
         assert_eq!(least(&facts), 80);

@@ -6,6 +6,7 @@ use super::{
     Model,
     diff::View,
     facts::{Change, Declared, Facts, History, Known, Reason, Source, Unknown},
+    floors,
     policy::Policy,
     score,
     signal::SIGNALS,
@@ -32,7 +33,7 @@ pub(super) fn forecast_of(view: &View<'_>, model: &Model) -> Forecast {
     let readings = SIGNALS.iter().map(|signal| (signal.measure)(view)).collect::<Vec<_>>();
     let shares = view.facts.history.as_ref().ok().map(|history| (history.base_rate, history.fix_rate));
     let (rolled_back, fixed) = model.log_odds(&readings, shares);
-    let score = score::score(model, &Policy::default(), &readings, None).score;
+    let score = score::score(model, &Policy::default(), &readings, floors::Exemptions::default()).score;
     Forecast { score, probability: sigmoid(rolled_back), fix_probability: sigmoid(fixed) }
 }
 
@@ -49,7 +50,9 @@ pub fn landed(change: Change, history: Known<History>, at: DateTime<Utc>) -> Fac
         declared: Declared::default(),
         history,
         coverage: Err(not(Source::Coverage)),
+        services: Vec::new(),
         runtime: Err(not(Source::Datadog)),
+        remediation: None,
         recent_scores: Vec::new(),
         overridden: None,
         series: Vec::new(),

@@ -14,6 +14,7 @@ pub mod paths;
 pub(crate) mod patterns;
 pub mod policy;
 pub mod revert;
+pub mod runtime;
 mod score;
 pub mod series;
 pub mod signal;
@@ -39,7 +40,7 @@ use self::{
 pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
     let view = View::of(facts);
     let readings = SIGNALS.iter().map(|signal| (signal.measure)(&view)).collect::<Vec<_>>();
-    let scored = score::score(model, policy, &readings, floors::exemption(&view, &readings));
+    let scored = score::score(model, policy, &readings, floors::exemptions(&view, &readings));
     let ways_down = ways_down::ways_down(&view, model, policy, &readings, scored.score);
     let (standing, probability) = standing::standing(&view, model);
     let verdict = policy::decide(policy, facts, &readings, scored.score);
@@ -77,7 +78,9 @@ fn sources(facts: &Facts) -> Vec<SourceState> {
         (Source::Coverage, whole(&facts.coverage)),
         (Source::Datadog, datadog(facts)),
     ];
-    states.into_iter().map(|(source, state)| SourceState { source, state: state.map(|()| facts.at) }).collect()
+    let answered = facts.runtime.as_ref().ok().and_then(|runtime| runtime.as_of);
+    let at = |source| if source == Source::Datadog { answered.unwrap_or(facts.at) } else { facts.at };
+    states.into_iter().map(|(source, state)| SourceState { source, state: state.map(|()| at(source)) }).collect()
 }
 
 /// Whether a source gave what it was asked for.
@@ -93,6 +96,7 @@ fn datadog(facts: &Facts) -> Known<()> {
         .or_else(|_| whole(&runtime.open_incidents))
         .or_else(|_| whole(&runtime.flaky_rate))
         .or_else(|_| whole(&runtime.hours_since_deployment))
+        .or_else(|_| whole(&runtime.change_fail_rate))
         .map_err(|_| runtime.burn_rate.as_ref().err().cloned().expect("the first figure is unknown, as all are"))
 }
 
@@ -118,24 +122,24 @@ mod tests {
         };
         let table: Vec<String> = stories().into_iter().map(line).collect();
         insta::assert_snapshot!(table.join("\n"), @r#"
-        documentation           10 0-65    success         churn -5, diffusion -1, entropy -2, test_churn -1, change_kind -12, pull_request_age +1
-        small tested fix        29 7-84    success         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1
-        small, nobody asked     38 16-93   success         diffusion -1, entropy +1, test_churn -1, change_kind +2, review +6, pull_request_age +1
-        feature without tests   39 17-94   success         churn +4, diffusion -1, entropy -2, test_churn +4, change_kind +3, pull_request_age +1
+        documentation           10 0-70    success         churn -5, diffusion -1, entropy -2, test_churn -1, change_kind -12, pull_request_age +1
+        small tested fix        29 7-89    success         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1
+        small, nobody asked     38 16-98   success         diffusion -1, entropy +1, test_churn -1, change_kind +2, review +6, pull_request_age +1
+        feature without tests   39 17-99   success         churn +4, diffusion -1, entropy -2, test_churn +4, change_kind +3, pull_request_age +1
         large and spread        53 31-100  success         churn +9, diffusion +4, entropy +1, test_churn +6, change_kind +2, pull_request_age +1
         destructive migration   70 70-100  neutral         churn +2, diffusion +1, test_churn -1, change_kind +19, schema_change +6, pull_request_age +1
-        dependency patch        18 0-73    success         churn -5, diffusion -4, entropy -1, test_churn -1, change_kind +1, pull_request_age +1, dependency_update -3
-        dependency major        29 7-84    success         churn -5, diffusion -4, entropy -1, test_churn -1, change_kind +1, pull_request_age +1, dependency_update +8
-        proven revert           43 21-98   success         churn +2, diffusion +1, test_churn -1, change_kind +19, schema_change +6, pull_request_age +1, revert -15
+        dependency patch        18 0-78    success         churn -5, diffusion -4, entropy -1, test_churn -1, change_kind +1, pull_request_age +1, dependency_update -3
+        dependency major        29 7-89    success         churn -5, diffusion -4, entropy -1, test_churn -1, change_kind +1, pull_request_age +1, dependency_update +8
+        proven revert           43 21-100  success         churn +2, diffusion +1, test_churn -1, change_kind +19, schema_change +6, pull_request_age +1, revert -15
         owners not asked        49 27-100  success         diffusion -1, entropy +2, test_churn -1, change_kind +3, review +6, owner_review +9, pull_request_age +1
-        failing checks          40 18-95   success         churn -1, diffusion -1, entropy -1, test_churn -1, change_kind -2, sensitive_paths +5, checks +10, pull_request_age +1
-        burning service         44 22-77   success         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1, burn_rate +15
+        failing checks          40 18-100  success         churn -1, diffusion -1, entropy -1, test_churn -1, change_kind -2, sensitive_paths +5, checks +10, pull_request_age +1
+        burning service         44 22-82   success         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1, burn_rate +15
         open incident           80 80-80   neutral         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1, open_incidents +10
-        hot files, new author   67 67-67   success         diffusion -1, entropy +2, test_churn -1, change_kind +15, pull_request_age +1, prior_defects +5, directory_defects +1, topic_defects +5, repository_defects +2, experience +2, developers +1, age -1, series +2, patch_coverage +4
-        frozen                  39 17-94   success         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1, change_window +10
+        hot files, new author   67 67-72   success         diffusion -1, entropy +2, test_churn -1, change_kind +15, pull_request_age +1, prior_defects +5, directory_defects +1, topic_defects +5, repository_defects +2, experience +2, developers +1, age -1, series +2, patch_coverage +4
+        frozen                  39 17-99   success         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1, change_window +10
         local range             32 10-100  success         diffusion -1, entropy +2, test_churn -1, change_kind +2
         three thousand files    76 54-100  neutral         churn +20, diffusion +12, entropy +1, test_churn +10, change_kind +2, pull_request_age +1
-        empty                   22 0-77    neutral         churn -5, diffusion -4, entropy -1, test_churn -1, change_kind +2, pull_request_age +1
+        empty                   22 0-82    neutral         churn -5, diffusion -4, entropy -1, test_churn -1, change_kind +2, pull_request_age +1
         "#);
     }
 

@@ -109,6 +109,9 @@ pub enum ModelError {
     Base(i32),
 }
 
+/// Terms that models stored by an earlier version of the program do not have.
+const LATER: [&str; 1] = ["change_fail_rate.above_15_percent"];
+
 /// No honest weight, mean or percentile comes near it, and sums of such numbers stay finite.
 const LARGEST: f64 = 1e6;
 
@@ -126,6 +129,23 @@ impl Model {
     /// Reads a model from its JSON. A model that does not weigh exactly the terms of `SIGNALS` is refused.
     pub fn parse(json: &str) -> Result<Self, ModelError> {
         let file: ModelFile = serde_json::from_str(json).map_err(|error| ModelError::Malformed(error.to_string()))?;
+        file.try_into()
+    }
+
+    /// Reads a model that was stored, perhaps before some signals were there: what came later weighs nothing in it.
+    ///
+    /// # Errors
+    /// As for [`Self::parse`].
+    pub fn parse_stored(json: &str) -> Result<Self, ModelError> {
+        let mut file: ModelFile =
+            serde_json::from_str(json).map_err(|error| ModelError::Malformed(error.to_string()))?;
+        for id in LATER {
+            if file.terms.iter().all(|weight| weight.id != id) {
+                let source = "came after this model and weighs nothing in it".to_owned();
+                let id = id.to_owned();
+                file.terms.push(Weight { id, weight: 0.0, fix_weight: 0.0, mean: 0.0, p10: 0.0, p90: 0.0, source });
+            }
+        }
         file.try_into()
     }
 
@@ -299,6 +319,17 @@ mod tests {
             let expected = ModelError::OutOfRange { term: "churn.added".into(), field: "mean" };
             assert_eq!(in_order(terms), Err(expected));
         }
+    }
+
+    #[test]
+    fn a_stored_model_from_before_a_signal_weighs_it_nothing() {
+        let mut file: Value = serde_json::from_str(include_str!("baseline.json")).unwrap();
+        terms(&mut file).retain(|term| term["id"] != LATER[0]);
+        let earlier = Model::parse_stored(&file.to_string()).unwrap();
+        assert_eq!(earlier.terms().iter().find(|term| term.id == LATER[0]).unwrap().weight, 0.0);
+        assert_eq!(Model::parse(&file.to_string()), Err(ModelError::MissingTerm(LATER[0].to_owned())));
+        terms(&mut file).remove(0);
+        assert_eq!(Model::parse_stored(&file.to_string()), Err(ModelError::MissingTerm("churn.added".to_owned())));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use std::{borrow::Borrow, cmp::Reverse, f64::consts::LN_2};
 
 use super::{
-    assessment::{Contribution, Exemption, Floor, Range},
-    floors,
+    assessment::{Contribution, Floor, Range},
+    floors::{self, Exemptions},
     model::{Model, Weight},
     policy::Policy,
     signal::{Reading, SIGNALS},
@@ -32,22 +32,17 @@ pub(super) struct Scored {
     pub(super) floors: Vec<Floor>,
 }
 
-/// Scores readings, which are in the order of `SIGNALS`. `migrations` is why the floor of migrations does not apply.
-pub(super) fn score(
-    model: &Model,
-    policy: &Policy,
-    readings: &[impl Borrow<Reading>],
-    migrations: Option<Exemption>,
-) -> Scored {
+/// Scores readings, which are in the order of `SIGNALS`. `exempt` is why floors do not apply.
+pub(super) fn score(model: &Model, policy: &Policy, readings: &[impl Borrow<Reading>], exempt: Exemptions) -> Scored {
     let exact: Vec<Bounds> =
         model.by_signal().zip(readings).map(|(weights, reading)| bounds(weights, reading.borrow())).collect();
     let points = whole_points(&exact.iter().map(|bounds| bounds.mean).collect::<Vec<_>>());
     let sum = model.base + points.iter().sum::<i32>();
     let before_floors = on_scale(sum);
-    let floors = floors::triggered(&policy.floors, readings, before_floors, migrations);
+    let floors = floors::triggered(&policy.floors, readings, before_floors, exempt);
     let lift = floors::lift(&floors);
     let end = |of: fn(&Bounds) -> i64| on_scale(model.base + rounded(exact.iter().map(of).sum())).max(lift);
-    let high = end(|bounds| bounds.high).max(floors::possible(&policy.floors, readings));
+    let high = end(|bounds| bounds.high).max(floors::possible(&policy.floors, readings, exempt));
     Scored {
         score: before_floors.max(lift),
         range: Range { low: end(|bounds| bounds.low), high },
@@ -155,7 +150,7 @@ mod tests {
     proptest! {
         #[test]
         fn adds_up_and_stays_in_range(readings in any_readings()) {
-            let scored = score(Model::baseline(), &Policy::default(), &readings, None);
+            let scored = score(Model::baseline(), &Policy::default(), &readings, Exemptions::default());
             let before = Model::baseline().base + scored.points.iter().sum::<i32>() + scored.clamped;
             let lift = scored.floors.iter().filter(|floor| floor.applied).map(|floor| floor.at_least).max();
             prop_assert_eq!(i32::from(scored.score), before.max(i32::from(lift.unwrap_or(0))));
@@ -168,7 +163,7 @@ mod tests {
         #[test]
         fn unknown_counts_as_the_mean(readings in any_readings()) {
             let known: Vec<Reading> = readings.iter().zip(at_means()).map(|(reading, mean)| reading.clone().or(mean)).collect();
-            let by_default = |readings: &[Reading]| score(Model::baseline(), &Policy::default(), readings, None);
+            let by_default = |readings: &[Reading]| score(Model::baseline(), &Policy::default(), readings, Exemptions::default());
             prop_assert_eq!(by_default(&readings).points, by_default(&known).points);
         }
 
@@ -184,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_typical_change_scores_the_base() {
-        let scored = score(Model::baseline(), &Policy::default(), &at_means(), None);
+        let scored = score(Model::baseline(), &Policy::default(), &at_means(), Exemptions::default());
         assert_eq!((scored.score, scored.range), (30, Range { low: 30, high: 30 }));
     }
 
@@ -211,7 +206,7 @@ mod tests {
             for reading in readings.iter_mut().flatten() {
                 reading.terms.fill(absurd);
             }
-            let scored = score(Model::baseline(), &Policy::default(), &readings, None);
+            let scored = score(Model::baseline(), &Policy::default(), &readings, Exemptions::default());
             assert!(scored.points.iter().all(|points| points.abs() <= 100), "{absurd}");
         }
     }

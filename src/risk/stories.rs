@@ -55,7 +55,9 @@ pub(crate) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
         declared: Declared::default(),
         history: nothing(Source::History),
         coverage: nothing(Source::Coverage),
+        services: Vec::new(),
         runtime: nothing(Source::Datadog),
+        remediation: None,
         recent_scores: Vec::new(),
         series: Vec::new(),
         lacking: None,
@@ -130,6 +132,7 @@ pub(super) fn healthy() -> Runtime {
         open_incidents: Ok(Vec::new()),
         flaky_rate: Ok(0.01),
         hours_since_deployment: Ok(30.0),
+        ..Runtime::unknown(&Unknown::not_connected(Source::Datadog))
     }
 }
 
@@ -266,6 +269,7 @@ fn hot_files() -> History {
             name: "@grace".into(),
             commit: None,
             files: vec!["src/cart.rs".into(), "tests/cart.rs".into()],
+            files_total: 2,
         }],
         churn: 7.5,
         change_days: Some(1.5),

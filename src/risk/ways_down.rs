@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, cmp::Reverse, collections::BTreeSet, mem};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     assessment::{Action, WayDown},
     diff::View,
-    facts::{AuthorKind, Change, ChangeState, Facts, FileChange, FileStatus, Opinion, Review, ReviewVerdict},
+    facts::{AuthorKind, Change, ChangeState, Facts, FileChange, FileStatus, Opinion, Review, ReviewVerdict, SloBurn},
     floors::{self, is_set},
     model::Model,
     owners::{self, OwnedFile, Standing},
@@ -15,8 +15,9 @@ use super::{
     paths::{PathKind, kind_of},
     policy::Policy,
     score,
-    signal::{Evidence, Reading, SIGNALS, Signal, review},
+    signal::{BAKING_HOURS, Evidence, Reading, SIGNALS, Signal, review},
 };
+use crate::slo::{Clearing, FAST};
 
 /// Lines of the test file that is imagined: half as many as source lines were added, within these bounds.
 const TEST_LINES: (u64, u64) = (10, 400);
@@ -29,14 +30,14 @@ pub(super) fn ways_down(
     readings: &[Reading],
     score: u8,
 ) -> Vec<WayDown> {
-    let migrations = floors::exemption(view, readings);
+    let exempt = floors::exemptions(view, readings);
     // One copy for all actions: to make it takes longer than to score.
     let mut scratch = view.facts.clone();
     let mut ways: Vec<WayDown> = candidates(view, readings)
         .into_iter()
         .filter_map(|action| {
             let readings = read_again(&action, view, &mut scratch, readings)?;
-            let target_score = score::score(model, policy, &readings, migrations).score;
+            let target_score = score::score(model, policy, &readings, exempt).score;
             let points = score.checked_sub(target_score).filter(|points| *points > 0)?;
             Some(WayDown { action, points, target_score })
         })
@@ -63,7 +64,8 @@ fn candidates(view: &View<'_>, readings: &[Reading]) -> Vec<Action> {
         change_companions(facts),
         split_off_migration(view, readings),
         wait_for_freeze_end(facts),
-        is_set(readings, "burn_rate.above_2x").then_some(Action::WaitForBurn),
+        is_set(readings, "burn_rate.above_2x").then(|| Action::WaitForBurn { until: burn_gone(facts) }),
+        wait_for_bake(facts, readings),
     ]
     .into_iter()
     .flatten()
@@ -93,10 +95,15 @@ fn apply(action: &Action, facts: &mut Facts, view: &View<'_>) {
         }
         Action::SplitOffMigration { files } => leave_out(facts, files),
         Action::WaitForFreezeEnd { until } => facts.declared.freezes.retain(|freeze| freeze.from >= *until),
-        Action::WaitForBurn => {
+        Action::WaitForBurn { .. } => {
             if let Ok(runtime) = &mut facts.runtime {
                 // The pace that spends the budget exactly in its period.
                 runtime.burn_rate = Ok(1.0);
+            }
+        }
+        Action::WaitForBake { .. } => {
+            if let Ok(runtime) = &mut facts.runtime {
+                runtime.hours_since_deployment = Ok(BAKING_HOURS);
             }
         }
     }
@@ -117,7 +124,7 @@ fn restore(action: &Action, facts: &mut Facts, original: &Facts) {
         Action::PassChecks { .. } => facts.checks.clone_from(&original.checks),
         Action::CoverLines { .. } => facts.coverage.clone_from(&original.coverage),
         Action::WaitForFreezeEnd { .. } => facts.declared.freezes.clone_from(&original.declared.freezes),
-        Action::WaitForBurn => facts.runtime.clone_from(&original.runtime),
+        Action::WaitForBurn { .. } | Action::WaitForBake { .. } => facts.runtime.clone_from(&original.runtime),
         Action::AddTests | Action::SplitOffMigration { .. } => restore_files(&mut facts.change, &original.change),
     }
 }
@@ -172,7 +179,8 @@ fn changes(action: &Action, signal: &str) -> bool {
         Action::PassChecks { .. } => signal == "checks",
         Action::CoverLines { .. } => signal == "patch_coverage",
         Action::WaitForFreezeEnd { .. } => signal == "change_window",
-        Action::WaitForBurn => signal == "burn_rate",
+        Action::WaitForBurn { .. } => signal == "burn_rate",
+        Action::WaitForBake { .. } => signal == "recent_deploys",
         Action::AddTests | Action::SplitOffMigration { .. } => !matches!(
             signal,
             "checks"
@@ -185,6 +193,7 @@ fn changes(action: &Action, signal: &str) -> bool {
                 | "open_incidents"
                 | "flaky_tests"
                 | "recent_deploys"
+                | "change_fail_rate"
                 | "pull_request_age"
         ),
     }
@@ -300,6 +309,25 @@ fn evidence_of<'a>(signal: &str, readings: &'a [Reading]) -> impl Iterator<Item 
     let at = SIGNALS.iter().position(|row| row.id == signal);
     let measure = at.and_then(|at| readings.get(at)).and_then(|reading| reading.as_ref().ok());
     measure.into_iter().flat_map(|measure| &measure.evidence)
+}
+
+/// When the last of the fast burns will have left the window, at the latest; `None` where that of one cannot be told.
+fn burn_gone(facts: &Facts) -> Option<DateTime<Utc>> {
+    let slos = &facts.runtime.as_ref().ok()?.slos;
+    let burns = slos.iter().filter_map(|slo| slo.burn.as_ref().ok()).filter(|burn| burn.highest.rate > FAST);
+    let latest_s = |burn: &SloBurn| match burn.clearing {
+        Clearing::Over { latest_s, .. } | Clearing::Falling { latest_s, .. } => Some(latest_s),
+        Clearing::Clear | Clearing::Untold(_) => None,
+    };
+    let latest: Option<Vec<i64>> = burns.map(latest_s).collect();
+    DateTime::from_timestamp(latest?.into_iter().max()?, 0)
+}
+
+fn wait_for_bake(facts: &Facts, readings: &[Reading]) -> Option<Action> {
+    let baking = is_set(readings, "recent_deploys.baking");
+    let hours = facts.runtime.as_ref().ok()?.hours_since_deployment.as_ref().ok().filter(|_| baking)?;
+    let left = TimeDelta::seconds(((BAKING_HOURS - hours.max(0.0)) * 3_600.0).ceil() as i64);
+    Some(Action::WaitForBake { until: facts.at + left })
 }
 
 fn wants_changes(review: &Review, change: &Change) -> bool {

@@ -1,6 +1,7 @@
 //! Adapters -> facts: asks each source, turns what it says into plain data, and notes what it did not say.
 
 pub(super) mod coverage;
+pub(super) mod datadog;
 
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use crate::{
     github::{CachedPage, Files, Installation, OwnerPlace, Permissions, PullRequest, RepoName, TextFile},
     risk::{
         facts::{
-            Change, ChangeState, Coverage, Facts, FileChange, History, Known, Lacking, OwnerRule, Ownership, Reason,
-            Revert, Source, Unknown,
+            Change, ChangeState, Coverage, Facts, FileChange, History, Known, Lacking, OpenIncident, OwnerRule,
+            Ownership, Reason, Revert, Runtime, Source, TargetService, Unknown,
         },
         overrides::Override,
         policy::{Policy, PolicyError},
@@ -57,6 +58,9 @@ pub(super) async fn facts(
         history.knowers = asking.who(std::mem::take(&mut history.knowers), &pull.author.login).await;
     }
     let coverage = coverage(app, pull, &change, &policy).await?;
+    let pushed = last.is_none_or(|last| last.head_sha != pull.head_sha);
+    let (services, runtime) = health(app, &pull.repository, &change, &policy, pushed, at).await;
+    keep_services(app, id, &change, &services).await?;
     let mut facts = Facts {
         at,
         repository: pull.repository.to_string(),
@@ -66,7 +70,9 @@ pub(super) async fn facts(
         declared: policy.declared,
         history,
         coverage,
-        runtime: Err(Unknown::not_connected(Source::Datadog)),
+        services,
+        runtime,
+        remediation: app.store.remediation(id, pull_number).await?,
         change,
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
         overridden,
@@ -75,6 +81,53 @@ pub(super) async fn facts(
     };
     facts.series = series::parts(app, id, &facts).await?;
     Ok(Gathered { facts, policy: policy.policy, owners_check: policy.owners_check })
+}
+
+/// The services of a change, and how they fare.
+pub(super) async fn health(
+    app: &App,
+    repository: &RepoName,
+    change: &Change,
+    policy: &RepositoryPolicy,
+    pushed: bool,
+    at: DateTime<Utc>,
+) -> (Vec<TargetService>, Known<Runtime>) {
+    let full_name = repository.to_string();
+    let wanted = datadog::Wanted { host: app.links.host(), full_name: &full_name, change, policy, pushed };
+    datadog::health(app.datadog.as_ref(), &wanted, at).await
+}
+
+/// How the services of a change that was scored fare now, by what its repository's policy says of them.
+pub(super) async fn health_now(app: &App, repository_id: i64, facts: &Facts) -> Result<Known<Runtime>, StoreError> {
+    let Some(datadog) = &app.datadog else { return Ok(Err(Unknown::not_connected(Source::Datadog))) };
+    let policy = last_good(app, repository_id, &facts.change.base_ref, Vec::new()).await?;
+    let wanted = datadog::Wanted {
+        host: app.links.host(),
+        full_name: &facts.repository,
+        change: &facts.change,
+        policy: &policy,
+        pushed: false,
+    };
+    Ok(Ok(datadog::health_of(datadog, &facts.services, &wanted, app.clock.now()).await))
+}
+
+/// Incidents that are open now on the services of a change.
+pub(super) async fn open_incidents(app: &App, facts: &Facts) -> Known<Vec<OpenIncident>> {
+    let Some(datadog) = &app.datadog else { return Err(Unknown::not_connected(Source::Datadog)) };
+    datadog::open_incidents(datadog, &facts.services, app.clock.now()).await
+}
+
+/// Keeps which services an open pull request is for, so that a change in their health finds it.
+async fn keep_services(
+    app: &App,
+    repository_id: i64,
+    change: &Change,
+    services: &[TargetService],
+) -> Result<(), StoreError> {
+    let Some(pull) = change.pull_request else { return Ok(()) };
+    let open = change.state == ChangeState::Open;
+    let names: Vec<&str> = services.iter().filter(|_| open).map(|service| service.name.as_str()).collect();
+    app.store.save_services(repository_id, number(pull), &names).await
 }
 
 /// What the history of the base branch says of the change.

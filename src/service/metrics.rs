@@ -248,6 +248,7 @@ fn reason(reason: &Reason) -> &'static str {
         Reason::Unavailable(_) => "unavailable",
         Reason::Loading { .. } => "loading",
         Reason::Awaited { .. } => "awaited",
+        Reason::Nothing(_) => "nothing",
         Reason::Partial { .. } => "partial",
     }
 }

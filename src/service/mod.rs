@@ -27,11 +27,13 @@ mod rotation;
 mod route;
 mod series;
 mod server;
+mod sources;
 mod stored;
 mod sweep;
 mod trace;
 mod turns;
 mod twins;
+mod watch;
 mod webhook;
 mod worker;
 
@@ -52,6 +54,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Clock,
+    datadog::Datadog,
     github::{CheckRunLook, GitHub},
     report,
     risk::Model,
@@ -59,11 +62,13 @@ use crate::{
 };
 pub use coverage::{CoverageSettings, RemoteSettings};
 pub use erase::KEPT_AFTER_REMOVAL;
+pub use gather::datadog::health_of_range;
 pub use metrics::{METRICS, Metric, MetricKind};
 pub use mirrors::MirrorSettings;
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
 pub use rotation::{SecretSource, Secrets};
+pub use sources::DatadogKeys;
 pub use stored::{FactsForgotten, Stored};
 
 /// How long the end waits for what is under way; Kubernetes kills after 30 s.
@@ -106,6 +111,8 @@ pub struct Operations {
     pub mirrors: Option<MirrorSettings>,
     /// Where coverage comes from.
     pub coverage: CoverageSettings,
+    /// Datadog, where its keys are set.
+    pub datadog: Option<Datadog>,
 }
 
 /// Where links in reports lead; without an address there is no link.
@@ -118,6 +125,13 @@ pub struct Links {
 }
 
 impl Links {
+    /// Host of GitHub's pages; GitHub.com where no address says another.
+    fn host(&self) -> &str {
+        let address = self.github_url.as_deref().and_then(|url| url.split_once("://"));
+        let host = address.and_then(|(_, rest)| rest.split(['/', ':']).next());
+        host.filter(|host| !host.is_empty()).unwrap_or("github.com")
+    }
+
     /// Address of a repository's pages at GitHub.
     pub fn repository(&self, full_name: &str) -> Option<String> {
         self.github_url.as_ref().map(|base| format!("{base}/{full_name}"))
@@ -193,6 +207,10 @@ pub(crate) struct App {
     remotes: gather::coverage::Remotes,
     /// Mirrors of repositories, if any are kept.
     mirrors: Option<mirrors::Mirrors>,
+    /// Datadog, where its keys are set.
+    datadog: Option<Datadog>,
+    /// Where the watch over services is.
+    watched: watch::Watched,
     /// What GitHub said of those who could be asked.
     people: people::People,
     /// Work that comes round.
@@ -262,7 +280,6 @@ impl Service {
             store.read_anew().await?;
         }
         let coverage = coverage::Desk::new(&operations.coverage, &clock)?;
-        let remotes = gather::coverage::Remotes::new(&operations.coverage)?;
         let app = Arc::new(App {
             store,
             github,
@@ -281,8 +298,10 @@ impl Service {
             credentials: health::Credentials::default(),
             bodies: body::Allowance::default(),
             coverage,
-            remotes,
+            remotes: gather::coverage::Remotes::new(&operations.coverage)?,
             mirrors: operations.mirrors.map(mirrors::Mirrors::new),
+            datadog: operations.datadog,
+            watched: watch::Watched::default(),
             people: people::People::default(),
             turns: turns::Turns::default(),
             resumed_at,

@@ -21,6 +21,10 @@ const WARM_REQUESTS: usize = 3;
 const FRESH: TimeDelta = TimeDelta::hours(6);
 /// After this time an answer counts no more.
 const KEPT: TimeDelta = TimeDelta::hours(24);
+/// So many commits are asked about in one request.
+const BATCH: usize = 5;
+/// So many people are found at most: more than are named, since who approved need not be the first.
+const FOUND_MAX: usize = 5;
 /// Answers that are held at most; beyond that all are asked for again.
 const HELD_MAX: usize = 10_000;
 
@@ -73,14 +77,20 @@ pub(super) fn left(installation: &Installation, pull: &PullRequest, cold: bool) 
 impl Asking<'_> {
     /// Those of `candidates` who may write and are not `author`, by their logins.
     pub(super) async fn who(mut self, candidates: Vec<Knower>, author: &str) -> Vec<Knower> {
-        let logins = self.logins(&candidates).await;
         let mut found: Vec<Knower> = Vec::new();
-        for (candidate, login) in candidates.into_iter().zip(logins) {
-            let Some(login) = login.filter(|login| !login.eq_ignore_ascii_case(author)) else { continue };
-            let name = format!("@{login}");
-            // One person may go by two names in git.
-            if found.iter().all(|each| !each.name.eq_ignore_ascii_case(&name)) && self.may_write(&login).await {
-                found.push(Knower { name, commit: None, files: candidate.files });
+        // Those who know most come first, and may have left or never been let write: then the next are asked about.
+        for some in candidates.chunks(BATCH) {
+            let logins = self.logins(some).await;
+            for (candidate, login) in some.iter().zip(logins) {
+                if found.len() == FOUND_MAX {
+                    return found;
+                }
+                let Some(login) = login.filter(|login| !login.eq_ignore_ascii_case(author)) else { continue };
+                let name = format!("@{login}");
+                // One person may go by two names in git.
+                if found.iter().all(|each| !each.name.eq_ignore_ascii_case(&name)) && self.may_write(&login).await {
+                    found.push(Knower { name, commit: None, ..candidate.clone() });
+                }
             }
         }
         found

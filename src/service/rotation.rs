@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, metrics};
+use super::{App, metrics, sources::DatadogKeys};
 use crate::github::AppCredentials;
 
 /// What can change.
@@ -22,6 +22,8 @@ pub struct Secrets {
     pub credentials: AppCredentials,
     /// Secrets that sign webhooks: the one in force, and during a rotation the one before.
     pub webhook: Vec<SecretString>,
+    /// Datadog's keys; without any, those before stay.
+    pub datadog: Option<DatadogKeys>,
 }
 
 /// Where secrets come from.
@@ -77,6 +79,9 @@ pub(super) async fn watch(app: Arc<App>, source: SecretSource, stop: Cancellatio
 fn read(app: &App, source: &SecretSource) {
     let result = (source.read)().and_then(|secrets| {
         app.github.replace_key(&secrets.credentials)?;
+        if let (Some(datadog), Some(keys)) = (&app.datadog, secrets.datadog) {
+            datadog.replace_keys(keys)?;
+        }
         *app.secrets.webhook.write().unwrap_or_else(PoisonError::into_inner) = secrets.webhook.into();
         Ok(())
     });

@@ -23,7 +23,7 @@ use tower_http::{
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
 
-use super::{App, Timing, coverage, health, metrics, pages, webhook};
+use super::{App, Timing, coverage, health, metrics, pages, sources, webhook};
 
 /// GitHub caps payloads at 25 MB and never sends a larger one.
 const WEBHOOK_BODY_LIMIT: usize = 25 * 1024 * 1024;
@@ -49,6 +49,7 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
         .route("/assessments/{id}", get(pages::assessment))
         .route("/assets/mergecast.css", get(pages::stylesheet))
         .route("/api/v1/openapi.json", get(pages::openapi))
+        .route("/api/v1/sources", get(sources::show))
         .route("/api/v1/assessments/{owner}/{repo}/{pull}", get(pages::by_pull_request))
         .route("/api/v1/assessments/{owner}/{repo}/by-sha/{sha}", get(pages::by_sha))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT));

@@ -53,7 +53,8 @@ impl Stored {
         }
         let body = store.model(&row.model_version).await?;
         let body = body.with_context(|| format!("model {} is not in the database", row.model_version))?;
-        let model = Model::parse(&body).with_context(|| format!("model {} cannot be read", row.model_version))?;
+        let model =
+            Model::parse_stored(&body).with_context(|| format!("model {} cannot be read", row.model_version))?;
         let previous_score = match row.pull_request {
             Some(number) => store.previous_score(row.repository_id, number, &row.head_sha, row.at).await?,
             None => None,

@@ -5,8 +5,9 @@ use super::{
     db::{Row, Statement, Val, limit},
     jobs, overrides,
     overrides::Ended,
+    services,
 };
-use crate::risk::overrides::Made;
+use crate::risk::{facts::Remediation, overrides::Made};
 
 /// A command as it came in. Texts are from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +116,8 @@ pub struct Decision<'a> {
     pub made: Option<(Made, String)>,
     /// An override that ends.
     pub ended: Option<Ended<'a>>,
+    /// The incident that the pull request mends.
+    pub mends: Option<Remediation>,
     /// Whether a score was right: the assessment, the opinion and why.
     pub feedback: Option<Feedback>,
     /// What is to be done.
@@ -209,6 +212,8 @@ impl Store {
         if let Some((made, assessment)) = &decision.made {
             statements.push(overrides::made(made, given.repository_id, given.pull_request, assessment));
         }
+        let mends = |told| services::mends(told, given.repository_id, given.pull_request);
+        statements.extend(decision.mends.as_ref().map(mends));
         if let Some(Feedback { id, assessment_id, opinion, why }) = &decision.feedback {
             let args = vec![
                 Val::from(id),

@@ -54,6 +54,8 @@ impl Store {
             MIRROR,
             RECENT_PULLS,
             OWNERS_CHANGED,
+            SERVICES,
+            REMEDIATIONS,
             COVERAGE,
             TOKENS,
         ]
@@ -116,6 +118,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     MIRROR,
     RECENT_PULLS,
     OWNERS_CHANGED,
+    SERVICES,
+    REMEDIATIONS,
     COVERAGE,
     TOKENS,
     ALL_TOKENS,
@@ -236,6 +240,22 @@ const OWNERS_CHANGED: &str = concat!(
 DELETE FROM owners_changed WHERE (repository_id, base_ref) IN ( \
   SELECT repository_id, base_ref FROM owners_changed WHERE repository_id = $1 \
   ORDER BY base_ref LIMIT $3) AND ",
+    left!()
+);
+
+const SERVICES: &str = concat!(
+    "\
+DELETE FROM pull_services WHERE (repository_id, pull_request, service) IN ( \
+  SELECT repository_id, pull_request, service FROM pull_services WHERE repository_id = $1 \
+  ORDER BY pull_request, service LIMIT $3) AND ",
+    left!()
+);
+
+const REMEDIATIONS: &str = concat!(
+    "\
+DELETE FROM remediations WHERE (repository_id, pull_request) IN ( \
+  SELECT repository_id, pull_request FROM remediations WHERE repository_id = $1 \
+  ORDER BY pull_request LIMIT $3) AND ",
     left!()
 );
 

@@ -42,6 +42,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0020_commands_first",
     "0021_owners_changed",
     "0022_moves_by_age",
+    "0023_services",
 ];
 
 const TABLE: &str = "

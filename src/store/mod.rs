@@ -29,6 +29,7 @@ mod path;
 mod policies;
 mod recent_pulls;
 mod recovery;
+mod services;
 mod sqlite;
 #[cfg(test)]
 mod testing;
@@ -162,6 +163,7 @@ const STATEMENTS: &[&[&str]] = &[
     erase::STATEMENTS,
     tokens::STATEMENTS,
     coverage_reports::STATEMENTS,
+    services::STATEMENTS,
 ];
 
 #[cfg(test)]

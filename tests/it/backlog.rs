@@ -1,15 +1,17 @@
 //! Work that was there before the process: stopped, claimed by one that is gone, or piled up while nobody worked.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use mergecast::{
     github::sim::{Delivery, Fault, FaultKind, FaultOn, PullHandle, PullSpec, Times},
-    store::{DeliveryState, NewDelivery},
+    store::{DeliveryState, NewDelivery, Store, StoreOptions, StorePath},
 };
 
 use serde_json::json;
 
 use crate::{
+    binary::github,
+    program::{Server, database, read},
     support::{Ctx, run_test},
     work::change,
 };
@@ -175,5 +177,71 @@ fn a_backlog_of_5000_pull_requests_passes_over_none() {
         assert_eq!((counts.idle - jobs, counts.buried), (PULLS as i64 + 10, 0), "a job for each, and each has ended");
         assert!(ctx.sim.requests() - mark <= 10 * 8, "{} requests", ctx.sim.requests() - mark);
         ctx
+    });
+}
+
+/// The memory that working off a backlog may take on top of a single pull request's, in KiB: less than half of what the
+/// backlog holds, which is 100 MB in bodies of usual size and 80 MB in large ones. The database's own cache is a part.
+const GROWTH_KIB: u64 = 88 * 1024;
+/// So many of the bodies are large, one after the other.
+const LARGE: u64 = 16;
+
+/// Stores [`PULLS`] deliveries of 20 KB, the first of them of 5 MB, each about a pull request of its own.
+async fn fill(directory: &Path, one: &Delivery, now: i64) {
+    let store = Store::open(StoreOptions::new(StorePath::File(database(directory)))).await.unwrap();
+    for some in (1..=PULLS).collect::<Vec<_>>().chunks(250) {
+        let accepted = some.iter().map(async |n| {
+            let mut payload = about(one, 1_000 + n).payload;
+            payload["padding"] = "x".repeat(if *n <= LARGE { 5_000_000 } else { 20_000 }).into();
+            let new = NewDelivery {
+                delivery_id: format!("waiting-{n:04}"),
+                event: one.event.clone(),
+                action: one.action.clone(),
+                installation_id: payload["installation"]["id"].as_i64(),
+                received_at: now,
+                body: payload.to_string().into_bytes(),
+                state: DeliveryState::Queued,
+            };
+            store.accept(&new).await.unwrap();
+        });
+        futures_util::future::join_all(accepted).await;
+    }
+    store.close().await;
+}
+
+#[test]
+fn memory_does_not_grow_with_the_backlog() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (sim, directory) = (github().await, tempfile::tempdir().unwrap());
+        let site = sim.repository("globex/site");
+        sim.announce_installation("globex");
+        let start = async || {
+            let mut server = Server::spawn(&sim, directory.path());
+            sim.deliver_to(&format!("http://{}/webhooks/github", server.listening().await));
+            server.quiet(&sim).await;
+            server
+        };
+        let mut server = start().await;
+        site.open(change(0));
+        server.quiet(&sim).await;
+        sim.suspend("globex", true);
+        server.quiet(&sim).await;
+        let before = server.memory_peak_kib();
+        server.stop();
+
+        let opened = |each: &Delivery| each.action.as_deref() == Some("opened");
+        let one = sim.deliveries().into_iter().find(opened).unwrap();
+        fill(directory.path(), &one, mergecast::clock::Clock::system().now_ms()).await;
+        let server = start().await;
+        let peak = server.memory_peak_kib();
+        server.stop();
+        let ended: i64 = read(directory.path(), |database| {
+            let ended = "SELECT COUNT(*) FROM jobs WHERE state = 'idle' AND kind = 'pull_request'";
+            database.query_row(ended, [], |row| row.get(0)).unwrap()
+        });
+        assert_eq!(ended, PULLS as i64 + 1, "a job for each, and each has ended");
+        eprintln!("{before} KiB after one pull request, {peak} KiB at most with {PULLS} deliveries");
+        assert!(peak < before + GROWTH_KIB, "{before} KiB before, {peak} KiB with the backlog");
     });
 }

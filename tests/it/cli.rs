@@ -101,7 +101,7 @@ fn a_score_reads_like_this() {
     ███████████████████████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
     At or above the threshold of 70 (the default until 50 changes are scored, 0 so far; then the
     riskiest 5 %). Advisory mode: nothing is blocked; enforcing would have held this change back.
-    Range 70 to 100: 21 of 31 signals were read, the others could move the score within it.
+    Range 70 to 100: 21 of 32 signals were read, the others could move the score within it.
     30 is a typical change of this repository, and every 15 points double the odds of breaking
     production, so the sum of 58 means 3.6 times the typical odds; a floor lifts it to 70. Not enough
     outcomes yet to state a rate.
@@ -146,13 +146,14 @@ fn a_score_reads_like_this() {
       age: only a pull request has this
       patch coverage: test coverage: not connected; would tell: coverage reports uploaded by CI, Codecov
       or SonarQube
-      SLO burn rate, error budget left, open incidents, flaky tests, time since the last deployment:
-      Datadog: not connected; would tell: a Datadog API and application key; this version uses none yet
+      SLO burn rate, error budget left, open incidents, flaky tests, time since the last deployment,
+      change fail rate of the service: Datadog: not connected; would tell: DD_API_KEY and DD_APP_KEY in
+      the server's settings
 
     Sources
       changed files, CODEOWNERS, git history: as of DATE, read for this score
       policy: the defaults, since no .github/mergecast.yml is in force
-      model: baseline-2 (public data and documented priors as of 2026-08-22; none of your outcomes yet)
+      model: baseline-3 (public data and documented priors as of 2026-08-22; none of your outcomes yet)
       commit SHA, assessment ID, facts DIGEST: the same
       facts give the same score again
     ");
@@ -289,6 +290,29 @@ fn the_base_and_not_the_change_sets_the_policy() {
     let mistaken = score(&["--head", "topic"]);
     assert_eq!(mistaken["score"], 70);
     assert_eq!(mistaken["policy"]["errors"][0]["line"], 1);
+}
+
+#[test]
+fn people_are_who_the_mailmap_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, &["init", "-q", "-b", "main", "."]);
+    write(path, "src/orders.rs", "fn order() {}\n");
+    git(path, &["add", "-A"]);
+    git(path, &["commit", "-q", "-m", "Start", "--author=A. King <king@example.com>"]);
+    git(path, &["switch", "-q", "-c", "topic"]);
+    write(path, "src/orders.rs", "fn order(id: u64) {}\n");
+    commit(path, "Number orders");
+    let familiar = || {
+        let (_, out, err) = run(path, &["score", "--format", "json"]);
+        let json: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
+        let contributions = json["contributions"].as_array().unwrap();
+        contributions.iter().find(|each| each["signal"] == "experience").unwrap()["value"].clone()
+    };
+    assert_eq!(familiar(), 0.0);
+    // Not committed: as git reads it.
+    write(path, ".mailmap", "A. King <king@example.com>\nA. King <king@example.com> <ada@example.com>\n");
+    assert_eq!(familiar(), 1.0);
 }
 
 #[test]

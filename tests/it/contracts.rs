@@ -1,8 +1,9 @@
-//! GitHub's own published documents as judges: requests and answers, webhooks and GraphQL queries are held to them.
+//! What GitHub and Datadog publish as judges: requests and answers, webhooks and GraphQL queries are held to it.
 //!
 //! `make contracts` brings the documents. Without them `Contracts::load` says once what is left out; with
 //! `MERGECAST_CONTRACTS=required`, as `make test` sets it, their absence is a failure. Nothing here uses the network.
 
+pub(crate) mod datadog;
 mod graphql;
 #[cfg(test)]
 mod tests;
@@ -26,16 +27,24 @@ const LINE_MAX: usize = 200;
 /// The statuses that GitHub gives on any operation, documented there or not. Their bodies are its usual error object.
 const GENERAL_ERRORS: [u16; 4] = [401, 403, 404, 429];
 
-/// GitHub's documents, read and compiled piece by piece as they are needed. Cheap to clone.
+/// Documents of one publisher, read and compiled piece by piece as they are needed. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Contracts(Arc<Documents>);
 
 struct Documents {
+    publisher: Publisher,
     folder: PathBuf,
     index: Index,
     validators: Mutex<HashMap<String, Arc<Validator>>>,
     operations: Mutex<HashMap<String, Arc<Operation>>>,
     graphql: OnceLock<graphql::Graphql>,
+}
+
+/// Whose documents they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Publisher {
+    GitHub,
+    Datadog,
 }
 
 #[derive(Deserialize)]
@@ -66,29 +75,35 @@ struct Operation {
     request_required: bool,
     request: Value,
     responses: Map<String, Value>,
+    /// What the JSON of each status is called.
+    #[serde(default)]
+    types: Map<String, Value>,
     #[serde(rename = "$defs")]
     defs: Value,
 }
 
 impl Contracts {
-    /// The documents, or `None` when they are absent and not insisted upon.
+    /// GitHub's documents, or `None` when they are absent and not insisted upon.
     pub(crate) fn load() -> Option<Contracts> {
         static LOADED: OnceLock<Option<Contracts>> = OnceLock::new();
-        LOADED.get_or_init(Contracts::open).clone()
+        LOADED.get_or_init(|| Contracts::open(Publisher::GitHub, "")).clone()
     }
 
-    fn open() -> Option<Contracts> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contracts/out");
+    fn open(publisher: Publisher, below: &str) -> Option<Contracts> {
+        let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contracts/out");
+        let folder = out.join(below);
         let required = std::env::var("MERGECAST_CONTRACTS").is_ok_and(|value| value == "required");
-        if !folder.join("stamp").is_file() {
-            assert!(!required, "GitHub's documents are not in tests/contracts/out\nhint: run make contracts");
+        if !(out.join("stamp").is_file() && folder.join("index.json").is_file()) {
+            assert!(!required, "the published documents are not in tests/contracts/out\nhint: run make contracts");
             // Straight to stderr: the test harness would keep what eprintln says to itself.
-            let left_out = "left out: checks against GitHub's published documents\nhint: run make contracts";
+            let left_out = "left out: checks against published documents\nhint: run make contracts";
             writeln!(std::io::stderr(), "{left_out}").expect("stderr takes a line");
             return None;
         }
-        let index = serde_json::from_value(read(&folder.join("index.json"))).expect("trim.mjs writes this shape");
+        let index =
+            serde_json::from_value(read(&folder.join("index.json"))).expect("trim-github.mjs writes this shape");
         Some(Contracts(Arc::new(Documents {
+            publisher,
             folder,
             index,
             validators: Mutex::default(),
@@ -148,8 +163,8 @@ impl Contracts {
             event: String,
             examples: Vec<Value>,
         }
-        let all: Vec<Examples> =
-            serde_json::from_value(read(&self.0.folder.join("examples.json"))).expect("trim.mjs writes this shape");
+        let all: Vec<Examples> = serde_json::from_value(read(&self.0.folder.join("examples.json")))
+            .expect("trim-github.mjs writes this shape");
         all.into_iter().flat_map(|group| group.examples.into_iter().map(move |e| (group.event.clone(), e))).collect()
     }
 
@@ -174,7 +189,7 @@ impl Contracts {
     fn graphql(&self) -> &graphql::Graphql {
         self.0.graphql.get_or_init(|| {
             let path = self.0.folder.join("schema.graphql");
-            graphql::Graphql::new(&std::fs::read_to_string(&path).expect("trim.mjs writes the schema"))
+            graphql::Graphql::new(&std::fs::read_to_string(&path).expect("trim-github.mjs writes the schema"))
         })
     }
 
@@ -188,7 +203,7 @@ impl Contracts {
         let mut operations = self.0.operations.lock().expect("no check panics while it holds this lock");
         let read = || {
             let value = read(&self.0.folder.join(&route.file));
-            Arc::new(serde_json::from_value(value).expect("trim.mjs writes this shape"))
+            Arc::new(serde_json::from_value(value).expect("trim-github.mjs writes this shape"))
         };
         Arc::clone(operations.entry(route.file.clone()).or_insert_with(read))
     }
@@ -199,7 +214,7 @@ impl Contracts {
         let mut wrong: Vec<String> = missing.map(|name| format!("query: {name} is required")).collect();
         for (name, text) in &given {
             let Some(schema) = operation.query.get(name) else {
-                wrong.push(format!("query: GitHub knows no parameter {name} here"));
+                wrong.push(format!("query: the document knows no parameter {name} here"));
                 continue;
             };
             let value = query_value(schema, text);
@@ -235,6 +250,9 @@ impl Contracts {
     ) -> Vec<String> {
         let Some(schema) = operation.responses.get(&status.to_string()) else {
             return match status {
+                _ if self.0.publisher == Publisher::Datadog => {
+                    vec![format!("response: Datadog documents no status {status} here")]
+                }
                 304 if route.method == "GET" && response.is_none() => Vec::new(),
                 301 | 307 if route.template.starts_with("/repos/") => general_violations(404, response),
                 _ => general_violations(status, response),
@@ -303,7 +321,8 @@ fn with_defs(schema: &Value, operation: &Operation) -> Value {
 /// A query parameter as the JSON value its schema asks for; text that does not fit stays text and so fails the check.
 fn query_value(schema: &Value, text: &str) -> Value {
     let parsed = match schema["type"].as_str() {
-        Some("integer" | "number") => text.parse::<i64>().ok().map(Value::from),
+        Some("integer" | "number") if !text.contains('.') => text.parse::<i64>().ok().map(Value::from),
+        Some("number") => text.parse::<f64>().ok().map(Value::from),
         Some("boolean") => text.parse::<bool>().ok().map(Value::from),
         _ => None,
     };

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::support::{Ctx, run_test};
 
-const TOKEN: &str = "mergecast_upload_0123456789abcdef";
+pub(crate) const TOKEN: &str = "mergecast_upload_0123456789abcdef";
 
 /// A pull request that adds a file of so many lines, each of which can run.
 fn lines_of(count: usize) -> PullSpec {
@@ -28,7 +28,7 @@ fn lines_of(count: usize) -> PullSpec {
 }
 
 /// LCOV of `src/steps.rs` where the first `covered` of `count` lines ran, with the path of a runner.
-fn lcov(count: usize, covered: usize) -> String {
+pub(crate) fn lcov(count: usize, covered: usize) -> String {
     lcov_of("src/steps.rs", count, covered)
 }
 
@@ -74,7 +74,7 @@ impl<'a> Put<'a> {
         Self { path, token: Some(TOKEN), body: body.into(), headers: Vec::new() }
     }
 
-    fn of(pull: &PullHandle, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn of(pull: &PullHandle, body: impl Into<Vec<u8>>) -> Self {
         Self::new("acme/shop", &pull.head_sha(), body)
     }
 
@@ -88,7 +88,7 @@ impl<'a> Put<'a> {
         self
     }
 
-    fn by(self, token: Option<&'a str>) -> Self {
+    pub(crate) fn by(self, token: Option<&'a str>) -> Self {
         Self { token, ..self }
     }
 

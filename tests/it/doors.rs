@@ -141,7 +141,7 @@ fn slow_clients_are_cut_off_and_hold_nobody_up() {
 
 #[test]
 fn a_full_disk_refuses_with_a_word_and_takes_again_when_there_is_room() {
-    let setup = Setup { max_pages: Some(96), ..Setup::default() };
+    let setup = Setup { max_pages: Some(128), ..Setup::default() };
     run_test_with(setup, async |ctx| {
         let logs = logs::capture();
         let mut kept = 0;

@@ -125,9 +125,9 @@ fn a_large_account_is_erased_in_one_round_and_only_what_is_gone_is_called_so() {
         later(&ctx, 31 * DAY).await;
         assert_eq!(rows(&ctx, "installation_repositories WHERE repository_id BETWEEN 8800000 AND 8800249"), 0);
         let erased = |what: String| logs.lines().iter().any(|line| line.contains("erased") && line.contains(&what));
-        assert!(erased("repository.id=8800249".to_owned()) && erased(format!("installation.id={large}")));
+        assert!(erased("\"repository.id\":8800249".to_owned()) && erased(format!("\"installation.id\":{large}")));
         assert_eq!(rows(&ctx, &format!("installations WHERE installation_id = {returned}")), 1);
-        assert!(!erased(format!("installation.id={returned}")), "its row is still there");
+        assert!(!erased(format!("\"installation.id\":{returned}")), "its row is still there");
         ctx
     });
 }

@@ -1,6 +1,6 @@
 //! Mirrors of repositories and the histories read off them: made, followed, repaired, erased, and never in anybody's way.
 
-mod http;
+pub(crate) mod http;
 pub(crate) mod remote;
 
 use std::{
@@ -22,11 +22,11 @@ use crate::{
 use http::{GitServer, Mode};
 use remote::{Remote, git};
 
-fn data(ctx: &Ctx) -> PathBuf {
+pub(crate) fn data(ctx: &Ctx) -> PathBuf {
     ctx.directory.path().join("data")
 }
 
-fn base(ctx: &Ctx) -> PathBuf {
+pub(crate) fn base(ctx: &Ctx) -> PathBuf {
     ctx.directory.path().join("remotes")
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn mirrored(ctx: &mut Ctx) -> Remote {
     remote
 }
 
-fn fill(ctx: &Ctx, remote: &Remote) {
+pub(crate) fn fill(ctx: &Ctx, remote: &Remote) {
     for path in ["src/cart.rs", "src/sum.rs", "docs/cart.md"] {
         let sha = remote.commit("main", "octocat", path);
         ctx.repository().base_files(Edits::new().write(path, "one\n").message("Change it").id(sha));
@@ -191,7 +191,7 @@ fn tokens(ctx: &Ctx) -> usize {
 }
 
 /// All files below a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

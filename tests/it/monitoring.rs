@@ -16,6 +16,7 @@ use crate::{
     commands::{say, scored},
     mirrors::mirrored,
     post::Post,
+    sources::connect,
     support::{Ctx, Setup, run_test, run_test_with},
     work::change,
 };
@@ -83,6 +84,8 @@ async fn eventful(ctx: &Ctx) {
 fn a_run_exports_what_the_table_says_and_no_names_from_outside() {
     run_test_with(Setup { may_bury: true, ..Setup::default() }, async |mut ctx| {
         let _remote = mirrored(&mut ctx).await;
+        let _datadog = connect(&mut ctx, "datadoghq.com").await;
+        assert_eq!(ctx.http.get(ctx.url("/api/v1/sources")).send().await.unwrap().status(), 200);
         eventful(&ctx).await;
         let text = scrape(&ctx).await;
         let samples = samples(&text);

@@ -1,6 +1,8 @@
-//! Overrides through the front door, whatever happens in whatever order: the real service on the simulated GitHub is
-//! given random sequences of pushes, commands and restarts, with webhooks lost, doubled, late and racing, and after each
-//! step is held to a small model of what is promised. `MERGECAST_OVERRIDE_CASES` sets how many sequences there are.
+//! Overrides through the front door, whatever happens in whatever order: random pushes, commands and restarts, webhooks
+//! lost, doubled, late and racing, and after each step a small model of what is promised. While a webhook is missing,
+//! safety alone is asked for: nothing is granted to somebody who may not, nor for another commit than was looked at, nor
+//! for longer than allowed. Once all have come, what is in force is exactly what the model says.
+//! `MERGECAST_OVERRIDE_CASES` sets how many sequences there are.
 
 mod ledger;
 mod model;

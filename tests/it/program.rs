@@ -106,6 +106,13 @@ impl Server {
         }
     }
 
+    /// The most memory that it held at a time so far, in KiB, by the kernel's account.
+    pub(crate) fn memory_peak_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         // It may have been stopped already.

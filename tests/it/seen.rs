@@ -106,7 +106,9 @@ impl Seen {
         self.check_limits();
         self.check_unknowns();
         let ours = [Some(details).filter(|_| self.summary().contains("The whole assessment"))];
-        let links = inert(self.summary());
+        // Names of SLOs and incidents lead to their pages at Datadog, and nowhere else.
+        let mut links = inert(self.summary());
+        links.retain(|link| !link.starts_with("https://app.datadoghq.com/"));
         assert_eq!(links, ours.into_iter().flatten().collect::<Vec<_>>(), "{}", self.summary());
         assert!(inert(run.text.as_deref().unwrap_or_default()).is_empty());
         assert_plain(self.title());

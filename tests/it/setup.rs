@@ -1,6 +1,6 @@
 //! `mergecast setup` from outside: the real program, the simulated GitHub and a person with a browser between them.
 
-mod browser;
+pub(crate) mod browser;
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::{
 };
 use browser::Browser;
 
-const PUBLIC: &str = "https://risk.example.com";
+pub(crate) const PUBLIC: &str = "https://risk.example.com";
 
 /// Set-up in `directory` with the simulated GitHub as an Enterprise Server.
-fn command(sim: &Sim, directory: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(sim: &Sim, directory: &Path, arguments: &[&str]) -> Command {
     let api = format!("{}/api/v3", sim.api_url());
     let mut command = mergecast(directory, &["setup", "--public-url", PUBLIC], &[("GITHUB_API_URL", &api)]);
     command.args(arguments);
@@ -24,14 +24,14 @@ fn command(sim: &Sim, directory: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Starts it and waits for the address that it prints.
-fn start(command: Command) -> (Program, String) {
+pub(crate) fn start(command: Command) -> (Program, String) {
     let mut program = Program::start(command);
     let url = program.hear(|line| Some(line.trim().to_owned()).filter(|line| line.starts_with("http://127.0.0.1:")));
     (program, url)
 }
 
 /// A test in a directory of its own.
-fn with_github<F: Future<Output = ()>>(test: impl FnOnce(Sim, tempfile::TempDir) -> F) {
+pub(crate) fn with_github<F: Future<Output = ()>>(test: impl FnOnce(Sim, tempfile::TempDir) -> F) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let sim = github().await;
@@ -130,7 +130,7 @@ fn from_nothing_to_a_check_run() {
 }
 
 /// The conclusion of our check run, once it has one.
-async fn completed(sim: &Sim, sha: &str) -> Option<String> {
+pub(crate) async fn completed(sim: &Sim, sha: &str) -> Option<String> {
     for _ in 0..3_000 {
         if let Some(run) = sim.check_runs("acme/shop", sha).into_iter().find(|run| run.status == "completed") {
             return run.conclusion;

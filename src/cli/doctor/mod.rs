@@ -6,6 +6,7 @@ mod app;
 mod checklist;
 mod coverage;
 mod database;
+mod datadog;
 mod hook;
 mod installed;
 mod machine;
@@ -77,7 +78,7 @@ async fn examine(sources: &Sources, clock: &Clock) -> Vec<Finding> {
         findings.extend(within("git", machine::git()).await);
         return findings;
     };
-    let (github, public, database, disk, git, mirrors, coverage) = tokio::join!(
+    let (github, public, database, disk, git, mirrors, coverage, datadog) = tokio::join!(
         within("GitHub", github(config, clock)),
         within("public URL", machine::public_url(config.public_url.as_ref())),
         within("database", database::check(config)),
@@ -85,8 +86,9 @@ async fn examine(sources: &Sources, clock: &Clock) -> Vec<Finding> {
         within("git", machine::git()),
         within("mirrors", mirrors::check(config)),
         within("coverage", coverage::check(config)),
+        within("Datadog", datadog::check(config, clock)),
     );
-    findings.extend([github, public, database, disk, git, mirrors, coverage].into_iter().flatten());
+    findings.extend([github, public, database, disk, git, mirrors, coverage, datadog].into_iter().flatten());
     findings.extend(settings::unused(sources));
     findings
 }

@@ -6,7 +6,7 @@ use super::{Sources, checklist::Finding};
 use crate::config::{Config, SecretPlace};
 
 /// Settings that are read and checked, but that nothing in this version uses: beginning of the variable, and its name.
-const UNUSED: [(&str, &str); 2] = [("DD_", "Datadog"), ("PAGERDUTY_", "PagerDuty")];
+const UNUSED: [(&str, &str); 1] = [("PAGERDUTY_", "PagerDuty")];
 
 pub(super) fn check(sources: &Sources) -> Vec<Finding> {
     let config = match &sources.config {

@@ -17,18 +17,13 @@ use std::{
     vec,
 };
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Repository};
+use super::{Error, Repository, diff::FILES_MAX};
 use crate::history::Landed;
 use undone::Undone;
 use worker::Worker;
 
-/// How far clocks are trusted to differ. Seconds.
-const DAY: i64 = 86_400;
-/// How many files of a change are kept; their number and lines are counted in all.
-const FILES_MAX: usize = 200;
 /// Changes that one process reads before it is the turn of the next. Few, so that none waits long for another. Within a
 /// turn the newest is read first: packs hold older contents as differences from newer ones.
 const TURN: usize = 128;
@@ -54,9 +49,6 @@ pub struct Wanted {
     pub after: Option<String>,
     /// Whether lines are counted.
     pub lines: Lines,
-    /// The instant at which is read. A commit that is dated more than a day later was made by a wrong clock and counts as of
-    /// then: nothing would fade until that day came.
-    pub now: DateTime<Utc>,
 }
 
 /// One commit of the main line, as git is asked about it.
@@ -85,8 +77,6 @@ pub struct Log {
     next: usize,
     batch: vec::IntoIter<Landed>,
     undone: Undone,
-    /// Unix seconds.
-    latest: i64,
     ended: bool,
 }
 
@@ -123,7 +113,6 @@ impl Repository {
         Ok(Log {
             turns: turns.collect(),
             undone: Undone::new(self.git.clone(), tip.clone()),
-            latest: wanted.now.timestamp().saturating_add(DAY),
             tip,
             total,
             next: 0,
@@ -225,7 +214,6 @@ impl Log {
             }
         };
         self.undone.resolve(&mut landed)?;
-        landed.at = landed.at.min(self.latest);
         Ok(Some(landed))
     }
 }

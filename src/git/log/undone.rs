@@ -36,12 +36,12 @@ impl Undone {
             Some(graph) => graph,
             none => none.insert(Graph::read(&self.git, &self.tip)?),
         };
-        let own = graph.change_of(&landed.sha).unwrap_or(NOWHERE);
+        let own = graph.change_before(NOWHERE, &landed.sha).unwrap_or(NOWHERE);
         let mut found: Vec<Claim> = Vec::new();
         for claim in &landed.undoes {
             let Claim::Commit(named) = claim else { continue };
             // A commit that came and went in one merge undoes nothing that was there before.
-            let Some(place) = graph.change_of(named).filter(|place| *place < own) else { continue };
+            let Some(place) = graph.change_before(own, named) else { continue };
             let change = Claim::Commit(graph.main_line(place));
             if !found.contains(&change) {
                 found.push(change);
@@ -113,25 +113,23 @@ impl Graph {
         Ok(Self { ids, sorted, brought_by, line, digits: tip.len() })
     }
 
-    /// Place on the main line of the change that brought in the commit of this id, or with this beginning if only one
-    /// has it.
-    fn change_of(&self, named: &str) -> Option<u32> {
+    /// Place on the main line of the change that brought in the commit of this id, or with this beginning if only one that
+    /// came before the change at `own` has it. What came later could not be meant.
+    fn change_before(&self, own: u32, named: &str) -> Option<u32> {
         if named.len() > self.digits {
             return None;
         }
         let lowest = id(named)?;
-        let begins = |position: &u32| {
-            let id = &self.ids[*position as usize];
+        let begins = |position: &&u32| {
+            let id = &self.ids[**position as usize];
             let (bytes, odd) = (named.len() / 2, named.len() % 2 == 1);
             id[..bytes] == lowest[..bytes] && (!odd || id[bytes] >> 4 == lowest[bytes] >> 4)
         };
         let at = self.sorted.partition_point(|position| self.ids[*position as usize] < lowest);
-        let found = self.sorted.get(at).filter(|position| begins(position))?;
-        if self.sorted.get(at + 1).is_some_and(begins) {
-            return None;
-        }
-        let place = self.brought_by[*found as usize];
-        (place != NOWHERE).then_some(place)
+        let alike = self.sorted[at..].iter().take_while(begins);
+        let mut before = alike.map(|position| self.brought_by[*position as usize]).filter(|place| *place < own);
+        let found = before.next()?;
+        before.next().is_none().then_some(found)
     }
 
     /// Object id of the change at a place of the main line.
@@ -172,4 +170,29 @@ fn id(digits: &str) -> Option<Id> {
         id[at / 2] |= if at % 2 == 0 { digit << 4 } else { digit };
     }
     Some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_an_id_means_what_had_it_then() {
+        // On the main line 0, 1, 2, 3; what begins alike came with 0 and with 2.
+        let ids: Vec<Id> = ["aaaaaaa1", "bbbbbbb0", "aaaaaaa2", "cccccccc"].map(|digits| id(digits).unwrap()).into();
+        let mut sorted: Vec<u32> = (0..4).collect();
+        sorted.sort_unstable_by_key(|position| ids[*position as usize]);
+        let graph = Graph { ids, sorted, brought_by: vec![0, 1, 2, 3], line: vec![0, 1, 2, 3], digits: 40 };
+        let check = |own: u32, named: &str, expected: Option<u32>| {
+            assert_eq!(graph.change_before(own, named), expected, "{named} before {own}");
+        };
+        check(1, "aaaaaaa", Some(0));
+        check(2, "aaaaaaa", Some(0));
+        check(3, "aaaaaaa", None);
+        check(3, "aaaaaaa2", Some(2));
+        check(2, "aaaaaaa2", None);
+        check(3, "bbbbbbb", Some(1));
+        check(NOWHERE, "ccccccc", Some(3));
+        check(NOWHERE, "ddddddd", None);
+    }
 }

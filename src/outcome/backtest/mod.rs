@@ -72,21 +72,21 @@ impl<'m> Backtest<'m> {
     pub fn take(&mut self, landed: &Landed) {
         let traits = self.rivals.read(landed);
         let step = self.history.step(landed, self.model);
-        if self.since.is_none_or(|since| landed.at >= since) {
+        if self.since.is_none_or(|since| step.at >= since) {
             self.scored.push(Scored {
                 place: self.place,
                 sha: landed.sha.clone(),
-                at: landed.at,
+                at: step.at,
                 title: landed.title.clone(),
                 lines: landed.added.saturating_add(landed.deleted),
                 forecast: step.forecast,
                 traits,
             });
         }
-        self.labels.observe(landed, &step.undone);
+        self.labels.observe(landed, step.at, &step.undone);
         self.place += 1;
-        let (from, to) = self.span.unwrap_or((landed.at, landed.at));
-        self.span = Some((from.min(landed.at), to.max(landed.at)));
+        let (from, to) = self.span.unwrap_or((step.at, step.at));
+        self.span = Some((from.min(step.at), to.max(step.at)));
     }
 
     /// Ends the replay: every scored change with what became of it, of the newest `limit` changes if that is given.
@@ -136,7 +136,7 @@ pub struct Judged {
 pub struct Change {
     /// Object id.
     pub sha: String,
-    /// When it landed, unix seconds.
+    /// When it landed, as far as its date can be believed; unix seconds.
     pub at: i64,
     /// First line of the message. Untrusted.
     pub title: String,

@@ -3,10 +3,11 @@
 use super::{
     evidence::{area_in_words, kind_in_words},
     figures::{Figure, age_in_days, count, counted, decimal},
+    health,
 };
 use crate::risk::{
     assessment::{Assessment, Contribution, Exemption, Floor, FloorRule, Level},
-    signal::{Evidence, Measure, SchemaEffect},
+    signal::{Evidence, Health, Measure, SchemaEffect},
 };
 
 /// Least points that make a cause worth a place in the title.
@@ -42,7 +43,8 @@ fn behind(rule: FloorRule, contribution: &Contribution) -> Option<&'static str> 
     let measure = contribution.reading.as_ref().ok()?;
     match (rule, telling(measure)?) {
         (FloorRule::DestructiveMigration, Evidence::Schema { .. }) => Some(schema(&measure.evidence)),
-        (FloorRule::ActiveIncident, Evidence::Incidents(_)) => Some(floor_in_words(rule)),
+        (FloorRule::ActiveIncident, Evidence::Incidents(_) | Evidence::Health(Health::Incident(_)))
+        | (FloorRule::BudgetExhausted, Evidence::Health(Health::Budget(_))) => Some(floor_in_words(rule)),
         _ => None,
     }
 }
@@ -61,6 +63,7 @@ pub(crate) fn exemption_id(exemption: Exemption) -> &'static str {
     match exemption {
         Exemption::ProvenRevert => "proven_revert",
         Exemption::ProvenRevertInGroup => "proven_revert_in_group",
+        Exemption::Hotfix => "hotfix",
     }
 }
 
@@ -105,7 +108,12 @@ fn raised_by(measure: &Measure) -> Option<String> {
             text(count(executable.saturating_sub(*covered)), " changed lines untested")
         }
         Evidence::Burn { rate } => Some(format!("burning {}x", decimal(*rate))),
-        Evidence::Incidents(_) => Some("incident open".to_owned()),
+        Evidence::Incidents(_) | Evidence::Health(Health::Incident(_)) => Some("incident open".to_owned()),
+        Evidence::Health(Health::Burn(slo)) => health::burning(slo),
+        Evidence::Health(Health::Budget(_)) => Some("error budget spent".to_owned()),
+        Evidence::Health(Health::Flaky(_)) => Some("flaky tests".to_owned()),
+        Evidence::Health(Health::Deployed(_)) => Some("last deployment still fresh".to_owned()),
+        Evidence::Health(Health::ChangeFailRate { .. }) => Some("deployments fail often".to_owned()),
         _ => None,
     }
 }

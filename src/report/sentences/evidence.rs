@@ -3,7 +3,7 @@
 use super::{
     Detail, Sentence, coverage,
     figures::{age_in_days, count, counted, decimal, instant, percent, value, weekday},
-    history, list, name, say,
+    health, history, list, name, say,
 };
 use crate::risk::{
     assessment::Contribution,
@@ -134,6 +134,7 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
         Evidence::Burn { rate } => {
             say!["error budget burning at ", decimal(*rate), "x its pace in the worst 2 h of the last 48 h"]
         }
+        Evidence::Health(health) => health::sentence(health, items),
         Evidence::Incidents(names) => say!["open: "].with(list(names.iter(), items, "incidents")),
         Evidence::Schema { .. }
         | Evidence::Sensitive { .. }

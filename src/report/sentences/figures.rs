@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::risk::signal::Unit;
+use crate::{risk::signal::Unit, slo::Target};
 
 /// Text of ours that is made from numbers or from a closed alphabet, never from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,22 @@ pub(crate) fn percent(share: f64) -> Figure {
 pub(crate) fn decimal(number: f64) -> Figure {
     let shown = format!("{number:.1}");
     Figure(shown.strip_suffix(".0").unwrap_or(&shown).to_owned())
+}
+
+/// `4.2x`.
+pub(crate) fn times(rate: f64) -> Figure {
+    Figure(format!("{}x", decimal(rate).0))
+}
+
+/// `99.95 %`.
+pub(crate) fn of_target(target: Target) -> Figure {
+    let shown = format!("{:.4}", target.percent());
+    Figure(format!("{} %", shown.trim_end_matches('0').trim_end_matches('.')))
+}
+
+/// `7.1 days`, `14.3 h`.
+pub(crate) fn lasting(hours: f64) -> Figure {
+    if hours >= 48.0 { age_in_days(hours / 24.0) } else { Figure(format!("{} h", decimal(hours).0)) }
 }
 
 /// `2026-11-20 16:40 UTC`.

@@ -78,7 +78,7 @@ fn rolled_back(thing: Thing, failures: &Failures) -> Sentence {
     match thing {
         Thing::File => say![count(*rolled_back), " of ", changes, " to ", name(which), " rolled back"],
         Thing::Directory if which.is_empty() => say![count(*rolled_back), " of ", changes, " at the top rolled back"],
-        Thing::Directory => say![count(*rolled_back), " of ", changes, " below ", name(which), " rolled back"],
+        Thing::Directory => say![count(*rolled_back), " of ", changes, " to files in ", name(which), " rolled back"],
         Thing::Word => say![count(*rolled_back), " of ", changes, " about ", name(which), " rolled back"],
     }
 }

@@ -7,6 +7,7 @@ mod coverage;
 pub(crate) mod evidence;
 pub(crate) mod figures;
 pub(crate) mod group;
+pub(crate) mod health;
 mod history;
 pub(crate) mod unknown;
 pub(crate) mod verdict;
@@ -27,6 +28,13 @@ pub(crate) enum Part {
     Name(String),
     /// A sentence from outside.
     Prose(String),
+    /// A name from outside that leads to a page at Datadog.
+    Link {
+        /// The name.
+        name: String,
+        /// Address of the page: plain, see [`link`].
+        url: String,
+    },
 }
 
 impl From<&'static str> for Part {
@@ -49,6 +57,26 @@ pub(crate) fn name(outside: &str) -> Part {
 /// A sentence from outside.
 pub(crate) fn prose(outside: &str) -> Part {
     Part::Prose(outside.to_owned())
+}
+
+/// A name from outside that leads to a page at Datadog, if the address is plain and on one of its sites; else the name alone.
+pub(crate) fn link(outside: &str, url: Option<&str>) -> Part {
+    match url.filter(|url| is_at_datadog(url)) {
+        Some(url) => Part::Link { name: outside.to_owned(), url: url.to_owned() },
+        None => name(outside),
+    }
+}
+
+/// Whether an address is at Datadog and holds nothing that any markup would read.
+fn is_at_datadog(url: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/?=%".contains(&byte);
+    let Some(rest) = url.strip_prefix("https://").filter(|rest| rest.len() <= 300 && rest.bytes().all(plain)) else {
+        return false;
+    };
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"]
+        .into_iter()
+        .any(|site| host.strip_suffix(site).is_some_and(|before| before.is_empty() || before.ends_with('.')))
 }
 
 /// Words of ours and text from outside, kept apart.
@@ -120,6 +148,7 @@ impl Sentence {
             Part::Figure(figure) => figure.clone(),
             Part::Name(name) => markdown::code_within(name, detail.characters),
             Part::Prose(prose) => markdown::text_within(prose, 3 * detail.characters),
+            Part::Link { name, url } => format!("[{}]({url})", markdown::code_within(name, detail.characters)),
         })
     }
 
@@ -128,7 +157,7 @@ impl Sentence {
         self.render(|part| match part {
             Part::Words(words) => (*words).to_owned(),
             Part::Figure(figure) => figure.clone(),
-            Part::Name(name) => outside::shorten(&outside::visible(name), detail.characters),
+            Part::Name(name) | Part::Link { name, .. } => outside::shorten(&outside::visible(name), detail.characters),
             Part::Prose(prose) => outside::shorten(&outside::visible(prose), 3 * detail.characters),
         })
     }

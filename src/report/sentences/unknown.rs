@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     report::Subject,
-    risk::facts::{Reason, Source, Unknown},
+    risk::facts::{Absence, Reason, Source, Unknown},
 };
 
 /// One thing that is missing.
@@ -95,6 +95,7 @@ pub(crate) fn why(unknown: &Unknown) -> Sentence {
         Reason::Awaited { newest: Some(commit) } => {
             say![source, ": nothing for this commit yet; the newest, of ", name(short(commit)), ", is not used"]
         }
+        Reason::Nothing(absence) => say![absent(*absence)],
         Reason::Partial { seen, total } => say![source, ": only ", count(*seen), " of ", count(*total), " given"],
     }
 }
@@ -109,12 +110,50 @@ pub(crate) fn way(unknown: &Unknown) -> Sentence {
     match &unknown.reason {
         Reason::NotConnected => connect(unknown.source),
         Reason::NotApplicable => Sentence::default(),
+        Reason::Forbidden(Some(permission)) if unknown.source == Source::Datadog => {
+            say!["grant the Datadog application key ", name(permission)]
+        }
+        Reason::Forbidden(None) if unknown.source == Source::Datadog => say!["Datadog keys that are good"],
         Reason::Forbidden(Some(permission)) => say!["grant the App ", name(permission)],
         Reason::Forbidden(None) => say!["grant the App read access"],
+        Reason::Unavailable(_) if unknown.source == Source::Datadog => {
+            say!["the score is made again by itself once it answers, if that changes its level"]
+        }
         Reason::Unavailable(_) => say!["Re-score once it answers"],
         Reason::Loading { .. } => say!["the score is made again by itself once it is loaded"],
         Reason::Awaited { .. } => say!["the score is made again by itself when it comes"],
+        Reason::Nothing(Absence::Service) => say![
+            "a line such as ",
+            name("services: { payments-api: { paths: [\"apps/payments/**\"] } }"),
+            " in ",
+            name(".github/mergecast.yml"),
+            ", or the service's source patterns or code locations in Datadog's catalogue"
+        ],
+        Reason::Nothing(Absence::Slo) => {
+            say![
+                "an SLO tagged ",
+                name("service:NAME"),
+                " in Datadog, or its id under ",
+                name("slos"),
+                " in the policy"
+            ]
+        }
+        Reason::Nothing(Absence::Deployments) => say!["deployments told to Datadog's DORA Metrics"],
+        Reason::Nothing(Absence::TestRuns) => say!["test runs told to Datadog's Test Optimization"],
+        Reason::Nothing(Absence::Data | Absence::Traffic) => Sentence::default(),
         Reason::Partial { .. } => say!["a smaller change"],
+    }
+}
+
+/// What a source that has answered has nothing of.
+fn absent(absence: Absence) -> &'static str {
+    match absence {
+        Absence::Service => "no service mapped",
+        Absence::Slo => "Datadog knows no SLO of the service",
+        Absence::Data => "the service's SLOs have no data",
+        Absence::Traffic => "so little traffic that one bad event would decide",
+        Absence::Deployments => "Datadog knows no deployment of the service",
+        Absence::TestRuns => "Datadog knows no test run of this repository",
     }
 }
 
@@ -122,7 +161,7 @@ fn connect(source: Source) -> Sentence {
     match source {
         Source::History => say!["a mirror of the repository, which the server keeps under its data directory"],
         Source::Coverage => say!["coverage reports uploaded by CI, Codecov or SonarQube"],
-        Source::Datadog => say!["a Datadog API and application key; this version uses none yet"],
+        Source::Datadog => say![name("DD_API_KEY"), " and ", name("DD_APP_KEY"), " in the server's settings"],
         Source::Reviews | Source::Checks | Source::Diff => say!["the pull request on GitHub"],
         Source::Codeowners => say!["a CODEOWNERS file on the base branch"],
         Source::MergeQueue => say!["a merge queue on the base branch"],

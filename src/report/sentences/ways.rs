@@ -34,6 +34,15 @@ pub(crate) fn action(action: &Action, items: usize) -> Sentence {
             say!["Move the schema migration into a change of its own: "].with(list(files.iter(), items, "files"))
         }
         Action::WaitForFreezeEnd { until } => say!["Merge after the freeze, from ", instant(*until), " on"],
-        Action::WaitForBurn => say!["Wait until the error budget burns below twice its pace"],
+        Action::WaitForBurn { until } => {
+            let said = say!["Wait until the error budget burns below twice its pace"];
+            match until {
+                Some(until) => said.then(": by ").then(instant(*until)).then(", if nothing else goes wrong"),
+                None => said,
+            }
+        }
+        Action::WaitForBake { until } => {
+            say!["Merge once the last deployment has proven itself, from ", instant(*until), " on"]
+        }
     }
 }

@@ -26,7 +26,7 @@ pub struct History {
     pub rollbacks_7d: u64,
     /// How often changes to the touched files were rolled back.
     pub files: Rates,
-    /// How often changes below the touched directories were.
+    /// How often changes to files in the touched directories were; of those in directories further down nothing is meant.
     pub directories: Rates,
     /// How often changes to files with these extensions were.
     pub extensions: Rates,
@@ -124,6 +124,16 @@ pub struct Knower {
     pub commit: Option<String>,
     /// Which of the files that the author does not know, at most [`History::LISTED`]. Untrusted.
     pub files: Vec<String>,
+    /// How many of them there are in all; 0 where only the list was kept.
+    #[serde(default)]
+    pub files_total: u64,
+}
+
+impl Knower {
+    /// How many of the files that the author does not know they do.
+    pub fn knows(&self) -> u64 {
+        self.files_total.max(self.files.len() as u64)
+    }
 }
 
 /// A file that usually changes along with a touched one.

@@ -1,7 +1,13 @@
 //! Burn rate: how fast the target service spends its error budget.
 
-use super::{Evidence, Measure, Reading, Signal, Term, Unit, finite, flag};
-use crate::risk::{diff::View, facts::Source};
+use super::{Evidence, Health, Measure, Reading, Signal, Term, Unit, finite, flag};
+use crate::{
+    risk::{
+        diff::View,
+        facts::{Runtime, Source},
+    },
+    slo::FAST,
+};
 
 pub(super) static SIGNAL: Signal = Signal {
     id: "burn_rate",
@@ -15,11 +21,23 @@ pub(super) static SIGNAL: Signal = Signal {
     measure,
 };
 
-/// At this pace a budget of 30 days is spent in 15.
-const FAST: f64 = 2.0;
-
 fn measure(view: &View<'_>) -> Reading {
     let runtime = view.facts.runtime.as_ref().map_err(Clone::clone)?;
     let rate = finite(runtime.burn_rate.clone()?, Source::Datadog)?;
-    Measure::single(rate, flag(rate > FAST), vec![Evidence::Burn { rate }])
+    Measure::single(rate, flag(rate > FAST), evidence(runtime, rate))
+}
+
+/// The SLO that burns most, unless something else was put in its place, and how many others there are.
+fn evidence(runtime: &Runtime, rate: f64) -> Vec<Evidence> {
+    let rates = || runtime.slos.iter().map(|slo| slo.burn.as_ref().ok().map(|burn| burn.highest.rate));
+    let worst = runtime.slos.first().filter(|_| rates().next().flatten() == Some(rate));
+    let Some(worst) = worst else { return vec![Evidence::Burn { rate }] };
+    let mut evidence = vec![Evidence::Health(Health::Burn(Box::new(worst.clone())))];
+    let others = runtime.slos.len() as u64 - 1;
+    if others > 0 {
+        let fast = rates().skip(1).flatten().filter(|rate| *rate > FAST).count() as u64;
+        let unread = rates().filter(Option::is_none).count() as u64;
+        evidence.push(Evidence::Health(Health::OtherSlos { fast, of: others, unread }));
+    }
+    evidence
 }

@@ -1,4 +1,4 @@
-//! Directory defects: how often earlier changes below the touched directories were rolled back.
+//! Directory defects: how often earlier changes to files in the touched directories were rolled back.
 
 use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit, times};
 use crate::risk::diff::View;

@@ -1,6 +1,6 @@
 //! Error budget: what the target service has left to spend.
 
-use super::{Measure, Reading, Signal, Term, Unit, finite, flag};
+use super::{Evidence, Health, Measure, Reading, Signal, Term, Unit, finite, flag};
 use crate::risk::{diff::View, facts::Source};
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -15,5 +15,7 @@ pub(super) static SIGNAL: Signal = Signal {
 fn measure(view: &View<'_>) -> Reading {
     let runtime = view.facts.runtime.as_ref().map_err(Clone::clone)?;
     let left = finite(runtime.budget_left.clone()?, Source::Datadog)?;
-    Measure::single(left, flag(left <= 0.0), Vec::new())
+    let least = runtime.slos.iter().find(|slo| slo.budget_left.as_ref().ok() == Some(&left));
+    let evidence = least.map(|slo| Evidence::Health(Health::Budget(Box::new(slo.clone()))));
+    Measure::single(left, flag(left <= 0.0), evidence.into_iter().collect())
 }

@@ -39,10 +39,8 @@ fn measure(view: &View<'_>) -> Reading {
     let unfamiliar = if history.existing == 0 { NONE_EXISTED } else { 1.0 - share(known, history.existing) };
     let directories = 1.0 - share(history.directories_familiar, history.directories_touched.max(1));
     let mut evidence = vec![Evidence::Familiarity { files: history.existing, known }];
-    let ask = |knower: &crate::risk::facts::Knower| Evidence::Knows {
-        name: knower.name.clone(),
-        files: knower.files.len() as u64,
-    };
+    let ask =
+        |knower: &crate::risk::facts::Knower| Evidence::Knows { name: knower.name.clone(), files: knower.knows() };
     if known < history.existing {
         evidence.extend(history.knowers.iter().take(ASKED_MAX).map(ask));
     }
@@ -65,9 +63,10 @@ fn read_by_those_who_know(view: &View<'_>, history: &History) -> u64 {
                 && opinion.reviewer.eq_ignore_ascii_case(login)
         })
     };
-    let read: std::collections::BTreeSet<&String> =
-        history.knowers.iter().filter(|knower| approved(&knower.name)).flat_map(|knower| &knower.files).collect();
-    read.len() as u64
+    let approving = || history.knowers.iter().filter(|knower| approved(&knower.name));
+    let listed: std::collections::BTreeSet<&String> = approving().flat_map(|knower| &knower.files).collect();
+    // Long lists are cut: what several know together is then at least what one of them does.
+    approving().map(|knower| knower.knows()).fold(listed.len() as u64, u64::max)
 }
 
 #[cfg(test)]
@@ -95,11 +94,18 @@ mod tests {
             name: name.to_owned(),
             commit: None,
             files: files.iter().map(|file| (*file).to_owned()).collect(),
+            files_total: 0,
         };
         let reviewer = facts.review.as_ref().unwrap().opinions[0].reviewer.clone();
         let knowers = vec![knower(&format!("@{reviewer}"), &["a", "b"]), knower("@nobody", &["b", "c"])];
         facts.history = Ok(History { existing: 4, familiar: 1, knowers, ..History::default() });
         assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms[0], 0.25);
+        // More than are listed.
+        let history = facts.history.as_mut().unwrap();
+        (history.existing, history.knowers[0].files_total) = (42, 40);
+        assert!(((SIGNAL.measure)(&View::of(&facts)).unwrap().terms[0] - 1.0 / 42.0).abs() < 1e-12);
+        let history = facts.history.as_mut().unwrap();
+        history.existing = 4;
         facts.change.head_sha = "another".to_owned();
         assert_eq!((SIGNAL.measure)(&View::of(&facts)).unwrap().terms[0], 0.75);
     }

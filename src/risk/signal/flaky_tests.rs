@@ -1,6 +1,6 @@
 //! Flaky tests: how far a green run can be trusted.
 
-use super::{Measure, Reading, Signal, Term, Unit, finite, flag};
+use super::{Evidence, Health, Measure, Reading, Signal, Term, Unit, finite, flag};
 use crate::risk::{diff::View, facts::Source};
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -20,5 +20,10 @@ const MANY: f64 = 0.10;
 fn measure(view: &View<'_>) -> Reading {
     let runtime = view.facts.runtime.as_ref().map_err(Clone::clone)?;
     let rate = finite(runtime.flaky_rate.clone()?, Source::Datadog)?;
-    Measure::single(rate, flag(rate > MANY), Vec::new())
+    let mut evidence: Vec<Evidence> =
+        runtime.flaky.iter().cloned().map(|one| Evidence::Health(Health::Flaky(one))).collect();
+    if !runtime.flaky_suites.is_empty() {
+        evidence.push(Evidence::Health(Health::Suites(runtime.flaky_suites.clone())));
+    }
+    Measure::single(rate, flag(rate > MANY), evidence)
 }

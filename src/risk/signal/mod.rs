@@ -13,6 +13,7 @@ use super::{
 
 mod age;
 mod burn_rate;
+mod change_fail_rate;
 mod change_kind;
 mod change_window;
 mod checks;
@@ -27,6 +28,7 @@ mod error_budget;
 mod experience;
 mod file_type_defects;
 mod flaky_tests;
+mod health;
 mod open_incidents;
 mod owner_review;
 mod patch_coverage;
@@ -43,8 +45,11 @@ mod series;
 mod test_churn;
 mod topic_defects;
 
+pub use health::Health;
+pub(super) use recent_deploys::BAKING_HOURS;
+
 /// All signals, in the order in which they are shown.
-pub static SIGNALS: [&Signal; 31] = [
+pub static SIGNALS: [&Signal; 32] = [
     &churn::SIGNAL,
     &diffusion::SIGNAL,
     &entropy::SIGNAL,
@@ -76,6 +81,7 @@ pub static SIGNALS: [&Signal; 31] = [
     &open_incidents::SIGNAL,
     &flaky_tests::SIGNAL,
     &recent_deploys::SIGNAL,
+    &change_fail_rate::SIGNAL,
 ];
 
 /// Reads all signals, in the order of [`SIGNALS`].
@@ -416,6 +422,8 @@ pub enum Evidence {
     },
     /// Open incidents, by name.
     Incidents(Vec<String>),
+    /// Something else that was read of a service.
+    Health(Health),
 }
 
 /// What is known of coverage besides the changed lines.

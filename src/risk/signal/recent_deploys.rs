@@ -1,6 +1,6 @@
 //! Recent deployments: whether an earlier change is still proving itself.
 
-use super::{Measure, Reading, Signal, Term, Unit, finite, flag};
+use super::{Evidence, Health, Measure, Reading, Signal, Term, Unit, finite, flag};
 use crate::risk::{diff::View, facts::Source};
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -13,12 +13,13 @@ pub(super) static SIGNAL: Signal = Signal {
 };
 
 /// How long a deployment is watched before it counts as proven.
-const BAKING_HOURS: f64 = 2.0;
+pub(in crate::risk) const BAKING_HOURS: f64 = 2.0;
 
 fn measure(view: &View<'_>) -> Reading {
     let runtime = view.facts.runtime.as_ref().map_err(Clone::clone)?;
     let hours = finite(runtime.hours_since_deployment.clone()?, Source::Datadog)?.max(0.0);
-    Measure::single(hours, flag(hours < BAKING_HOURS), Vec::new())
+    let deployed = runtime.deployed.iter().cloned().map(|one| Evidence::Health(Health::Deployed(one)));
+    Measure::single(hours, flag(hours < BAKING_HOURS), deployed.collect())
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ fn any_history() -> impl Strategy<Value = Known<History>> {
     let failures =
         option::of(count().prop_map(|changes| Failures { name: "src/a.rs".into(), changes, rolled_back: 1 }));
     let series = (count(), count(), count());
-    let knower = Knower { name: "@ada".into(), commit: None, files: vec!["src/a.rs".into()] };
+    let knower = Knower { name: "@ada".into(), commit: None, files: vec!["src/a.rs".into()], files_total: 1 };
     let missing = CoChange { path: "a.md".into(), with: "src/a.rs".into(), together: 5, of: 6 };
     let lists = (vec(Just(knower), 0..2), vec(Just(missing), 0..3), vec((0..=255u8, count()), 0..4));
     let figures = (vec(count(), 9), vec(rate(), 5), option::of(rate()), option::of(rate()));
@@ -230,6 +230,7 @@ fn any_runtime() -> impl Strategy<Value = Runtime> {
             open_incidents,
             flaky_rate,
             hours_since_deployment,
+            ..Runtime::unknown(&Unknown::not_connected(Source::Datadog))
         },
     )
 }

@@ -4,11 +4,12 @@ use super::{Spoken, Stop, Work, instant, spoken};
 use crate::{
     command::{Command, LINE_MAX, Mistake, Needs, Opinion, PREFIX, Wanted, commands},
     config::nearest,
-    report::{check_run::NAME, comment},
+    report::{check_run::NAME, comment, when},
     risk::{
         assessment::Because,
-        facts::ChangeState,
+        facts::{ChangeState, Remediation},
         overrides::{Ask, Current, End, Grant, Refusal, Role, Shown, ended_by, permit, standing},
+        runtime::is_named,
         signal::SIGNALS,
     },
     service::{Stored, assess::Outcome, gather, metrics, number, overrides, route},
@@ -43,9 +44,12 @@ impl Work<'_> {
             },
             Command::Rescore => self.rescores().await?,
             Command::Feedback { opinion, why } => self.keeps(row, *opinion, why.join(" ")).await?,
-            Command::When | Command::Hotfix { .. } | Command::Attribute { .. } | Command::Unattribute { .. } => {
-                told(comment::needs_datadog())
-            }
+            Command::When => match self.stored().await? {
+                Some(stored) => followed(when::render(&stored.subject())),
+                None => told(comment::not_scored()),
+            },
+            Command::Hotfix { incident } => self.mends(row, incident).await?,
+            Command::Attribute { .. } | Command::Unattribute { .. } => told(comment::needs_outcomes()),
         })
     }
 
@@ -90,6 +94,23 @@ impl Work<'_> {
             Some(one) => Ok(followed(comment::explain_signal(&stored.subject(), stored.model(), one.id))),
             None => Ok(told(comment::no_such_signal(nearest(&wanted, SIGNALS.iter().map(|one| one.id))))),
         }
+    }
+
+    /// Links the change to an incident that is open on its services.
+    async fn mends(&self, row: &CommandRow, incident: &str) -> Result<Decision<'static>, Stop> {
+        let Some(stored) = self.stored().await? else { return Ok(told(comment::not_scored())) };
+        let open = match gather::open_incidents(self.app, stored.subject().facts).await {
+            Ok(open) => open,
+            Err(missing) => return Ok(told(when::incidents_unknown(&missing))),
+        };
+        let Some(found) = open.iter().find(|one| is_named(one, incident)) else {
+            let titles: Vec<String> = open.iter().map(|one| one.title.clone()).collect();
+            return Ok(told(when::no_such_incident(&titles)));
+        };
+        let (now, by) = (self.app.clock.now(), row.given.actor.clone());
+        let requests = vec![route::request(self.job, now.timestamp_millis())];
+        let mends = Some(Remediation { incident: found.id.clone(), by, at: now });
+        Ok(Decision { mends, requests, ..followed(when::linked(&found.title)) })
     }
 
     /// The job that scores sets the check run back to work: only it knows which commit is the head by then.

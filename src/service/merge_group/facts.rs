@@ -17,7 +17,7 @@ use crate::{
     risk::{
         facts::{
             Author, AuthorKind, Change, ChangeState, Coverage, Facts, FileChange, History, Known, PullCoverage, Reason,
-            Revert, Source, Unknown,
+            Revert, Runtime, Source, TargetService, Unknown,
         },
         merge_group::{MergeGroup, ProvenRevert},
         patch::{LineKind, Patch},
@@ -31,6 +31,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(4);
 /// No pull request has this number.
 const NO_PULL_REQUEST: i64 = 0;
+/// How long a queue waits for Datadog; most of what is asked was asked for the pull requests already.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the facts of a group are made of.
 pub(super) struct Made<'a> {
@@ -92,6 +94,7 @@ impl Made<'_> {
         let at = self.work.app.clock.now();
         let history = self.history(&change, at).await?;
         let coverage = self.coverage(&change).await?;
+        let (services, runtime) = self.health(&change, at).await;
         Ok(Facts {
             at,
             repository: self.work.repo.to_string(),
@@ -102,7 +105,9 @@ impl Made<'_> {
             declared: self.policy.declared.clone(),
             history,
             coverage,
-            runtime: Err(Unknown::not_connected(Source::Datadog)),
+            services,
+            runtime,
+            remediation: None,
             recent_scores: self.recent_scores(NO_PULL_REQUEST).await?,
             // The overrides of its pull requests stand beside them.
             overridden: None,
@@ -163,6 +168,15 @@ impl Made<'_> {
             patience: PATIENCE,
         };
         gather::coverage::coverage(self.work.app, &wanted).await
+    }
+
+    /// The services of the whole, and how they fare. The queue waits, so Datadog is not waited for as long as elsewhere.
+    async fn health(&self, change: &Change, at: DateTime<Utc>) -> (Vec<TargetService>, Known<Runtime>) {
+        let health = gather::health(self.work.app, &self.work.repo, change, self.policy, false, at);
+        tokio::time::timeout(HEALTH_PATIENCE, health).await.unwrap_or_else(|_| {
+            let reason = Reason::Unavailable("it did not answer in time".to_owned());
+            (Vec::new(), Err(Unknown { source: Source::Datadog, reason }))
+        })
     }
 
     /// What the history of the base branch says of the whole. It has as many authors as pull requests.

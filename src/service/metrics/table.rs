@@ -68,6 +68,17 @@ pub const METRICS: &[Metric] = &[
         &["limit"],
         "refusals over a primary or a secondary limit of GitHub",
     ),
+    counter(
+        "mergecast_datadog_requests_total",
+        &["endpoint", "outcome"],
+        "requests to Datadog, by address and by what became of them",
+    ),
+    short("mergecast_datadog_request_seconds", &["endpoint"], "time of a request to Datadog"),
+    gauge(
+        "mergecast_datadog_rate_limit_remaining",
+        &["endpoint"],
+        "requests left of a limit of the organisation's, as Datadog's last answer said",
+    ),
     short("mergecast_store_write_seconds", &[], "time of a write to the database, its wait for the writer included"),
     gauge("mergecast_store_writes_waiting", &[], "writes that wait for the writer"),
     gauge("mergecast_store_bytes", &[], "size of the database with its write-ahead log"),

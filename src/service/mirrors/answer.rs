@@ -220,19 +220,19 @@ async fn standing(
     match asked {
         Some(begun) if done > begun => Ok(Standing::Absent),
         Some(_) => Ok(Standing::Loading(0)),
-        None if app.store.history_tip(repository_id, branch).await?.is_some() => Ok(load(app, mirrors, wanted).await),
+        None if app.store.history_tip(repository_id, branch).await?.is_some() => Ok(load(mirrors, wanted).await),
         None => Ok(Standing::Behind(None)),
     }
 }
 
 /// Reads a history from its file, if that does not take long; else the next fetch reads it.
-async fn load(app: &App, mirrors: &Mirrors, wanted: &Wanted<'_>) -> Standing {
+async fn load(mirrors: &Mirrors, wanted: &Wanted<'_>) -> Standing {
     let Wanted { repository_id, branch, base_sha, .. } = *wanted;
     let Some(_alone) = Loading::begin(mirrors, repository_id, branch) else { return Standing::Loading(ALMOST) };
     let (place, own, base) = (mirrors.place(repository_id), wanted.name.to_owned(), branch.to_owned());
-    let (watch, now) = (Stopwatch::start(), app.clock.now());
+    let watch = Stopwatch::start();
     let reading =
-        tokio::task::spawn_blocking(move || fetch::load(&place, &base, &own, now, &|| watch.elapsed() >= PATIENCE));
+        tokio::task::spawn_blocking(move || fetch::load(&place, &base, &own, &|| watch.elapsed() >= PATIENCE));
     let Ok(Some(loaded)) = reading.await else { return Standing::Behind(None) };
     let loaded = Arc::new(loaded);
     mirrors.histories().keep(repository_id, branch, loaded.clone());

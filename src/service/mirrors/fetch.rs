@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -35,7 +34,6 @@ pub(super) struct Work {
     pub(super) branches: Vec<String>,
     /// Histories in memory, by branch.
     pub(super) known: HashMap<String, Arc<Loaded>>,
-    pub(super) now: DateTime<Utc>,
 }
 
 /// What came of it.
@@ -131,7 +129,7 @@ pub(super) fn run(
                 let from = FETCHED + at * (100 - FETCHED) / count;
                 let reading = |percent: u8| told(share(from, from + each, percent));
                 let file = file(&work.place, branch.as_str(), mailmap.as_deref());
-                Arc::new(read::history(&mirror, branch, &file, &work.name, work.now, &reading, stopped)?)
+                Arc::new(read::history(&mirror, branch, &file, &work.name, &reading, stopped)?)
             }
         };
         histories.push((branch.as_str().to_owned(), loaded));
@@ -144,17 +142,11 @@ pub(super) fn run(
 }
 
 /// Reads the history of a branch again that was read before; `None` if the mirror or the branch is gone.
-pub(super) fn load(
-    place: &Place,
-    branch: &str,
-    name: &str,
-    now: DateTime<Utc>,
-    stopped: &dyn Fn() -> bool,
-) -> Option<Loaded> {
+pub(super) fn load(place: &Place, branch: &str, name: &str, stopped: &dyn Fn() -> bool) -> Option<Loaded> {
     let branch = BranchName::new(branch)?;
     let mirror = Mirror::at(place.mirror.clone());
     let file = file(place, branch.as_str(), mirror.mailmap().as_deref());
-    read::history(&mirror, &branch, &file, name, now, &|_| {}, stopped).ok()
+    read::history(&mirror, &branch, &file, name, &|_| {}, stopped).ok()
 }
 
 /// The name by which the `.mailmap` of a mirror knows an author; `None` if it cannot be asked.

@@ -178,7 +178,7 @@ async fn prepare(app: &App, mirrors: &Mirrors, due: &DueMirror) -> Result<Work, 
         let mut histories = mirrors.histories();
         branches.iter().filter_map(|branch| Some((branch.clone(), histories.get(id, branch)?))).collect()
     };
-    Ok(Work { place: mirrors.place(id), base, owner, name, token, branches, known, now: app.clock.now() })
+    Ok(Work { place: mirrors.place(id), base, owner, name, token, branches, known })
 }
 
 async fn blocking(work: Work, running: Arc<Running>, stop: CancellationToken) -> Result<Done, Trouble> {

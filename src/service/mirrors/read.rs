@@ -2,8 +2,6 @@
 
 use std::{fs, ops::ControlFlow, path::Path};
 
-use chrono::{DateTime, Utc};
-
 use super::histories::Loaded;
 use crate::{
     git::{
@@ -20,13 +18,12 @@ pub(super) fn files(directory: &Path, commit: &str) -> Option<Vec<String>> {
 }
 
 /// Reads the history of a branch up to its tip, going on from what `file` holds of it, and keeps it there. `name` is what
-/// the repository calls itself, without its owner. `now` is the instant at which that happens. `told` hears of the share that is done, 0-100.
+/// the repository calls itself, without its owner. `told` hears of the share that is done, 0-100.
 pub(super) fn history(
     mirror: &Mirror,
     branch: &BranchName,
     file: &Path,
     name: &str,
-    now: DateTime<Utc>,
     told: &dyn Fn(u8),
     stopped: &dyn Fn() -> bool,
 ) -> Result<Loaded, MirrorError> {
@@ -36,7 +33,7 @@ pub(super) fn history(
         if stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     // Contents are not there to be counted.
-    let wanted = Wanted { tip: tip.clone(), after: None, lines: Lines::Skipped, now };
+    let wanted = Wanted { tip: tip.clone(), after: None, lines: Lines::Skipped };
     let mined = mine(&mirror.repository()?.called(name), &wanted, Model::baseline(), Some(file), &mut progress)?;
     if let Some(error) = mined.unkept {
         tracing::warn!(%error, "a history could not be kept; after the next start it is read again");

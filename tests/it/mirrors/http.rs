@@ -21,14 +21,14 @@ use tokio::{net::TcpListener, sync::watch};
 
 /// What a request was.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) path: String,
-    pub(super) authorization: Option<String>,
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
 }
 
 /// How it answers.
 #[derive(Clone, Debug)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// As git does.
     Serve,
     /// With this status to the next request, then as git does.
@@ -46,14 +46,14 @@ struct Shared {
 
 /// The server.
 #[derive(Clone)]
-pub(super) struct GitServer {
+pub(crate) struct GitServer {
     shared: Arc<Shared>,
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 impl GitServer {
     /// Serves the repositories below `base`.
-    pub(super) async fn start(base: PathBuf) -> Self {
+    pub(crate) async fn start(base: PathBuf) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let held = watch::channel(false).0;
@@ -63,21 +63,21 @@ impl GitServer {
         Self { shared, url }
     }
 
-    pub(super) fn mode(&self, mode: Mode) {
+    pub(crate) fn mode(&self, mode: Mode) {
         *self.shared.mode.lock().unwrap() = mode;
     }
 
     /// Holds transfers back, or lets them go on.
-    pub(super) fn hold(&self, held: bool) {
+    pub(crate) fn hold(&self, held: bool) {
         self.shared.held.send_replace(held);
     }
 
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().clone()
     }
 
     /// Waits until a transfer has been asked for.
-    pub(super) async fn transfer(&self) {
+    pub(crate) async fn transfer(&self) {
         for _ in 0..5_000 {
             if self.asked().iter().filter(|each| each.path.ends_with("/git-upload-pack")).count() >= 2 {
                 return;

@@ -19,7 +19,7 @@ pub(crate) struct Remote {
 
 impl Remote {
     /// `acme/shop.git` below `base`, without a commit.
-    pub(super) fn new(base: &Path) -> Self {
+    pub(crate) fn new(base: &Path) -> Self {
         let path = base.join("acme/shop.git");
         fs::create_dir_all(&path).unwrap();
         let remote = Self { base: base.to_owned(), path, count: AtomicUsize::new(0) };

@@ -4,15 +4,15 @@ use regex::Regex;
 use url::Url;
 
 /// A page as it came.
-pub(super) struct Page {
+pub(crate) struct Page {
     url: Url,
-    pub(super) status: u16,
-    pub(super) html: String,
+    pub(crate) status: u16,
+    pub(crate) html: String,
     /// Where it sends the browser on to.
-    pub(super) location: Option<String>,
+    pub(crate) location: Option<String>,
 }
 
-pub(super) struct Browser(reqwest::Client);
+pub(crate) struct Browser(reqwest::Client);
 
 impl Default for Browser {
     fn default() -> Self {
@@ -22,11 +22,11 @@ impl Default for Browser {
 }
 
 impl Browser {
-    pub(super) async fn get(&self, url: &str) -> Page {
+    pub(crate) async fn get(&self, url: &str) -> Page {
         self.open(self.0.get(url)).await
     }
 
-    pub(super) async fn post(&self, url: &str, fields: &[(String, String)]) -> Page {
+    pub(crate) async fn post(&self, url: &str, fields: &[(String, String)]) -> Page {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields);
         let request = self.0.post(url).header("content-type", "application/x-www-form-urlencoded");
@@ -34,7 +34,7 @@ impl Browser {
     }
 
     /// Presses the button of the page's form, with some fields changed.
-    pub(super) async fn submit(&self, page: &Page, changes: &[(&str, &str)]) -> Page {
+    pub(crate) async fn submit(&self, page: &Page, changes: &[(&str, &str)]) -> Page {
         let action = attribute(&page.html, r#"<form method="post" action="([^"]*)""#);
         let field = Regex::new(r#"<input [^>]*name="([^"]*)" value="([^"]*)""#).unwrap();
         let mut fields: Vec<(String, String)> =
@@ -47,7 +47,7 @@ impl Browser {
     }
 
     /// From the page of setup through GitHub's form; gives the address that GitHub sends the browser back to.
-    pub(super) async fn go_to_github(&self, url: &str) -> String {
+    pub(crate) async fn go_to_github(&self, url: &str) -> String {
         let form = self.get(url).await;
         assert_eq!(form.status, 200, "{}", form.html);
         let consent = self.submit(&form, &[]).await;
@@ -58,7 +58,7 @@ impl Browser {
     }
 
     /// All of it, to the last page.
-    pub(super) async fn consent(&self, url: &str) -> Page {
+    pub(crate) async fn consent(&self, url: &str) -> Page {
         let back = self.go_to_github(url).await;
         self.get(&back).await
     }

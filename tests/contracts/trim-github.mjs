@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { reader, schema } from "./openapi.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "out");
@@ -16,42 +17,6 @@ const hooks = readJson(published("openapi-webhooks/generated/api.github.com.json
 const examples = readJson(published("webhooks-examples/api.github.com/index.json"));
 const graphql = readFileSync(published("graphql-schema/schema.graphql"), "utf8");
 
-const PROSE = new Set(["title", "description", "example", "examples", "externalDocs", "discriminator", "xml", "deprecated"]);
-const METHODS = ["get", "post", "put", "patch", "delete"];
-const isMap = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
-
-// OpenAPI 3.0 schema -> JSON Schema 2020-12. Prose goes; `nullable` becomes a null alternative.
-function schema(node) {
-  if (!isMap(node)) return node;
-  if (node.$ref) return { $ref: node.$ref.replace("#/components/schemas/", "#/$defs/") };
-  const kept = {};
-  for (const [key, value] of Object.entries(node)) {
-    if (PROSE.has(key) || key === "nullable" || key === "default" || key.startsWith("x-")) continue;
-    if (key === "properties" || key === "patternProperties") {
-      kept[key] = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, schema(inner)]));
-    } else if (key === "items" || key === "additionalProperties" || key === "not") {
-      kept[key] = schema(value);
-    } else if (key === "oneOf" || key === "anyOf" || key === "allOf") {
-      kept[key] = value.map(schema);
-    } else if (key === "exclusiveMinimum" || key === "exclusiveMaximum") {
-      const bound = key === "exclusiveMinimum" ? "minimum" : "maximum";
-      if (value === true) kept[key] = node[bound];
-      else if (value !== false) kept[key] = value;
-    } else kept[key] = value;
-  }
-  if (node.exclusiveMinimum === true) delete kept.minimum;
-  if (node.exclusiveMaximum === true) delete kept.maximum;
-  return node.nullable === true ? orNull(kept) : kept;
-}
-
-function orNull(kept) {
-  const combined = ["oneOf", "anyOf", "allOf", "$ref"].some((key) => key in kept);
-  if (combined) return { anyOf: [kept, { type: "null" }] };
-  if (kept.type === undefined) return kept; // No type at all takes null already.
-  if (kept.enum && !kept.enum.includes(null)) kept.enum = [...kept.enum, null];
-  return { ...kept, type: [...[kept.type].flat(), "null"] };
-}
-
 // An installation belongs to a user or to an enterprise; the list of them asks for both at once. Mended while raw.
 function mendInstallations(raw) {
   const account = raw?.items?.properties?.account;
@@ -60,65 +25,7 @@ function mendInstallations(raw) {
   return { ...raw, items: { ...raw.items, properties: { ...raw.items.properties, account: { ...rest, anyOf: allOf } } } };
 }
 
-const definitions = new Map();
-function definition(name) {
-  if (!definitions.has(name)) {
-    if (!(name in rest.components.schemas)) throw new Error(`no schema is named ${name}`);
-    definitions.set(name, schema(rest.components.schemas[name]));
-  }
-  return definitions.get(name);
-}
-
-// Every definition that the given schemas reach, and no other.
-function closure(roots) {
-  const found = {};
-  const look = (node) => {
-    if (Array.isArray(node)) return node.forEach(look);
-    if (!isMap(node)) return;
-    if (typeof node.$ref === "string") {
-      const name = node.$ref.slice("#/$defs/".length);
-      if (!(name in found)) look((found[name] = definition(name)));
-    }
-    Object.values(node).forEach(look);
-  };
-  roots.forEach(look);
-  return found;
-}
-
-function resolve(node) {
-  while (isMap(node) && node.$ref) {
-    node = node.$ref.slice(2).split("/").reduce((at, key) => at[key.replaceAll("~1", "/").replaceAll("~0", "~")], rest);
-  }
-  return node;
-}
-
-const json = (content) => {
-  const key = Object.keys(content ?? {}).find((name) => /^application\/(.+\+)?json$/.test(name));
-  return key ? content[key].schema : undefined;
-};
-
-function operation(line) {
-  const [method, template] = line.split(" ");
-  const path = template.replaceAll("+}", "}");
-  const item = rest.paths[path];
-  const found = METHODS.includes(method.toLowerCase()) && item?.[method.toLowerCase()];
-  if (!found) throw new Error(`wanted.json: GitHub's document has no ${method} ${path}`);
-  const parameters = [...(item.parameters ?? []), ...(found.parameters ?? [])].map(resolve);
-  const query = Object.fromEntries(parameters.filter((p) => p.in === "query").map((p) => [p.name, schema(p.schema)]));
-  const needed = parameters.filter((p) => p.in === "query" && p.required).map((p) => p.name);
-  const body = resolve(found.requestBody);
-  const request = schema(json(body?.content)) ?? null;
-  const responses = {};
-  for (const [status, reference] of Object.entries(found.responses)) {
-    const answer = resolve(reference);
-    responses[status] = schema(mendInstallations(json(answer.content))) ?? null;
-  }
-  const roots = [request, ...Object.values(query), ...Object.values(responses)];
-  return {
-    method, template, id: found.operationId, query, query_required: needed, request_required: body?.required === true, request,
-    responses, $defs: closure(roots),
-  };
-}
+const { closure, definition, operation } = reader(rest, mendInstallations);
 
 function webhook(name) {
   const post = rest["x-webhooks"][name].post;
