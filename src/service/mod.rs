@@ -270,13 +270,10 @@ impl Service {
         }
         let coverage = coverage::Desk::new(&operations.coverage, &clock)?;
         let remotes = gather::coverage::Remotes::new(&operations.coverage)?;
-        let datadog = operations
-            .datadog
-            .map(|one| Datadog::new(&one.url, one.site, one.keys, clock.clone(), one.options))
-            .transpose()?;
         let app = Arc::new(App {
             store,
             github,
+            datadog: sources::connect(operations.datadog, &clock)?,
             app_id,
             secrets: rotation::Rotating::new(webhook_secrets),
             links,
@@ -293,7 +290,6 @@ impl Service {
             bodies: body::Allowance::default(),
             coverage,
             remotes,
-            datadog,
             mirrors: operations.mirrors.map(mirrors::Mirrors::new),
             people: people::People::default(),
             turns: turns::Turns::default(),

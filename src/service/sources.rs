@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::App;
-use crate::datadog::{self, Access, Age, Datadog, DatadogSource, Error, Keys, Site, SourceCheck};
+use crate::{
+    clock::Clock,
+    datadog::{self, Access, Age, Datadog, DatadogSource, Error, Keys, Site, SourceCheck},
+};
 
 /// How long an answer stands, so that whoever asks costs no rate limit.
 const CHECKLIST_AGE: Duration = Duration::from_secs(300);
@@ -26,6 +29,11 @@ pub struct DatadogSettings {
     pub keys: DatadogKeys,
     /// How the client behaves.
     pub options: datadog::Options,
+}
+
+/// Datadog's client, where it is connected; asks nothing yet.
+pub(super) fn connect(settings: Option<DatadogSettings>, clock: &Clock) -> Result<Option<Datadog>, Error> {
+    settings.map(|one| Datadog::new(&one.url, one.site, one.keys, clock.clone(), one.options)).transpose()
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>) -> Json<Value> {
