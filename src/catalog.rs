@@ -219,7 +219,7 @@ struct Place {
 /// Reads an address as GitHub writes it: `https://host/owner/name[.git][/tree/ref/folder]`, `git@host:owner/name.git` or
 /// `host/owner/name`. Other forges have other hosts, so that what their addresses say of folders claims nothing here.
 fn place(address: &str, branch: &str) -> Option<Place> {
-    let address = address.trim().split(['?', '#']).next()?;
+    let address = address.trim().split(['?', '#']).next().filter(|address| !address.starts_with(['/', '.']))?;
     let address = match address.split_once("://") {
         Some((_, rest)) => rest.to_owned(),
         // The form that git takes for SSH.
