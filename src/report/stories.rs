@@ -69,6 +69,7 @@ macro_rules! facts {
 pub(super) fn all() -> Vec<Story> {
     let stories = facts![
         "binary-only",
+        "burning-service",
         "changes-requested",
         "dependency-major",
         "dependency-patch",

@@ -133,3 +133,35 @@ pub fn incidents_unknown(missing: &crate::risk::facts::Unknown) -> String {
         .markdown(Detail::FULL)
         + ".\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        report::{
+            comment::explain_signal,
+            stories::{all, keep},
+        },
+        risk::Model,
+    };
+
+    #[test]
+    fn what_waiting_changes_reads_well() {
+        let stories = all();
+        let replies = ["burning-service", "friday-migration", "everything-unknown", "empty"].map(|name| {
+            let story = stories.iter().find(|story| story.name == name).unwrap();
+            format!("{name}\n\n{}", render(&story.subject()))
+        });
+        keep("comments", "when", &replies.join("\n---\n\n"));
+    }
+
+    #[test]
+    fn a_service_reads_well() {
+        let stories = all();
+        let story = stories.iter().find(|story| story.name == "burning-service").unwrap();
+        let explained = ["burn_rate", "error_budget", "open_incidents", "flaky_tests", "change_fail_rate"]
+            .map(|signal| explain_signal(&story.subject(), Model::baseline(), signal));
+        let short = [linked("Checkout is @down"), no_such_incident(&["a | b".to_owned()]), no_such_incident(&[])];
+        keep("comments", "burning-service", &explained.into_iter().chain(short).collect::<Vec<_>>().join("\n---\n\n"));
+    }
+}

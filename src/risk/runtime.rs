@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::signal::BAKING_HOURS;
 use super::facts::{
     Absence, ChangeFailRate, FlakyPipeline, FlakySuite, Known, LatestDeployment, OpenIncident, Reason, Remediation,
     Runtime, SloHealth, Source, Unknown,
@@ -79,6 +80,18 @@ pub fn runtime(answers: Answers, now: DateTime<Utc>) -> Runtime {
         change_fail_rate,
         as_of,
     }
+}
+
+/// Whether two healths read the same to people, though they were measured at other times.
+pub fn read_alike(one: &Runtime, other: &Runtime) -> bool {
+    let to = |figure: &Known<f64>, digits: f64| figure.clone().map(|figure| (figure * digits).round());
+    let figures = |one: &Runtime| {
+        (to(&one.burn_rate, 10.0), to(&one.budget_left, 100.0), to(&one.flaky_rate, 100.0), one.change_fail_rate.clone())
+    };
+    let baking = |one: &Runtime| one.hours_since_deployment.clone().map(|hours| hours < BAKING_HOURS);
+    figures(one) == figures(other)
+        && baking(one) == baking(other)
+        && (&one.open_incidents, &one.incidents, &one.deployed) == (&other.open_incidents, &other.incidents, &other.deployed)
 }
 
 /// Datadog has answered, and has nothing of this kind.
@@ -266,6 +279,17 @@ mod tests {
             change_fail_rates: Ok(Vec::new()),
             as_of: None,
         }
+    }
+
+    #[test]
+    fn what_reads_the_same_is_no_news() {
+        let base = of(Ok(vec![slo(Ok(4.21), Ok(0.504))]));
+        let later = Runtime { as_of: None, ..of(Ok(vec![slo(Ok(4.24), Ok(0.496))])) };
+        assert!(read_alike(&base, &later));
+        assert!(!read_alike(&base, &of(Ok(vec![slo(Ok(4.26), Ok(0.5))]))));
+        assert!(!read_alike(&base, &of(Err(down()))));
+        let hours = |hours: f64| Runtime { hours_since_deployment: Ok(hours), ..base.clone() };
+        assert!(read_alike(&hours(2.0), &hours(90.0)) && !read_alike(&hours(1.9), &hours(2.0)));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use crate::{
         overrides::Override,
         policy::Policy,
         revert::Claim,
+        runtime::read_alike,
     },
     store::{AssessmentRow, CheckRunRow, CoveredRepository, Job, StoreError},
 };
@@ -372,6 +373,11 @@ impl Scored {
             return false;
         }
         before.at = self.facts.at;
+        if let (Ok(then), Ok(now)) = (&mut before.runtime, &self.facts.runtime)
+            && read_alike(then, now)
+        {
+            then.clone_from(now);
+        }
         before.recent_scores.clone_from(&self.facts.recent_scores);
         assess(&before, self.model, &self.policy) == self.assessment
     }

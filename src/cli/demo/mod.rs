@@ -1,19 +1,22 @@
-//! `mergecast demo`: the whole App against a simulated GitHub in this process, with nothing to set up.
+//! `mergecast demo`: the whole App against a simulated GitHub and Datadog in this process, with nothing to set up.
 //!
-//! Only GitHub is simulated. Webhooks are signed and arrive over HTTP, the database is a file, and nothing is shown
+//! Only those, and the time, are simulated. Webhooks are signed and arrive over HTTP, the database is a file, and nothing is shown
 //! before its check run stands on the simulated GitHub, once and completed.
 
 mod past;
+mod runtime;
 mod story;
 
 use std::{io::Write, net::Ipv4Addr, time::Duration};
 
 use anyhow::{Context, anyhow};
+use chrono::{DateTime, TimeDelta};
 use url::Url;
 
 use super::{output::Terminal, token::made};
 use crate::{
     clock::Clock,
+    datadog::{Datadog, Options as DatadogOptions, Site, sim::SimDatadog},
     github::{
         AppCredentials, GitHub, Options, RepoName, Urls,
         sim::{PullHandle, Sim, SimCheckRun, SimOptions},
@@ -26,9 +29,15 @@ use crate::{
 /// Between two looks at whether everything is done.
 const SETTLE: Duration = Duration::from_millis(10);
 
+/// Between two steps of the clock after the story.
+const TICK: Duration = Duration::from_millis(100);
+
 /// The App with its simulated GitHub, for as long as the demo lasts.
 struct Stage {
+    /// Stands still but for what the story lets pass, so that days of it take no time.
+    clock: Clock,
     sim: Sim,
+    datadog: SimDatadog,
     service: Service,
     store: Store,
     links: Links,
@@ -64,7 +73,16 @@ pub(super) async fn run(once: bool, terminal: Terminal) -> anyhow::Result<()> {
         stage.closing();
     }
     if !once {
+        let clock = stage.clock.clone();
+        // From now on time passes as it does.
+        let ticking = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(TICK).await;
+                clock.advance(TICK);
+            }
+        });
         super::serve::interrupted().await?;
+        ticking.abort();
     }
     stage.service.stop().await;
     stage.sim.stop();
@@ -73,8 +91,16 @@ pub(super) async fn run(once: bool, terminal: Terminal) -> anyhow::Result<()> {
 
 impl Stage {
     async fn set(terminal: Terminal) -> anyhow::Result<Self> {
-        let clock = Clock::system();
-        let sim_clock = clock.clone();
+        let clock = Clock::manual(Clock::system().now());
+        let (sim_clock, datadog_clock) = (clock.clone(), clock.clone());
+        let datadog = SimDatadog::start(move || datadog_clock.now()).await.context("the simulated Datadog")?;
+        let client = Datadog::new(
+            datadog.url(),
+            Site::new("datadoghq.com"),
+            datadog.keys(),
+            clock.clone(),
+            DatadogOptions::default(),
+        )?;
         let sim = Sim::start(SimOptions::new(move || sim_clock.now())).await.context("the simulated GitHub")?;
         let directory = tempfile::tempdir().context("no temporary directory can be made")?;
         let path = StorePath::File(directory.path().join("mergecast.db"));
@@ -110,14 +136,26 @@ impl Stage {
             webhook_secrets: vec![app.webhook_secret],
             links: links.clone(),
             workers: 4,
-            clock,
+            clock: clock.clone(),
             timing: Timing { burst: Duration::from_millis(300), ..Timing::default() },
-            operations: Operations { mirrors, ..Operations::default() },
+            operations: Operations { mirrors, datadog: Some(client), ..Operations::default() },
         })
         .await?;
         sim.deliver_to(&format!("http://{}/webhooks/github", service.address()));
         let shown = Vec::new();
-        Ok(Self { sim, service, store, links, terminal, chapter: "", shown, tip, _directory: directory })
+        Ok(Self {
+            clock,
+            sim,
+            datadog,
+            service,
+            store,
+            links,
+            terminal,
+            chapter: "",
+            shown,
+            tip,
+            _directory: directory,
+        })
     }
 
     /// Waits until every webhook is delivered and everything that followed from it is done.
@@ -128,8 +166,24 @@ impl Stage {
             if self.service.is_idle().await? && self.sim.is_settled() {
                 return Ok(());
             }
+            let (fetch, job) = (self.service.next_fetch().await?, self.store.next_due().await?);
+            let due = fetch.into_iter().chain(job).min().and_then(DateTime::from_timestamp_millis);
+            if let Some(due) = due.filter(|due| *due > self.clock.now())
+                && self.service.is_waiting().await?
+            {
+                self.clock.set(due);
+                self.service.wake();
+            }
             tokio::time::sleep(SETTLE).await;
         }
+    }
+
+    /// Lets time pass, and whatever is due then happen.
+    async fn pass(&self, time: TimeDelta) -> anyhow::Result<()> {
+        self.settle().await?;
+        self.clock.set(self.clock.now() + time);
+        self.service.wake();
+        self.settle().await
     }
 
     /// Uploads a coverage report of a pull request's head, as CI would: with a token, over HTTP.
@@ -137,8 +191,7 @@ impl Stage {
         let repository = self.store.repository_named(pull.repository()).await?;
         let repository = repository.context("the App covers the story's repository")?;
         let about = (repository.repository, "the story's CI".to_owned());
-        let clock = Clock::system();
-        let (token, row) = made(&clock, Some(repository.repository_id), repository.installation_id, about);
+        let (token, row) = made(&self.clock, Some(repository.repository_id), repository.installation_id, about);
         self.store.save_token(&row).await?;
         let url =
             format!("http://{}/api/v1/coverage/{}/{}", self.service.address(), pull.repository(), pull.head_sha());

@@ -1,6 +1,6 @@
 //! The story: a shop's repository and eleven pull requests, each with something that a score must get right.
 
-use super::Stage;
+use super::{Stage, runtime};
 use crate::{
     github::sim::{Edits, Permission, PullSpec, SimRepository},
     report::check_run::{NAME, RESCORE},
@@ -46,7 +46,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     fork(stage, &shop).await?;
     hostile_title(stage, &shop).await?;
     re_score(stage, &shop).await?;
-    coverage_arrives(stage, &shop).await
+    coverage_arrives(stage, &shop).await?;
+    runtime::play(stage, &shop).await
 }
 
 /// The repository before the story begins.
@@ -84,7 +85,7 @@ fn manifest(lodash: &str) -> String {
 }
 
 /// A module that looks like one: functions whose lines differ, so that diffs of it are real diffs.
-fn module_text(app: &str, module: &str, lines: usize) -> String {
+pub(super) fn module_text(app: &str, module: &str, lines: usize) -> String {
     let mut text = format!("import {{ log }} from \"../../log\";\n\n// {app}: {module}\n");
     for line in 0..lines {
         let step = (line * 7 + module.len() * 3) % 23;
@@ -93,7 +94,7 @@ fn module_text(app: &str, module: &str, lines: usize) -> String {
     text
 }
 
-fn test_text(module: &str, cases: usize) -> String {
+pub(super) fn test_text(module: &str, cases: usize) -> String {
     let mut text = format!("import * as subject from \"../src/{module}\";\n\n");
     for case in 0..cases {
         text.push_str(&format!(
