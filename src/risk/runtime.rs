@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::signal::BAKING_HOURS;
 use super::facts::{
     Absence, ChangeFailRate, FlakyPipeline, FlakySuite, Known, LatestDeployment, OpenIncident, Reason, Remediation,
     Runtime, SloHealth, Source, Unknown,
 };
+use super::signal::BAKING_HOURS;
 use crate::slo::FAST;
 
 /// SEV-0, SEV-1 and SEV-2.
@@ -86,12 +86,18 @@ pub fn runtime(answers: Answers, now: DateTime<Utc>) -> Runtime {
 pub fn read_alike(one: &Runtime, other: &Runtime) -> bool {
     let to = |figure: &Known<f64>, digits: f64| figure.clone().map(|figure| (figure * digits).round());
     let figures = |one: &Runtime| {
-        (to(&one.burn_rate, 10.0), to(&one.budget_left, 100.0), to(&one.flaky_rate, 100.0), one.change_fail_rate.clone())
+        (
+            to(&one.burn_rate, 10.0),
+            to(&one.budget_left, 100.0),
+            to(&one.flaky_rate, 100.0),
+            one.change_fail_rate.clone(),
+        )
     };
     let baking = |one: &Runtime| one.hours_since_deployment.clone().map(|hours| hours < BAKING_HOURS);
     figures(one) == figures(other)
         && baking(one) == baking(other)
-        && (&one.open_incidents, &one.incidents, &one.deployed) == (&other.open_incidents, &other.incidents, &other.deployed)
+        && (&one.open_incidents, &one.incidents, &one.deployed)
+            == (&other.open_incidents, &other.incidents, &other.deployed)
 }
 
 /// Datadog has answered, and has nothing of this kind.
