@@ -1,5 +1,7 @@
 //! A baseline model from the histories of repositories: which weights outcomes may set, and what is kept as it is.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
 
 use super::fit::{Examples, Fit, Sign, Spread, fit};
@@ -65,7 +67,14 @@ const FITTED: [(&str, Sign); 42] = [
 ];
 
 /// Terms that weigh what another term weighs, since they are more of the same.
-const TIED: [(&str, &str); 2] = [("series.added", "churn.added"), ("series.deleted", "churn.deleted")];
+const TIED: [(&str, &str); 6] = [
+    ("series.added", "churn.added"),
+    ("series.deleted", "churn.deleted"),
+    ("series.files", "diffusion.files"),
+    ("series.directories", "diffusion.directories"),
+    ("series.subsystems", "diffusion.subsystems"),
+    ("series.scatter", "entropy.normalised"),
+];
 
 /// A change whose outcome may become known.
 struct Waiting {
@@ -100,7 +109,7 @@ impl Lesson {
             }
         }
         let counted = !landed.bot && !landed.revert && landed.files_total > 0;
-        let terms = if counted { terms_of(&step.facts) } else { Vec::new() };
+        let terms = if counted { joined(terms_of(&step.facts)) } else { Vec::new() };
         self.changes.push(Waiting { terms, at: step.at, undone_at: None, fixed, counted });
     }
 }
@@ -200,6 +209,22 @@ impl Training {
     }
 }
 
+/// Where the terms of [`TIED`] stand among those of the model: each, and what it is more of.
+static TIED_PLACES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
+    let place = |id: &str| Model::baseline().terms().iter().position(|weight| weight.id == id);
+    TIED.iter().filter_map(|(tied, to)| Some((place(tied)?, place(to)?))).collect()
+});
+
+/// One weight is fitted to both of a tied pair: to what the change is together with its series.
+fn joined(mut terms: Vec<f64>) -> Vec<f64> {
+    for (tied, to) in TIED_PLACES.iter() {
+        if terms[*tied].is_finite() {
+            terms[*to] += terms[*tied];
+        }
+    }
+    terms
+}
+
 /// What the model sees of a change, the repository's own shares behind it; not a number where it is unknown.
 fn terms_of(facts: &Facts) -> Vec<f64> {
     let mut terms = Vec::with_capacity(terms_of_model() + 2);
@@ -238,7 +263,7 @@ fn tie(terms: &mut [Weight]) {
             // Whether one of its pieces needs a fix does not hang on the others.
             (weight.weight, weight.fix_weight, weight.mean) = (like.weight, 0.0, 0.0);
             weight.source = format!(
-                "The weight of {to}: lines of a series count as if they were in one change. Counted from 0, so that nothing is added to a change that stands alone"
+                "The weight of {to}: a series counts as if it were one change. Counted from 0, so that nothing is added to a change that stands alone"
             );
         }
     }

@@ -21,7 +21,7 @@ pub use coverage::{
     BaseTotal, CarriedCoverage, Coverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, FlagCoverage,
     LineBlock, OtherCoverage, OwnCount, PullCoverage,
 };
-pub use history::{CoChange, Failures, History, Knower, Outcomes, Rates, Series, SeriesPart};
+pub use history::{CoChange, Failures, History, Knower, Outcomes, Part, Rates, Series, SeriesFile, SeriesPart};
 pub use review::{Circumstances, ReviewRules};
 pub use runtime::{
     ChangeFailRate, FlakyPipeline, FlakySuite, LatestDeployment, OpenIncident, Remediation, Runtime, Says, ServiceFile,
@@ -145,6 +145,9 @@ pub struct Facts {
     /// same places; merged ones among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<SeriesPart>,
+    /// Parts that the change could be taken apart into, none of which lies where another does; none or two and more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// Coverage of the changed lines.
     pub coverage: Known<Coverage>,
     /// The services that the change is for, by name; empty where nothing says of a file which it belongs to.

@@ -9,6 +9,7 @@ pub mod merge_group;
 mod model;
 pub mod overrides;
 pub mod owners;
+pub mod parts;
 pub mod patch;
 pub mod paths;
 pub(crate) mod patterns;

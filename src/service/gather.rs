@@ -14,10 +14,11 @@ use crate::{
     github::{CachedPage, Files, Installation, OwnerPlace, Permissions, PullRequest, RepoName, TextFile},
     risk::{
         facts::{
-            Change, ChangeState, Coverage, Facts, FileChange, History, Known, Lacking, OpenIncident, OwnerRule,
-            Ownership, Reason, Revert, Runtime, Source, TargetService, Unknown,
+            Change, ChangeState, Coverage, Declared, Facts, FileChange, History, Known, Lacking, OpenIncident,
+            OwnerRule, Ownership, Part, Reason, Revert, Runtime, Source, TargetService, Unknown,
         },
         overrides::Override,
+        parts,
         policy::{Policy, PolicyError},
     },
     store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
@@ -51,7 +52,7 @@ pub(super) async fn facts(
     let review =
         approvals::review(app, installation, repo, pull, &ownership, last, people::left(installation, pull, cold))
             .await?;
-    let mut history = history(app, pull, &change, at).await?;
+    let (mut history, parts) = history(app, pull, &change, &policy.declared, at).await?;
     if let Ok(history) = &mut history {
         let left = people::left(installation, pull, cold);
         let asking = people::Asking { app, installation, repo, repository_id: id, left };
@@ -77,6 +78,7 @@ pub(super) async fn facts(
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
         overridden,
         series: Vec::new(),
+        parts,
         lacking: lacking(app, installation, &pull.permissions).await?,
     };
     facts.series = series::parts(app, id, &facts).await?;
@@ -130,13 +132,14 @@ async fn keep_services(
     app.store.save_services(repository_id, number(pull), &names).await
 }
 
-/// What the history of the base branch says of the change.
+/// What the history of the base branch says of the change, and of the parts that it could be taken apart into.
 async fn history(
     app: &App,
     pull: &PullRequest,
     change: &Change,
+    declared: &Declared,
     at: DateTime<Utc>,
-) -> Result<Known<History>, StoreError> {
+) -> Result<(Known<History>, Vec<Part>), StoreError> {
     let wanted = mirrors::Wanted {
         repository_id: number(pull.repository_id),
         pull_request: number(pull.number),
@@ -146,7 +149,7 @@ async fn history(
         author: pull.head_author.as_ref().map_or(mirrors::Whose::Untold, mirrors::Whose::One),
         landed: pull.state == ChangeState::Merged,
     };
-    mirrors::history(app, &wanted, change, at).await
+    mirrors::history(app, &wanted, change, parts::parts(change, declared), at).await
 }
 
 /// Coverage of the head commit.

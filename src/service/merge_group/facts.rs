@@ -113,6 +113,7 @@ impl Made<'_> {
             overridden: None,
             // What the installation lacks is said where people read it: on the pull requests.
             series: Vec::new(),
+            parts: Vec::new(),
             lacking: None,
         })
     }
@@ -190,7 +191,7 @@ impl Made<'_> {
             author: mirrors::Whose::Several,
             landed: false,
         };
-        mirrors::history(self.work.app, &wanted, change, at).await
+        mirrors::history(self.work.app, &wanted, change, Vec::new(), at).await.map(|(history, _)| history)
     }
 
     /// Changed files, and how many there are. What GitHub left out of a long list is taken from what is known of the pull
