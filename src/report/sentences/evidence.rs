@@ -103,9 +103,9 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
             aside(*by_bots, *dismissed, *by_pusher, *needed)
         }
         Evidence::ReviewPace { minutes, lines } => say![
-            "approved ",
+            "approved within ",
             counted(*minutes, "minute", "minutes"),
-            " after its newest commit; ",
+            " of the last push; ",
             counted(*lines, "line", "lines")
         ],
         Evidence::ChecksFailed(names) => say!["failed: "].with(list(names.iter(), items, "checks")),
