@@ -102,7 +102,7 @@ impl Datadog {
             let answer: Entities =
                 self.ask(&call.query("page[limit]", PAGE).query("page[offset]", page * PAGE)).await?;
             let read = answer.data.len();
-            for entity in answer.data.into_iter().filter_map(|one| one.attributes) {
+            for entity in answer.data.into_iter().filter_map(|one| one.attributes).filter(|one| !one.name.is_empty()) {
                 // Without a schema, what the catalogue itself says of it.
                 let (name, owner) = (entity.name, entity.owner);
                 let schema = entity.api_version.unwrap_or_default();
@@ -161,8 +161,11 @@ struct EntityData {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EntityAttributes {
+    #[serde(default, deserialize_with = "wire::text")]
     name: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     owner: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     api_version: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 //! One client for an organisation. It reads and changes nothing at Datadog. docs/datadog.md says which calls it makes and
 //! what they rest on.
 
+mod breaker;
 mod cache;
 mod catalog;
 mod client;

@@ -97,12 +97,15 @@ impl DatadogSource {
             Self::Slos => "no burn rate and no error budget enter the score",
             Self::Catalogue => "only services that the policy file maps to paths are known",
             Self::Incidents => "an open incident lifts no score",
-            Self::Events => "deployments that only the event stream tells of are not known",
+            Self::Events | Self::Metrics | Self::CodeCoverage => "nothing is missing: this version does not use it",
             Self::Dora => "deployments that only DORA Metrics tells of are not known",
             Self::CiVisibility => "flaky tests do not count",
-            Self::Metrics => "no burn rate over time is shown",
-            Self::CodeCoverage => "coverage that only Datadog has is not known",
         }
+    }
+
+    /// Whether facts come from it in this version; nobody needs to grant the permission of what is not used.
+    pub fn is_used(self) -> bool {
+        !matches!(self, Self::Events | Self::Metrics | Self::CodeCoverage)
     }
 
     fn endpoint(self) -> Endpoint {
@@ -213,7 +216,7 @@ impl Datadog {
             DatadogSource::Events => {
                 call.query("start", (now - TimeDelta::seconds(1)).timestamp()).query("end", now.timestamp())
             }
-            DatadogSource::Dora => deployments_call(None, now - TimeDelta::minutes(1), now, 1),
+            DatadogSource::Dora => deployments_call(None, (now - TimeDelta::minutes(1), now), 1, "-finished_at"),
             DatadogSource::CiVisibility => aggregate_call("test_level:session", "now-15m", &[]),
             // Of an SLO that nobody has: Datadog answers with empty lists.
             DatadogSource::Metrics => burn_call("0", "metric", (now - hour, now), hour),

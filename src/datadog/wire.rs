@@ -67,6 +67,42 @@ pub(super) fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>
     Ok(serde_json::from_value(value).ok())
 }
 
+/// A page of rows, of which one that cannot be read costs no other; it keeps its place, as pages are told by their length.
+pub(super) fn rows<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<Option<T>>, D::Error> {
+    let rows = Option::<Vec<Value>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(rows.into_iter().map(|row| serde_json::from_value(row).ok()).collect())
+}
+
+/// A list without what cannot be read.
+pub(super) fn readable<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    Ok(rows(deserializer)?.into_iter().flatten().collect())
+}
+
+/// A text; empty where there is none.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    lenient(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A number, which may stand in quotes.
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()))
+}
+
+/// Whether a list of errors beside an answer holds any.
+pub(super) fn is_errored(errors: &Value) -> bool {
+    match errors {
+        Value::Null => false,
+        Value::Array(errors) => !errors.is_empty(),
+        Value::String(error) => !error.is_empty(),
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

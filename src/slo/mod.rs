@@ -6,7 +6,7 @@ mod measure;
 mod timeline;
 
 pub use forecast::{Clearing, Untold, clearing};
-pub use measure::{Disagreement, Measured, Way, agree, measure};
+pub use measure::{Disagreement, Measured, Way, agree, left_of, measure};
 pub use timeline::{DayBurn, daily};
 
 use serde::{Deserialize, Serialize};
@@ -290,7 +290,13 @@ pub fn hours_to_empty(left: f64, rate: f64, timeframe: Timeframe) -> Option<f64>
 /// The least number of events in which one bad one is no fast burn by itself: below it a burn rate says more about chance
 /// than about the service.
 pub fn events_needed(target: Target) -> f64 {
-    1.0 / (FAST * target.allowed())
+    events_spent_by_one(target) / FAST
+}
+
+/// The number of events of which a single bad one spends the whole budget.
+fn events_spent_by_one(target: Target) -> f64 {
+    // 100 - 99.9 is not 0.1 in binary figures: 1,000 events would come out as a little more.
+    (1e6 / target.allowed()).round() / 1e6
 }
 
 #[cfg(test)]

@@ -181,6 +181,8 @@ impl Events {
 pub(super) struct Downtime {
     /// In order, without overlap.
     spans: Vec<Window>,
+    /// Seconds of all before a span.
+    sums: Vec<i64>,
     known: bool,
 }
 
@@ -202,7 +204,9 @@ impl Downtime {
                 spans.push(span);
             }
         }
-        Self { spans, known }
+        let before = |sum: &mut i64, span: &Window| Some(std::mem::replace(sum, *sum + span.span_s()));
+        let sums = spans.iter().scan(0, before).collect();
+        Self { spans, sums, known }
     }
 
     pub(super) fn spans(&self) -> &[Window] {
@@ -217,7 +221,13 @@ impl Downtime {
     }
 
     pub(super) fn seconds(&self, over: Window) -> i64 {
-        self.spans.iter().map(|span| span.overlap(over).span_s()).sum()
+        (self.seconds_until(over.to_s) - self.seconds_until(over.from_s)).max(0)
+    }
+
+    fn seconds_until(&self, at_s: i64) -> i64 {
+        let begun = self.spans.partition_point(|span| span.from_s < at_s);
+        let Some(last) = begun.checked_sub(1) else { return 0 };
+        self.sums[last] + self.spans[last].to_s.min(at_s) - self.spans[last].from_s
     }
 
     /// The time that is down in a window of fixed length is most where the window begins with a span or ends with one.
