@@ -1,23 +1,25 @@
 //! Datadog -> facts: which services a change is for, and how they fare. Each question has its own fate: what is not
 //! answered is unknown with the reason, and what was answered before stands with its age.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+mod slos;
+
+use std::{future::Future, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::{join, join_all};
+use futures_util::future::join;
 
 use crate::{
     catalog::{self, Claims, Repository},
-    config::repository::{RepositoryPolicy, ServiceSettings},
+    config::repository::RepositoryPolicy,
     datadog::{Age, Cached, Datadog, Deployment, Error, Incident, IncidentState, Severity},
     risk::{
         facts::{
-            Absence, Change, ChangeFailRate, FlakyPipeline, FlakySuite, Known, LatestDeployment, OpenIncident, Reason,
-            Runtime, SloBurn, SloHealth, Source, TargetService, Unknown,
+            Absence, Change, ChangeFailRate, FlakyPipeline, FlakySuite, Known, LatestDeployment, OpenIncident, Runtime,
+            Source, TargetService, Unknown,
         },
         runtime::{self, Answers, nothing},
     },
-    slo::{self, LOOKED_BACK_S, Objective, Slo, Unmeasured},
+    slo,
 };
 
 /// How long a score waits for one question, with all that the client waits for its limits.
@@ -31,11 +33,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 const CATALOGUE: Age = Age::within(HOUR).or_at_worst(DAY);
 /// A push may have brought a definition along, which Datadog reads from the repository.
 const CATALOGUE_AFTER_PUSH: Age = Age::within(Duration::from_secs(300)).or_at_worst(DAY);
-const SLOS: Age = Age::within(Duration::from_secs(900)).or_at_worst(DAY);
-/// The 48 h in which a burn counts move slowly; five minutes make one call per SLO and refresh.
-const BURN: Age = Age::within(Duration::from_secs(300)).or_at_worst(HOUR);
-/// A budget of weeks moves more slowly still.
-const BUDGET: Age = Age::within(Duration::from_secs(1_800)).or_at_worst(Duration::from_secs(6 * 3_600));
 const INCIDENTS: Age = Age::within(MINUTE).or_at_worst(Duration::from_secs(600));
 const DEPLOYMENTS: Age = Age::within(MINUTE).or_at_worst(Duration::from_secs(600));
 const TEST_RUNS: Age = Age::within(HOUR).or_at_worst(DAY);
@@ -48,8 +45,6 @@ const RECENT: TimeDelta = TimeDelta::hours(3);
 const JUDGED: TimeDelta = TimeDelta::days(90);
 /// Services of one change that are looked at; a change to more is one of everything.
 const SERVICES_MAX: usize = 10;
-/// SLOs of one service that are looked at.
-const SLOS_MAX: usize = 25;
 const SUITES: usize = 5;
 
 /// A change whose services are looked for.
@@ -73,8 +68,9 @@ pub(in super::super) async fn health(
     let Some(datadog) = datadog else {
         return (targets(&[], wanted), Err(Unknown::not_connected(Source::Datadog)));
     };
+    let datadog = &datadog.patient(PATIENCE);
     let age = if wanted.pushed { CATALOGUE_AFTER_PUSH } else { CATALOGUE };
-    let (catalogue, past) = join(in_time(catalogue(datadog, age)), deployments(datadog, JUDGED, PAST)).await;
+    let (catalogue, past) = join(answered(catalogue(datadog, age)), deployments(datadog, JUDGED, PAST)).await;
     let mut known = catalogue.as_deref().unwrap_or_default().to_vec();
     if let Ok(past) = &past {
         deployed_from(&mut known, &past.value);
@@ -108,6 +104,7 @@ pub(in super::super) async fn health_of(
     wanted: &Wanted<'_>,
     now: DateTime<Utc>,
 ) -> Runtime {
+    let datadog = &datadog.patient(PATIENCE);
     let past = deployments(datadog, JUDGED, PAST).await;
     read(datadog, services, wanted, past, nothing(Absence::Service), now).await
 }
@@ -118,7 +115,7 @@ pub(in super::super) async fn open_incidents(
     services: &[TargetService],
     now: DateTime<Utc>,
 ) -> Known<Vec<OpenIncident>> {
-    let answer = in_time(datadog.open_incidents(INCIDENTS)).await?;
+    let answer = answered(datadog.patient(PATIENCE).open_incidents(INCIDENTS)).await?;
     Ok(incidents(datadog, &answer.value, services, now))
 }
 
@@ -134,15 +131,15 @@ async fn read(
     let repository = format!("{}/{}", wanted.host, wanted.full_name);
     let settings = &wanted.policy.services;
     let (slos, ((open, recent), ((pipelines, suites), begun))) = join(
-        slos(datadog, looked, settings),
+        slos::of_services(datadog, looked, settings),
         join(
-            join(in_time(datadog.open_incidents(INCIDENTS)), deployments(datadog, RECENT, DEPLOYMENTS)),
+            join(answered(datadog.open_incidents(INCIDENTS)), deployments(datadog, RECENT, DEPLOYMENTS)),
             join(
                 join(
-                    in_time(datadog.flaky_rates(&repository, TEST_RUNS)),
-                    in_time(datadog.flakiest_suites(&repository, SUITES, TEST_RUNS)),
+                    answered(datadog.flaky_rates(&repository, TEST_RUNS)),
+                    answered(datadog.flakiest_suites(&repository, SUITES, TEST_RUNS)),
                 ),
-                in_time(begun(datadog, now)),
+                answered(begun(datadog, now)),
             ),
         ),
     )
@@ -194,21 +191,16 @@ impl Ages {
     }
 }
 
-/// The answer, unless it takes too long.
-async fn in_time<T>(answer: impl Future<Output = Result<T, Error>>) -> Known<T> {
-    let reason = match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(Ok(answer)) => return Ok(answer),
-        Ok(Err(error)) => {
-            match error {
-                // As long as nobody changes the key or the site, so is every answer; the check run says it.
-                Error::Forbidden { .. } | Error::NotFound => tracing::debug!(%error, "Datadog does not tell"),
-                _ => tracing::warn!(%error, "a question to Datadog was not answered"),
-            }
-            error.reason()
+/// The answer, or why there is none.
+async fn answered<T>(answer: impl Future<Output = Result<T, Error>>) -> Known<T> {
+    answer.await.map_err(|error| {
+        match error {
+            // As long as nobody changes the key or the site, so is every answer; the check run says it.
+            Error::Forbidden { .. } | Error::NotFound => tracing::debug!(%error, "Datadog does not tell"),
+            _ => tracing::warn!(%error, "a question to Datadog was not answered"),
         }
-        Err(_) => Reason::Unavailable("it did not answer in time".to_owned()),
-    };
-    Err(Unknown { source: Source::Datadog, reason })
+        Unknown { source: Source::Datadog, reason: error.reason() }
+    })
 }
 
 /// The services of the changed files.
@@ -272,7 +264,7 @@ async fn deployments(datadog: &Datadog, window: TimeDelta, age: Age) -> Known<Ca
     if !datadog.site().has_dora() {
         return Err(nothing(Absence::Deployments));
     }
-    in_time(datadog.recent_deployments(window, age)).await
+    answered(datadog.recent_deployments(window, age)).await
 }
 
 /// Incidents of the time over which deployments are judged.
@@ -281,95 +273,6 @@ async fn begun(datadog: &Datadog, now: DateTime<Utc>) -> Result<Cached<Vec<Incid
     let day = now.timestamp().div_euclid(slo::DAY_S) * slo::DAY_S;
     let since = DateTime::from_timestamp(day, 0).unwrap_or(now) - JUDGED;
     datadog.incidents_since(since, PAST).await
-}
-
-type Health = (SloHealth, Vec<DateTime<Utc>>);
-
-/// The SLOs of services: those that carry its tag, and those that the policy names.
-async fn slos(
-    datadog: &Datadog,
-    services: &[TargetService],
-    settings: &BTreeMap<String, ServiceSettings>,
-) -> Known<Vec<Health>> {
-    let of_each = services.iter().map(|service| async move {
-        let named = settings.get(&service.name).map(|settings| settings.slos.as_slice()).unwrap_or_default();
-        let by_tag = in_time(datadog.slos_of(&service.name, SLOS));
-        let by_id = join_all(named.iter().map(|id| in_time(datadog.slos_by_id(std::slice::from_ref(id), SLOS))));
-        let (by_tag, by_id) = join(by_tag, by_id).await;
-        let mut slos = by_tag?.value.to_vec();
-        for answer in by_id {
-            slos.extend(answer?.value.iter().cloned());
-        }
-        slos.sort_by(|a, b| a.id.cmp(&b.id));
-        slos.dedup_by(|a, b| a.id == b.id);
-        slos.retain(|slo| is_of_env(slo, service.env.as_deref()));
-        Ok(join_all(slos.iter().enumerate().map(|(at, slo)| stand(datadog, service, slo, at))).await)
-    });
-    let mut all = Vec::new();
-    for answer in join_all(of_each).await {
-        all.extend(answer?.into_iter().flatten());
-    }
-    Ok(all)
-}
-
-/// An SLO without a tag for an environment is for all of them.
-fn is_of_env(slo: &Slo, env: Option<&str>) -> bool {
-    let mut envs = slo.tags.iter().filter_map(|tag| tag.strip_prefix("env:")).peekable();
-    env.is_none() || envs.peek().is_none() || envs.any(|tag| Some(tag) == env)
-}
-
-/// How one SLO stands; nothing where it promises nothing that can be read.
-async fn stand(datadog: &Datadog, service: &TargetService, slo: &Slo, at: usize) -> Option<Health> {
-    let Objective { target, timeframe } = slo.primary()?;
-    let mut health = SloHealth {
-        service: service.name.clone(),
-        id: slo.id.clone(),
-        name: slo.name.clone(),
-        url: datadog.site().slo_page(&slo.id).map(String::from),
-        target,
-        timeframe,
-        burn: Err(too_many()),
-        budget_left: Err(too_many()),
-    };
-    if at >= SLOS_MAX {
-        return Some((health, Vec::new()));
-    }
-    let (burn, budget) = join(
-        in_time(datadog.slo_history(&slo.id, LOOKED_BACK_S, Some(target), BURN)),
-        in_time(datadog.slo_history(&slo.id, timeframe.span_s(), Some(target), BUDGET)),
-    )
-    .await;
-    let as_of = [burn.as_ref().ok().map(|one| one.as_of), budget.as_ref().ok().map(|one| one.as_of)];
-    health.budget_left = budget.and_then(|history| {
-        let sli = history.value.sli.ok_or_else(|| nothing(Absence::Data))?;
-        let told = history.value.budget_left.filter(|left| left.is_finite()).map(|percent| percent / 100.0);
-        told.or_else(|| slo::budget_left(sli, target)).ok_or_else(|| nothing(Absence::Data))
-    });
-    health.burn = burn.and_then(|history| burned(&history.value, &health));
-    Some((health, as_of.into_iter().flatten().collect()))
-}
-
-fn burned(history: &slo::History, health: &SloHealth) -> Known<SloBurn> {
-    let measured = slo::measure(history, health.target).map_err(|why| match why {
-        Unmeasured::NoData => nothing(Absence::Data),
-        Unmeasured::LowTraffic { .. } => nothing(Absence::Traffic),
-    })?;
-    let left = health.budget_left.as_ref().copied().unwrap_or(1.0);
-    if let Some(one) = measured.disagreement {
-        tracing::info!(slo = %health.id, ?one, "two ways of reckoning a burn rate come to different results");
-    }
-    Ok(SloBurn {
-        highest: measured.highest,
-        average: measured.average,
-        hours_to_empty: slo::hours_to_empty(left, measured.highest.rate, health.timeframe),
-        clearing: slo::clearing(history, health.target),
-        disagreement: measured.disagreement,
-    })
-}
-
-fn too_many() -> Unknown {
-    let reason = Reason::Unavailable(format!("more than {SLOS_MAX} SLOs of one service are not read"));
-    Unknown { source: Source::Datadog, reason }
 }
 
 fn incidents(
