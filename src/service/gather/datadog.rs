@@ -43,6 +43,8 @@ const PAST: Age = Age::within(Duration::from_secs(6 * 3_600)).or_at_worst(DAY);
 const RECENT: TimeDelta = TimeDelta::hours(3);
 /// The time over which a service's deployments are judged.
 const JUDGED: TimeDelta = TimeDelta::days(90);
+/// Where an incident says its environment, if the organisation has made a property for it. Datadog has none of its own.
+const ENV_FIELDS: [&str; 4] = ["env", "envs", "environment", "environments"];
 /// Services of one change that are looked at; a change to more is one of everything.
 const SERVICES_MAX: usize = 10;
 const SUITES: usize = 5;
@@ -282,9 +284,8 @@ fn incidents(
     now: DateTime<Utc>,
 ) -> Vec<OpenIncident> {
     let of_change = |incident: &Incident| -> Vec<String> {
-        let own =
-            incident.services.iter().filter(|name| services.iter().any(|one| one.name.eq_ignore_ascii_case(name)));
-        own.cloned().collect()
+        let own = services.iter().filter(|service| is_on(incident, service));
+        own.map(|service| service.name.clone()).collect()
     };
     let told = open.iter().filter(|incident| incident.is_open() && !incident.is_test).filter_map(|incident| {
         let services = Some(of_change(incident)).filter(|own| !own.is_empty())?;
@@ -303,6 +304,14 @@ fn incidents(
         })
     });
     told.collect()
+}
+
+/// Whether an incident is on a service, in its environment as far as both name one.
+fn is_on(incident: &Incident, service: &TargetService) -> bool {
+    let mut envs = ENV_FIELDS.iter().flat_map(|name| incident.field(name)).peekable();
+    let env = service.env.as_deref();
+    let here = envs.peek().is_none() || env.is_none_or(|env| envs.any(|told| told.eq_ignore_ascii_case(env)));
+    here && incident.services.iter().any(|name| name.eq_ignore_ascii_case(&service.name))
 }
 
 /// The newest deployment of each service: among those of the last hours, which are known to the minute, else among those of
@@ -347,7 +356,7 @@ fn fail_rates(
 ) -> Vec<ChangeFailRate> {
     let rate = |service: &TargetService| {
         let deployed: Vec<_> = own(past, service).map(Deployment::at).collect();
-        let of_service = begun.iter().filter(|one| !one.is_test && one.services.contains(&service.name));
+        let of_service = begun.iter().filter(|one| !one.is_test && is_on(one, service));
         let began: Vec<_> = of_service.filter_map(|one| one.began(now)).collect();
         (!deployed.is_empty()).then(|| runtime::change_fail_rate(service.name.clone(), &deployed, &began))
     };
