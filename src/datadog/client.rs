@@ -23,7 +23,7 @@ use super::{
     measure,
     rate::{Limits, RateHeaders},
     site::Site,
-    wire::Refusal,
+    wire::{self, Refusal},
 };
 use crate::{
     clock::{Clock, Stopwatch},
@@ -339,8 +339,7 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
         if !kind.contains("json") && error.is_syntax() {
             return Error::unavailable("something else than the API answered");
         }
-        // serde's message would quote the answer.
-        Error::contract(format!("JSON, {:?} at line {} column {}", error.classify(), error.line(), error.column()))
+        wire::not_understood(&error)
     })
 }
 

@@ -150,10 +150,25 @@ impl Datadog {
             Some(target) => call.query("target", target.percent()),
             None => call,
         };
-        let answer: HistoryAnswer = self.ask(&call).await?;
-        let data = answer.data.ok_or_else(|| Error::contract("a history without data"))?;
-        Ok(data.history(window))
+        self.ask::<HistoryAnswer>(&call).await?.history(window)
     }
+}
+
+/// The SLOs of an answer to the question for them.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_slos(body: &[u8]) -> Result<Vec<Slo>, Error> {
+    let answer: SlosAnswer = wire::json(body)?;
+    Ok(answer.data.into_iter().filter_map(SloBody::slo).collect())
+}
+
+/// How an SLO stood in a window, from the answer to that question.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_history(body: &[u8], window: Window) -> Result<History, Error> {
+    wire::json::<HistoryAnswer>(body)?.history(window)
 }
 
 /// The question for the burn rate of an SLO over time.
@@ -224,6 +239,13 @@ impl SloBody {
 #[derive(Deserialize)]
 struct HistoryAnswer {
     data: Option<HistoryBody>,
+}
+
+impl HistoryAnswer {
+    fn history(self, window: Window) -> Result<History, Error> {
+        let data = self.data.ok_or_else(|| Error::contract("a history without data"))?;
+        Ok(data.history(window))
+    }
 }
 
 #[derive(Deserialize)]
