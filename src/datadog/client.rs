@@ -27,7 +27,7 @@ use super::{
     measure,
     rate::{Limits, RateHeaders},
     site::Site,
-    wire::Refusal,
+    wire::{self, Refusal},
 };
 use crate::{
     clock::{Clock, Stopwatch},
@@ -53,7 +53,7 @@ pub struct Keys {
 pub struct Options {
     /// Longest time for one exchange, from connecting to the last byte.
     pub deadline: Duration,
-    /// Longest time for a call with all its tries and waits, in real time.
+    /// Longest time for a question with all its calls, tries and waits, in real time.
     pub patience: Duration,
     /// How often a call is tried at most, when Datadog does not answer, has trouble or wants to be asked later.
     pub tries: u32,
@@ -207,7 +207,7 @@ impl Datadog {
         Ok(Self { organisation: Arc::new(organisation), patience: options.patience })
     }
 
-    /// The same, for work that may wait so long for its turn: many calls that a limit spreads.
+    /// The same with another patience: long for many calls that a limit spreads, short where somebody waits.
     pub fn patient(&self, patience: Duration) -> Self {
         Self { patience, ..self.clone() }
     }
@@ -233,11 +233,16 @@ impl Datadog {
         &self.organisation.site
     }
 
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     pub(super) fn clock(&self) -> &Clock {
         &self.organisation.clock
     }
 
-    /// The answer under `key`, as old as `age` allows; `ask` is given a client of its own.
+    /// The answer under `key`, as old as `age` allows; `ask` is given a client of its own. What takes longer than this
+    /// client's patience is no answer, so that an older one can stand in for it.
     pub(super) async fn cached<T, F>(
         &self,
         key: String,
@@ -249,7 +254,15 @@ impl Datadog {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let key = format!("{} {key}", self.organisation.rotations.load(Ordering::SeqCst));
-        self.organisation.cache.get(key, age, &self.organisation.clock, || ask(self.clone())).await
+        let patience = self.patience;
+        let ask = || {
+            let asking = ask(self.clone());
+            async move {
+                let late = |_| Err(Error::unavailable("it did not answer in time"));
+                tokio::time::timeout(patience, asking).await.unwrap_or_else(late)
+            }
+        };
+        self.organisation.cache.get(key, age, &self.organisation.clock, ask).await
     }
 
     /// Makes a call and reads what comes back. All calls read, so any may be made again.
@@ -380,8 +393,7 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
         if !kind.contains("json") && error.is_syntax() {
             return Error::unavailable("something else than the API answered");
         }
-        // serde's message would quote the answer.
-        Error::contract(format!("JSON, {:?} at line {} column {}", error.classify(), error.line(), error.column()))
+        wire::not_understood(&error)
     })
 }
 

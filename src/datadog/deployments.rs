@@ -200,6 +200,15 @@ impl Datadog {
     }
 }
 
+/// The deployments of an answer to the question for them.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_deployments(body: &[u8]) -> Result<Vec<Deployment>, Error> {
+    let answer: Deployments = wire::json(body)?;
+    Ok(answer.data.into_iter().flatten().filter_map(DeploymentData::deployment).collect())
+}
+
 /// The question for deployments. Its type is left out of what the document requires; without it Datadog refuses.
 pub(super) fn deployments_call(
     query: Option<&str>,

@@ -154,6 +154,15 @@ impl Datadog {
     }
 }
 
+/// The incidents of an answer to a search.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_incidents(body: &[u8]) -> Result<Vec<Incident>, Error> {
+    let answer: Answer = wire::json(body)?;
+    Ok(answer.data.attributes.incidents.into_iter().flatten().map(|one| one.data.incident()).collect())
+}
+
 #[derive(Deserialize)]
 struct Answer {
     data: Data,

@@ -154,6 +154,23 @@ impl Datadog {
     }
 }
 
+/// The SLOs of an answer to the question for them.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_slos(body: &[u8]) -> Result<Vec<Slo>, Error> {
+    let answer: SlosAnswer = wire::json(body)?;
+    Ok(answer.data.into_iter().flatten().filter_map(SloBody::slo).collect())
+}
+
+/// How an SLO stood in a window, from the answer to that question.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_history(body: &[u8], window: Window) -> Result<History, Error> {
+    wire::json::<HistoryAnswer>(body)?.history(window)
+}
+
 /// The question for the burn rate of an SLO over time.
 pub(super) fn burn_call(id: &str, kind: &str, (from, to): (DateTime<Utc>, DateTime<Utc>), slice: TimeDelta) -> Call {
     let query = json!({

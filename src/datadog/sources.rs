@@ -1,5 +1,7 @@
 //! What of Datadog can be read: whether the keys are good, and each source tried once with the least call.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -144,6 +146,14 @@ pub struct Checklist {
     pub sources: Vec<SourceCheck>,
 }
 
+impl Checklist {
+    fn unknown(error: &Error) -> Self {
+        let source = |source| SourceCheck { source, access: Access::Unknown(error.clone()) };
+        let keys = KeyCheck { api: Err(error.clone()), app: Err(error.clone()) };
+        Self { keys, sources: DatadogSource::ALL.map(source).into() }
+    }
+}
+
 /// What became of trying one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceCheck {
@@ -176,13 +186,20 @@ impl Datadog {
         KeyCheck { api, app }
     }
 
-    /// Whether the keys are good, and each source tried once.
+    /// Whether the keys are good, and each source tried once. What does not answer in time is unknown.
     pub async fn checklist(&self, age: Age) -> Cached<Checklist> {
-        let ask = |datadog: Self| async move {
-            let (keys, sources) = tokio::join!(datadog.check_keys(), datadog.check_sources());
+        let asking = self.clone();
+        let ask = |_| async move {
+            let (keys, sources) = tokio::join!(asking.check_keys(), asking.check_sources());
             Ok(Checklist { keys, sources })
         };
-        self.cached("checklist".to_owned(), age, ask).await.expect("a checklist tells of failures and is none")
+        // The keys take up to three calls, one after the other, each with its own patience.
+        let answer = self.patient(self.patience() * 4).cached("checklist".to_owned(), age, ask).await;
+        answer.unwrap_or_else(|error| Cached {
+            value: Arc::new(Checklist::unknown(&error)),
+            as_of: self.clock().now(),
+            stale: None,
+        })
     }
 
     /// Each source, tried once.

@@ -1,8 +1,10 @@
 //! What Datadog's answers look like, as far as several calls share it: errors in four shapes, and values that are null,
 //! absent or of another type than documented.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
+
+use super::error::Error;
 
 /// Longest part of Datadog's own words that an error keeps, in characters.
 const MESSAGE_MAX: usize = 300;
@@ -49,6 +51,16 @@ fn words(error: &Value) -> Option<String> {
     }
 }
 
+/// Reads the JSON of an answer.
+pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| not_understood(&error))
+}
+
+/// Where JSON is wrong; serde's own message would quote it.
+pub(super) fn not_understood(error: &serde_json::Error) -> Error {
+    Error::contract(format!("JSON, {:?} at line {} column {}", error.classify(), error.line(), error.column()))
+}
+
 /// Cuts a foreign text to what an error keeps.
 pub(super) fn clip(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect()
@@ -60,9 +72,7 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer:
 }
 
 /// A value that a wrong type makes absent, so that one odd field does not cost the whole answer.
-pub(super) fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
+pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).ok())
 }

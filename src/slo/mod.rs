@@ -21,6 +21,8 @@ pub const LOOKED_BACK_S: i64 = 48 * HOUR_S;
 pub const SHORT_WINDOW_S: i64 = 2 * HOUR_S;
 /// Above it a budget burns fast: one of 30 days is spent in 15.
 pub const FAST: f64 = 2.0;
+/// Steps of a burn rate of 1.
+const RATE_STEPS: f64 = 1e9;
 
 /// A span of time in seconds since 1970, from its first second to the first after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -261,7 +263,13 @@ pub enum Unmeasured {
 /// Burn rate of an SLI: `(100 - SLI) / (100 - target)`, both in per cent. `None` for what is no SLI.
 pub fn burn_of_sli(sli_percent: f64, target: Target) -> Option<f64> {
     // Late events can make more good ones than there are in all.
-    sli_percent.is_finite().then(|| (100.0 - sli_percent.clamp(0.0, 100.0)) / (100.0 - target.percent()))
+    sli_percent.is_finite().then(|| burn_of_share((100.0 - sli_percent.clamp(0.0, 100.0)) / 100.0, target))
+}
+
+/// Burn rate of a share (0-1) that was bad, to nine decimals: what is exactly twice in decimal figures must not come out
+/// above twice because 100 - 99.9 is not 0.1 in binary ones.
+fn burn_of_share(bad: f64, target: Target) -> f64 {
+    (bad / target.allowed() * RATE_STEPS).round() / RATE_STEPS
 }
 
 /// Burn rate from what is left of the budget after the window, in per cent of it: Datadog defines what is left as

@@ -1,7 +1,8 @@
 //! The parts of an SLI along time: what was bad in a window, in which short window most, and on which day how much.
 
 use super::{
-    Bucket, Burn, DAY_S, History, Parts, SHORT_WINDOW_S, Series, State, Target, Transition, Window, events_needed,
+    Bucket, Burn, DAY_S, History, Parts, SHORT_WINDOW_S, Series, State, Target, Transition, Window, burn_of_share,
+    events_needed,
 };
 
 /// More events than a bucket can hold; up to it sums of them stay exact enough to be subtracted.
@@ -16,7 +17,7 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn burn(self, target: Target) -> Option<f64> {
-        (self.total > 0.0).then(|| self.bad / self.total / target.allowed())
+        (self.total > 0.0).then(|| burn_of_share(self.bad / self.total, target))
     }
 }
 
@@ -241,7 +242,7 @@ impl Downtime {
         };
         let newest = at(last_s);
         let most = begins.chain(ends).map(at).max_by_key(|over| (self.seconds(*over), over.to_s)).unwrap_or(newest);
-        let rate = self.seconds(most) as f64 / SHORT_WINDOW_S as f64 / target.allowed();
+        let rate = burn_of_share(self.seconds(most) as f64 / SHORT_WINDOW_S as f64, target);
         Burn { rate, over: if rate > 0.0 { most } else { newest } }
     }
 }
