@@ -106,6 +106,18 @@ impl Limits {
         Ok(start)
     }
 
+    /// Gives a place back that was taken and not used: what comes later moves up.
+    pub(super) fn give_back(&self, endpoint: Endpoint) {
+        if let Some(budget) = self.lock().get_mut(&endpoint) {
+            budget.through -= budget.pace();
+        }
+    }
+
+    /// Whether a limit is spent.
+    pub(super) fn is_closed(&self, endpoint: Endpoint, now: DateTime<Utc>) -> bool {
+        self.lock().get(&endpoint).and_then(|budget| budget.closed_until).is_some_and(|until| now < until)
+    }
+
     /// Takes note of an answer that was not refused.
     pub(super) fn passed(&self, endpoint: Endpoint, said: RateHeaders, now: DateTime<Utc>) {
         let mut budgets = self.lock();
@@ -178,6 +190,18 @@ mod tests {
             assert!(within <= 112, "{within} from {begin} ms on");
         }
         assert_eq!(starts.last().unwrap() / 1_000, 155);
+    }
+
+    #[test]
+    fn places_that_are_given_back_are_taken_by_others() {
+        let limits = Limits::default();
+        assert_eq!(starts(&limits, Endpoint::SloHistory, 337).last(), Some(&39_999));
+        (0..301).for_each(|_| limits.give_back(Endpoint::SloHistory));
+        assert_eq!(starts(&limits, Endpoint::SloHistory, 1), [0]);
+        assert!(!limits.is_closed(Endpoint::SloHistory, at(0)));
+        let spent = headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "3")]);
+        limits.passed(Endpoint::SloHistory, spent, at(0));
+        assert_eq!([0, 2_999, 3_000].map(|ms| limits.is_closed(Endpoint::SloHistory, at(ms))), [true, true, false]);
     }
 
     #[test]

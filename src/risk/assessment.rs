@@ -133,6 +133,8 @@ pub enum Exemption {
     ProvenRevert,
     /// In a merge group, only files of proven reverts trigger it.
     ProvenRevertInGroup,
+    /// In a merge group, every pull request is a proven revert or mends an incident that is open on its services.
+    WaysBackInGroup,
     /// The change mends an incident that is open on its services.
     Hotfix,
 }

@@ -25,7 +25,7 @@ pub use history::{CoChange, Failures, History, Knower, Outcomes, Part, Rates, Se
 pub use review::{Circumstances, ReviewRules};
 pub use runtime::{
     ChangeFailRate, FlakyPipeline, FlakySuite, LatestDeployment, OpenIncident, Remediation, Runtime, Says, ServiceFile,
-    SloBurn, SloHealth, TargetService,
+    SloBurn, SloCounts, SloHealth, TargetService,
 };
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
@@ -120,6 +120,8 @@ pub enum Absence {
     Deployments,
     /// No test run is known.
     TestRuns,
+    /// The source has nothing of that kind at all, such as a site that does not offer it.
+    NotThere,
 }
 
 /// Everything that is known of one change at one instant.

@@ -255,8 +255,13 @@ mod tests {
     /// Makes a merge group of the change, let through by the overrides of these pull requests.
     fn in_group(facts: &mut Facts, overridden: &[u64]) {
         let (head_ref, members) = (String::new(), Ok(Vec::new()));
-        facts.change.merge_group =
-            Some(MergeGroup { head_ref, members, overridden: overridden.to_vec(), reverts: Vec::new() });
+        facts.change.merge_group = Some(MergeGroup {
+            head_ref,
+            members,
+            overridden: overridden.to_vec(),
+            reverts: Vec::new(),
+            ways_back: Vec::new(),
+        });
     }
 
     #[test]

@@ -20,8 +20,9 @@ use crate::{
         overrides::Override,
         parts,
         policy::{Policy, PolicyError},
+        runtime::as_far_as_told,
     },
-    store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
+    store::{AssessmentRow, NO_SERVICE, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
 };
 
 /// What is known of a pull request, and what is wanted for it.
@@ -60,7 +61,9 @@ pub(super) async fn facts(
     }
     let coverage = coverage(app, pull, &change, &policy).await?;
     let pushed = last.is_none_or(|last| last.head_sha != pull.head_sha);
-    let (services, runtime) = health(app, &pull.repository, &change, &policy, pushed, at).await;
+    let before = services_before(app, last, pull);
+    let asked = Asked { repository: &pull.repository, change: &change, policy: &policy, before: &before, pushed };
+    let (services, runtime) = health(app, asked, at).await;
     keep_services(app, id, &change, &services).await?;
     let mut facts = Facts {
         at,
@@ -85,32 +88,54 @@ pub(super) async fn facts(
     Ok(Gathered { facts, policy: policy.policy, owners_check: policy.owners_check })
 }
 
+/// A change whose services are asked about.
+pub(super) struct Asked<'a> {
+    pub repository: &'a RepoName,
+    pub change: &'a Change,
+    pub policy: &'a RepositoryPolicy,
+    /// The services that its files had before.
+    pub before: &'a [TargetService],
+    /// Its head was not scored before.
+    pub pushed: bool,
+}
+
 /// The services of a change, and how they fare.
-pub(super) async fn health(
-    app: &App,
-    repository: &RepoName,
-    change: &Change,
-    policy: &RepositoryPolicy,
-    pushed: bool,
-    at: DateTime<Utc>,
-) -> (Vec<TargetService>, Known<Runtime>) {
+pub(super) async fn health(app: &App, asked: Asked<'_>, at: DateTime<Utc>) -> (Vec<TargetService>, Known<Runtime>) {
+    let Asked { repository, change, policy, before, pushed } = asked;
     let full_name = repository.to_string();
-    let wanted = datadog::Wanted { host: app.links.host(), full_name: &full_name, change, policy, pushed };
+    let wanted = datadog::Wanted { host: app.links.host(), full_name: &full_name, change, policy, before, pushed };
     datadog::health(app.datadog.as_ref(), &wanted, at).await
 }
 
-/// How the services of a change that was scored fare now, by what its repository's policy says of them.
-pub(super) async fn health_now(app: &App, repository_id: i64, facts: &Facts) -> Result<Known<Runtime>, StoreError> {
-    let Some(datadog) = &app.datadog else { return Ok(Err(Unknown::not_connected(Source::Datadog))) };
-    let policy = last_good(app, repository_id, &facts.change.base_ref, Vec::new()).await?;
+/// The facts of a change that was scored, but for its services and their health, which are those of now; what Datadog does
+/// not answer now is as it was then.
+pub(super) async fn as_of_now(app: &App, repository_id: i64, scored: &Facts) -> Result<Facts, StoreError> {
+    let policy = last_good(app, repository_id, &scored.change.base_ref, Vec::new()).await?;
+    let now = app.clock.now();
     let wanted = datadog::Wanted {
         host: app.links.host(),
-        full_name: &facts.repository,
-        change: &facts.change,
+        full_name: &scored.repository,
+        change: &scored.change,
         policy: &policy,
+        before: &scored.services,
         pushed: false,
     };
-    Ok(Ok(datadog::health_of(datadog, &facts.services, &wanted, app.clock.now()).await))
+    let (services, runtime) = datadog::health(app.datadog.as_ref(), &wanted, now).await;
+    let names = |services: &[TargetService]| services.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+    let runtime = match (&scored.runtime, runtime) {
+        (Ok(before), Ok(runtime)) if names(&scored.services) == names(&services) => {
+            Ok(as_far_as_told(before, runtime, now))
+        }
+        (_, runtime) => runtime,
+    };
+    Ok(Facts { services, runtime, ..scored.clone() })
+}
+
+/// The services that the files of a pull request had when its head was scored last.
+fn services_before(app: &App, last: Option<&AssessmentRow>, pull: &PullRequest) -> Vec<TargetService> {
+    let last = last.filter(|last| app.datadog.is_some() && last.head_sha == pull.head_sha);
+    let facts = last.and_then(|last| serde_json::from_str::<Facts>(&last.facts).ok());
+    facts.map(|facts| facts.services).unwrap_or_default()
 }
 
 /// Incidents that are open now on the services of a change.
@@ -119,7 +144,8 @@ pub(super) async fn open_incidents(app: &App, facts: &Facts) -> Known<Vec<OpenIn
     datadog::open_incidents(datadog, &facts.services, app.clock.now()).await
 }
 
-/// Keeps which services an open pull request is for, so that a change in their health finds it.
+/// Keeps which services an open pull request is for, so that a change in their health finds it. With Datadog one that is for
+/// none is kept as well: the catalogue may not have been answered, or may come to say more.
 async fn keep_services(
     app: &App,
     repository_id: i64,
@@ -128,7 +154,10 @@ async fn keep_services(
 ) -> Result<(), StoreError> {
     let Some(pull) = change.pull_request else { return Ok(()) };
     let open = change.state == ChangeState::Open;
-    let names: Vec<&str> = services.iter().filter(|_| open).map(|service| service.name.as_str()).collect();
+    let mut names: Vec<&str> = services.iter().filter(|_| open).map(|service| service.name.as_str()).collect();
+    if open && names.is_empty() && app.datadog.is_some() {
+        names.push(NO_SERVICE);
+    }
     app.store.save_services(repository_id, number(pull), &names).await
 }
 

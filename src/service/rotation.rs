@@ -79,8 +79,11 @@ pub(super) async fn watch(app: Arc<App>, source: SecretSource, stop: Cancellatio
 fn read(app: &App, source: &SecretSource) {
     let result = (source.read)().and_then(|secrets| {
         app.github.replace_key(&secrets.credentials)?;
-        if let (Some(datadog), Some(keys)) = (&app.datadog, secrets.datadog) {
-            datadog.replace_keys(keys)?;
+        if let (Some(datadog), Some(keys)) = (&app.datadog, secrets.datadog)
+            && let Err(error) = datadog.replace_keys(keys)
+        {
+            // What is for GitHub does not wait for it.
+            tracing::error!(%error, "Datadog's keys could not be replaced; those before stay in force");
         }
         *app.secrets.webhook.write().unwrap_or_else(PoisonError::into_inner) = secrets.webhook.into();
         Ok(())

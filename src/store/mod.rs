@@ -56,6 +56,7 @@ pub use path::StorePath;
 pub use policies::PolicyRow;
 pub use recent_pulls::{RECENT_PULLS_LIMIT, RecentPull};
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
+pub use services::NO_SERVICE;
 pub use tokens::TokenRow;
 
 use db::Db;

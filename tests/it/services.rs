@@ -21,12 +21,12 @@ use crate::{
     support::{Ctx, Setup, run_test_with, start},
 };
 
-fn watching() -> Setup {
+pub(crate) fn watching() -> Setup {
     Setup { timing: Timing::default(), ..Setup::default() }
 }
 
 /// Connects an organisation in which `payments-api` lives below `apps/payments` and has burned at half its pace for 40 days.
-async fn connect(ctx: &mut Ctx) -> SimDatadog {
+pub(crate) async fn connect(ctx: &mut Ctx) -> SimDatadog {
     let clock = ctx.clock.clone();
     let datadog = SimDatadog::start(move || clock.now()).await.unwrap();
     let options = Options { deadline: Duration::from_secs(2), tries: 1, ..Options::default() };
@@ -42,14 +42,14 @@ async fn connect(ctx: &mut Ctx) -> SimDatadog {
 }
 
 /// A small change with its test, that nobody has looked at: 15 points more are another level.
-fn feature(title: &str, path: &str) -> PullSpec {
+pub(crate) fn feature(title: &str, path: &str) -> PullSpec {
     let lines = |count: usize| (0..count).map(|line| format!("let step_{line} = pay({line});\n")).collect::<String>();
     let test = path.replace(".rs", "_test.rs");
     PullSpec::new(title, "ada", Edits::new().write(path, lines(60)).write(test, lines(20)))
 }
 
 /// Lets so many hours pass, in which whatever is due is done.
-async fn pass(ctx: &Ctx, hours: i64) {
+pub(crate) async fn pass(ctx: &Ctx, hours: i64) {
     ctx.settle().await;
     ctx.clock.set(ctx.clock.now() + TimeDelta::hours(hours));
     ctx.service().wake();
@@ -57,11 +57,11 @@ async fn pass(ctx: &Ctx, hours: i64) {
 }
 
 /// The burn rate that was read, to a hundredth; `None` while it is unknown.
-fn burn(seen: &Seen) -> Option<f64> {
+pub(crate) fn burn(seen: &Seen) -> Option<f64> {
     seen.value("burn_rate").map(|rate| (rate * 100.0).round() / 100.0)
 }
 
-fn floors(seen: &Seen) -> Vec<(String, bool, Option<String>)> {
+pub(crate) fn floors(seen: &Seen) -> Vec<(String, bool, Option<String>)> {
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let floors = seen.json["floors"].as_array().unwrap().iter();
     floors

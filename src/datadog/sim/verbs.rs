@@ -189,6 +189,7 @@ impl SimDatadog {
             title: title.to_owned(),
             severity: severity.to_owned(),
             services: services.iter().map(|service| (*service).to_owned()).collect(),
+            envs: Vec::new(),
             created: now,
             resolved: None,
             customer_impact: None,
@@ -205,6 +206,14 @@ impl SimDatadog {
             let over = !matches!(state, IncidentState::Active | IncidentState::Stable);
             incident.resolved = over.then_some(incident.resolved.unwrap_or(now));
             incident.states.push((state, now));
+        }
+    }
+
+    /// Says in which environments an incident is, in a property of the organisation's own.
+    pub fn place_incident(&self, number: u64, envs: &[&str]) {
+        let mut world = self.state();
+        if let Some(incident) = world.incidents.iter_mut().find(|incident| incident.number == number) {
+            incident.envs = envs.iter().map(|env| (*env).to_owned()).collect();
         }
     }
 
