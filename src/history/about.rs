@@ -181,8 +181,8 @@ impl History {
         known.into_iter().filter_map(named).take(KNOWERS_MAX).collect()
     }
 
-    /// What the author has landed in the last day in the same parts of the system, or in files that usually change with the
-    /// touched ones, with its files: a change does not get smaller by being made in pieces.
+    /// What the author has landed in the last day in the same directories, or in files that usually change with the touched
+    /// ones, with its files: a change does not get smaller by being made in pieces.
     fn series(
         &self,
         change: &Change,
@@ -193,12 +193,12 @@ impl History {
     ) -> (Series, Vec<SeriesFile>) {
         let mut series = Series::default();
         let Some(author) = author.filter(|_| change.files_total <= FILES_MAX) else { return (series, Vec::new()) };
-        let parts: BTreeSet<&str> = before.iter().map(|path| paths::subsystem_of(path)).collect();
+        let directories: BTreeSet<&str> = before.iter().map(|path| paths::directory_of(path)).collect();
         let companions: BTreeSet<&str> = missing.iter().map(|companion| companion.path.as_str()).collect();
         let path = |touched: &Touched| self.paths.name(touched.path as usize);
         let beside = |touched: &Touched| {
             let path = path(touched);
-            counts(path) && parts.contains(paths::subsystem_of(path)) || companions.contains(path)
+            counts(path) && directories.contains(paths::directory_of(path)) || companions.contains(path)
         };
         let mut files: BTreeMap<&str, u64> = BTreeMap::new();
         // Clocks differ: twice the time is looked back over, so that one that is behind hides nothing.

@@ -20,7 +20,7 @@ use mergecast::{
 
 /// Readings of a local range that a backtest has otherwise where a migration, or white space, is changed: a history keeps
 /// numbers of lines, not the lines.
-const BY_CONTENT: [&str; 3] = ["churn", "entropy", "schema_change"];
+const BY_CONTENT: [&str; 4] = ["churn", "entropy", "test_churn", "schema_change"];
 /// Readings that a mirror lacks after a change of the same author within a day: it has no contents, so that nobody has
 /// counted the lines of what landed.
 const BY_LINES: [&str; 1] = ["series"];
@@ -54,17 +54,14 @@ fn repository(path: &Path) {
     }
     write(path, "src/pay.rs", "fn pay() { again(); }\nfn refund() {}\n");
     write(path, "src/total.rs", &long("sum", 30));
-    write(path, "src/new.rs", "fn new() {}\n");
+    write(path, "src/new.rs", &long("new", 30));
     commit(path, 30, "Lin", "Try payments again (#30)");
     git(path, 31, "Lin", &["mv", "src/pay.rs", "src/paying.rs"]);
     write(path, "src/paying.rs", "fn pay() { again(); }\nfn refund() {}\nfn all() {}\n");
     write(path, "src/levy.rs", &long("levy", 31));
     commit(path, 31, "Lin", "Levy less (#31)");
-    write(
-        path,
-        "src/total.rs",
-        &long("sum", 30).replace("{ step(30); }", "{step( 30 );}").replace("as it was", "as it is"),
-    );
+    let respaced = long("new", 30).replace("{ step(30); }", "{step( 30 );}").replace("as it was", "as it is");
+    write(path, "src/new.rs", &respaced);
     write(path, "db/migrations/0001_levies.sql", "CREATE TABLE levies (id BIGINT PRIMARY KEY);\n");
     commit(path, 40, "Grace", "Keep levies (#32)");
 }
@@ -171,6 +168,7 @@ fn a_change_reads_the_same_however_it_is_scored() {
         let known = live.iter().filter(|reading| reading.is_ok()).count();
         assert!(known >= 19, "{known} signals were read");
         let failed = signal::SIGNALS.iter().position(|signal| signal.id == "prior_defects").unwrap();
-        assert!(backtest[failed].as_ref().unwrap().terms[1] > 0.0, "the history has failures");
+        let has_failed = backtest[failed].as_ref().unwrap().terms[1] > 0.0;
+        assert_eq!(has_failed, back > 1, "what the last change touches has not failed before, the rest has");
     }
 }

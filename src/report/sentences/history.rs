@@ -51,7 +51,7 @@ pub(super) fn sentence(evidence: &Evidence) -> Sentence {
         ],
         Evidence::Series(Series { changes, added, deleted }) => say![
             counted(*changes, "change", "changes"),
-            " by the same author in the same part of the system in the last 24 hours, ",
+            " by the same author in the same place in the last 24 hours, ",
             count(added.saturating_add(*deleted)),
             " lines, counted with this one"
         ],

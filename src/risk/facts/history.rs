@@ -78,7 +78,7 @@ pub struct History {
     pub change_days: Option<f64>,
     /// Files that usually change along and are not touched, surest first, at most [`History::LISTED`].
     pub missing: Vec<CoChange>,
-    /// Changes of the last 24 hours by the same author in the same parts of the system.
+    /// Changes of the last 24 hours by the same author in the same place.
     pub series: Series,
     /// The files of those, where lines were counted, each once, by path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -157,7 +157,7 @@ pub struct CoChange {
     pub of: u64,
 }
 
-/// Changes of the last 24 hours by the same author in the same parts of the system, or to files that usually change along.
+/// Changes of the last 24 hours by the same author in the same directories, or to files that usually change along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
     /// How many changes.

@@ -1,5 +1,5 @@
-//! Series: what the same author does in the same parts of the system within a day, landed or in other pull requests, seen
-//! as one change with this one. A large change does not get safer by being made in pieces.
+//! Series: what the same author does in the same place within a day, landed or in other pull requests, seen as one change
+//! with this one. A large change does not get safer by being made in pieces.
 
 use std::collections::BTreeMap;
 
