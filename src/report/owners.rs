@@ -14,9 +14,12 @@ use super::{
         list, name, say, unknown,
     },
 };
-use crate::risk::{
-    facts::{Facts, Opinion, OwnerRule, Unknown},
-    owners::{self, Missing, OwnedFile, Standing, Verdict},
+use crate::{
+    codeowners::Mistake,
+    risk::{
+        facts::{Facts, Opinion, OwnerRule, Unknown},
+        owners::{self, Missing, OwnedFile, Standing, Verdict},
+    },
 };
 
 /// Name of the check run, by which it can be required.
@@ -300,6 +303,9 @@ fn wrong_with_the_file(facts: &Facts, detail: Detail) -> String {
         let said = say!["GitHub skips ", skipped, " of ", file, ": "].with(shown);
         let said = if lines.len() > NAMED_MAX { said.then(" and more") } else { said };
         out.push_str(&format!("\n{}.\n", said.markdown(detail)));
+        let told =
+            ownership.mistakes.iter().take(NAMED_MAX).map(|one| format!("- {}\n", mistake(one).markdown(detail)));
+        out.extend(std::iter::once("\n".to_owned()).filter(|_| !ownership.mistakes.is_empty()).chain(told));
     }
     if !ownership.unusable.is_empty() {
         let said = say!["GitHub does not take as owners, because they may not write or cannot be seen: "].with(list(
@@ -310,6 +316,14 @@ fn wrong_with_the_file(facts: &Facts, detail: Detail) -> String {
         out.push_str(&format!("\n{}.\n", said.markdown(detail)));
     }
     out
+}
+
+fn mistake(one: &Mistake) -> Sentence {
+    let said = say!["line ", count(one.line), ", column ", count(one.column), ": ", one.kind.name()];
+    match &one.suggestion {
+        Some(suggestion) => said.then("; ").then(name(suggestion)),
+        None => said,
+    }
 }
 
 /// What the branch itself asks of owners, which this check neither replaces nor repeats.

@@ -23,6 +23,9 @@ use crate::{
     store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
 };
 
+/// Lines of CODEOWNERS that GitHub skips which are kept with what is wrong: as many as a check run names.
+const MISTAKES_KEPT: usize = 5;
+
 /// What is known of a pull request, and what is wanted for it.
 pub(super) struct Gathered {
     pub facts: Facts,
@@ -274,6 +277,7 @@ fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {
         file: Some(file.path),
         owned: owned.collect(),
         invalid_lines: parsed.mistakes().iter().map(|mistake| mistake.line).collect(),
+        mistakes: parsed.mistakes().iter().take(MISTAKES_KEPT).cloned().collect(),
         unusable: pull.unusable_owners.iter().filter_map(|place| owner_at(&file.text, *place)).collect(),
     })
 }
