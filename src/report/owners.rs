@@ -110,6 +110,12 @@ pub fn ended() -> CheckRunText {
     plain("Not looked at: the commit is no longer an open head".to_owned(), summary.to_owned())
 }
 
+/// The check run of a merge group that is gone.
+pub fn gone() -> CheckRunText {
+    let summary = "**Not looked at.** The merge group is gone. Nothing waits for this check any more.\n";
+    plain("Not looked at: the merge group is gone".to_owned(), summary.to_owned())
+}
+
 /// The check run after an internal failure; `reference` finds it in the log.
 pub fn failure(reference: &str) -> CheckRunText {
     let summary = format!(
