@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{App, approvals, assess::Outcome, mirrors, number, people, reverts, series};
+use super::{App, approvals, assess::Outcome, mirrors, number, people, reverts, series, stored::digest};
 use crate::{
     codeowners::Codeowners,
     config::repository::{RepositoryPolicy, parse_policy},
@@ -293,6 +293,18 @@ fn owner_at(text: &str, place: OwnerPlace) -> Option<String> {
 
 /// The policy of the base branch; where its newest version has mistakes, the last good one with them listed.
 pub(super) async fn policy(
+    app: &App,
+    repository_id: i64,
+    repository: &RepoName,
+    base_ref: &str,
+    file: &Known<Option<TextFile>>,
+) -> Result<RepositoryPolicy, StoreError> {
+    let mut policy = in_force(app, repository_id, repository, base_ref, file).await?;
+    policy.policy.origin.digest = Some(digest(&serde_json::to_string(&policy).expect("a policy is plain data")));
+    Ok(policy)
+}
+
+async fn in_force(
     app: &App,
     repository_id: i64,
     repository: &RepoName,
