@@ -17,6 +17,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
+use crate::codeowners::Mistake;
 pub use coverage::{
     BaseTotal, CarriedCoverage, Coverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, FlagCoverage,
     LineBlock, OtherCoverage, OwnCount, PullCoverage,
@@ -376,6 +377,9 @@ pub struct Ownership {
     pub owned: BTreeMap<String, Arc<OwnerRule>>,
     /// Lines of the CODEOWNERS file that GitHub skips as invalid (1-based).
     pub invalid_lines: Vec<u64>,
+    /// The first few of them with what is wrong; none in facts that were gathered before that was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mistakes: Vec<Mistake>,
     /// Owners, as written, whose approval GitHub does not take by its own check of the file: it does not know them, they
     /// may not write, or the team cannot be seen. Untrusted.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

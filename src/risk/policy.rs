@@ -50,6 +50,9 @@ pub struct PolicyOrigin {
     pub file: Option<String>,
     /// Mistakes in the newest version of the file, for which the last good one (or the defaults) stays in force.
     pub errors: Vec<PolicyError>,
+    /// Digest of all that the repository's policy says, mistakes included; `None` where nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// One mistake in a policy file.
@@ -67,7 +70,7 @@ impl Default for Policy {
             mode: Mode::Advisory,
             threshold: Threshold::TopShareBp(500),
             floors: Floors::default(),
-            origin: PolicyOrigin { file: None, errors: Vec::new() },
+            origin: PolicyOrigin { file: None, errors: Vec::new(), digest: None },
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     check_run::{Head, Writer},
-    commands::{self, COMMANDS},
+    commands::{self, COMMANDS, RECEIPTS},
     gather::{self, Gathered},
     installations::{self, INSTALLATION},
     merge_group::{self, MERGE_GROUP},
@@ -132,6 +132,10 @@ pub(super) async fn run(app: &App, job: &Job) -> Outcome {
         },
         COMMANDS => match serde_json::from_str(&job.payload) {
             Ok(wanted) => commands::run(app, &wanted, job.attempts).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
+        RECEIPTS => match serde_json::from_str(&job.payload) {
+            Ok(wanted) => commands::receive(app, &wanted).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
         },
         OVERRIDE => match serde_json::from_str(&job.payload) {

@@ -51,6 +51,11 @@ impl Head {
         }
     }
 
+    /// Whether the first conclusion stands: a merge queue acts on it.
+    fn is_final(&self) -> bool {
+        self.pull_request.is_none()
+    }
+
     /// The same for a check run of another name, if we write such.
     pub(super) fn named(&self, name: &str) -> Option<Self> {
         let name = RUNS.into_iter().find(|run| *run == name)?;
@@ -87,7 +92,8 @@ pub(super) async fn say(
     let digest = said.digest();
     let found = Writer::find(app, installation, repo, head, listed, said.external_id).await?;
     if let Some(mut run) = found {
-        if run.completed() && run.row.output_digest.as_ref() == Some(&digest) {
+        let same = run.row.output_digest.as_ref() == Some(&digest);
+        if run.completed() && (same || head.is_final()) {
             return Ok(());
         }
         return run.conclude(&said.text, said.conclusion, &digest).await;
@@ -151,7 +157,11 @@ impl<'a> Writer<'a> {
         let stored = app.store.check_run(id, sha, head.name).await?;
         settled(app, stored.as_ref())?;
         if let Some(row) = stored.as_ref().filter(|row| row.run_id.is_some()) {
-            return Ok(Some(Self::new(app, installation, repo, row, external_id)));
+            let mut run = Self::new(app, installation, repo, row, external_id);
+            if head.is_final() {
+                run.keep_if_concluded().await?;
+            }
+            return Ok(Some(run));
         }
         let unanswered = stored.and_then(|row| row.unanswered_since);
         let known = match listed {
@@ -159,14 +169,17 @@ impl<'a> Writer<'a> {
             _ => first(&installation.find_check_runs(repo, sha, &app.look_for(head.name)).await?, head.name),
         };
         let now = app.clock.now_ms();
-        let Some(run_id) = known else {
+        let Some(run) = known else {
             if let Some(since) = unanswered {
                 app.store.check_run_undone(id, sha, head.name, since).await?;
             }
             return Ok(None);
         };
         app.store.check_run_expected(id, sha, head.name, head.pull_request, now).await?;
-        app.store.check_run_created(id, sha, head.name, number(run_id), now).await?;
+        app.store.check_run_created(id, sha, head.name, number(run.id), now).await?;
+        if head.is_final() && run.status == CheckRunStatus::Completed {
+            keep(app, (id, sha, head.name), &run).await?;
+        }
         let row = app.store.check_run(id, sha, head.name).await?;
         Ok(row.map(|row| Self::new(app, installation, repo, &row, external_id)))
     }
@@ -180,6 +193,19 @@ impl<'a> Writer<'a> {
     ) -> Self {
         let run_id = row.run_id.unwrap_or_default().unsigned_abs();
         Self { app, installation, repo, row: row.clone(), run_id, external_id }
+    }
+
+    /// Leaves a conclusion as it is that reached GitHub although its answer was lost: another one would come too late.
+    async fn keep_if_concluded(&mut self) -> Result<(), Outcome> {
+        if self.completed() || self.row.unanswered_since.is_none() {
+            return Ok(());
+        }
+        let run = self.installation.check_run(self.repo, self.run_id).await?;
+        if run.status == CheckRunStatus::Completed && run.external_id == self.row.external_id {
+            keep(self.app, (self.row.repository_id, &self.row.head_sha, &self.row.name), &run).await?;
+            self.row.state = CheckRunState::Completed;
+        }
+        Ok(())
     }
 
     /// The same run, to show another assessment.
@@ -248,9 +274,15 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// Notes that a run says what it should, as GitHub has it.
+async fn keep(app: &App, (repository_id, sha, name): (i64, &str, &str), run: &CheckRun) -> Result<(), Outcome> {
+    let (shown, annotations) = (run.external_id.as_deref().unwrap_or_default(), number(run.annotations.unwrap_or(0)));
+    Ok(app.store.check_run_completed(repository_id, sha, name, shown, "", annotations).await?)
+}
+
 /// Were there ever two runs of a name, the first stays ours, whichever GitHub lists first.
-fn first(runs: &[CheckRun], name: &str) -> Option<u64> {
-    runs.iter().filter(|run| run.name == name).map(|run| run.id).min()
+fn first(runs: &[CheckRun], name: &str) -> Option<CheckRun> {
+    runs.iter().filter(|run| run.name == name).min_by_key(|run| run.id).cloned()
 }
 
 /// Creates the run under a stored intent, with as many annotations as `planned`.

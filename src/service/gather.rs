@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{App, approvals, assess::Outcome, mirrors, number, people, reverts, series};
+use super::{App, approvals, assess::Outcome, mirrors, number, people, reverts, series, stored::digest};
 use crate::{
     codeowners::Codeowners,
     config::repository::{RepositoryPolicy, parse_policy},
@@ -24,6 +24,9 @@ use crate::{
     },
     store::{AssessmentRow, NO_SERVICE, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
 };
+
+/// Lines of CODEOWNERS that GitHub skips which are kept with what is wrong: as many as a check run names.
+const MISTAKES_KEPT: usize = 5;
 
 /// What is known of a pull request, and what is wanted for it.
 pub(super) struct Gathered {
@@ -306,6 +309,7 @@ fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {
         file: Some(file.path),
         owned: owned.collect(),
         invalid_lines: parsed.mistakes().iter().map(|mistake| mistake.line).collect(),
+        mistakes: parsed.mistakes().iter().take(MISTAKES_KEPT).cloned().collect(),
         unusable: pull.unusable_owners.iter().filter_map(|place| owner_at(&file.text, *place)).collect(),
     })
 }
@@ -321,6 +325,18 @@ fn owner_at(text: &str, place: OwnerPlace) -> Option<String> {
 
 /// The policy of the base branch; where its newest version has mistakes, the last good one with them listed.
 pub(super) async fn policy(
+    app: &App,
+    repository_id: i64,
+    repository: &RepoName,
+    base_ref: &str,
+    file: &Known<Option<TextFile>>,
+) -> Result<RepositoryPolicy, StoreError> {
+    let mut policy = in_force(app, repository_id, repository, base_ref, file).await?;
+    policy.policy.origin.digest = Some(digest(&serde_json::to_string(&policy).expect("a policy is plain data")));
+    Ok(policy)
+}
+
+async fn in_force(
     app: &App,
     repository_id: i64,
     repository: &RepoName,

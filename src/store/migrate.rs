@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0021_owners_changed",
     "0022_moves_by_age",
     "0023_services",
+    "0024_policies_pushed",
 ];
 
 const TABLE: &str = "

@@ -52,6 +52,7 @@ pub use jobs::{Job, JobCounts, JobRequest};
 pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
 pub use mirrors::{DueMirror, MirrorCounts, MirrorRequest, MirrorRow, ReadBranch};
 pub use overrides::{Ended, Move};
+pub use owners_changed::Pushed;
 pub use path::StorePath;
 pub use policies::PolicyRow;
 pub use recent_pulls::{RECENT_PULLS_LIMIT, RecentPull};

@@ -1,5 +1,7 @@
 //! Slash-commands through the front door: a comment in, one reply out; what is not one, or not allowed, does nothing.
 
+mod waiting;
+
 use std::time::Duration;
 
 use mergecast::{
