@@ -164,7 +164,10 @@ fn a_key_of_datadogs_that_cannot_be_used_holds_nothing_else_up() {
         let datadog = Datadog::new(&nobody, site, keys, ctx.clock.clone(), datadog::Options::default()).unwrap();
         ctx.stop_service().await;
         let SecretSource { files, read } = mounted.source(ctx.sim.app().app_id);
-        let read = move || Ok(Secrets { datadog: Some(Keys { api: key("good"), app: key("two\nlines") }), ..read()? });
+        let read = move || -> anyhow::Result<Secrets> {
+            let datadog = Some(Keys { api: key("good"), app: key("two\nlines") });
+            Ok(Secrets { datadog, ..read()? })
+        };
         let secrets = Some(SecretSource { files, read: Arc::new(read) });
         ctx.setup.operations = Operations { secrets, datadog: Some(datadog), ..Operations::default() };
         ctx.start_service().await;
