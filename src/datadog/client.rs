@@ -343,6 +343,7 @@ impl Datadog {
         let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
         let said = RateHeaders::read(&headers);
         measure::remaining(call.endpoint, said);
+        self.organisation.limits.learn(call.endpoint, &headers);
         let now = self.organisation.clock.now();
         if status == 429 {
             // Whatever its body may say, or break off at.

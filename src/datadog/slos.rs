@@ -367,3 +367,38 @@ impl TimeseriesAnswer {
         times.into_iter().zip(rates).filter_map(point).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_beside_an_error_is_none() {
+        let sli = |body: &str| {
+            let window = Window { from_s: 0, to_s: 10 };
+            let history = parse_history(body.as_bytes(), window).unwrap();
+            assert_eq!(history.sli.is_some(), history.budget_left.is_some());
+            history.sli
+        };
+        let left = r#""error_budget_remaining": {"custom": 5}"#;
+        let overall = |more: &str| format!(r#"{{"data": {{"overall": {{"sli_value": 0, {left}{more}}}}}}}"#);
+        assert_eq!(sli(&overall("")), Some(0.0));
+        assert_eq!(sli(&overall(r#", "errors": null, "state": "ok""#)), Some(0.0));
+        assert_eq!(sli(&overall(r#", "errors": [{"error_type": "ZERO_VALUED_DENOMINATOR"}]"#)), None);
+        assert_eq!(sli(&overall(r#", "state": "no_data""#)), None);
+        let beside =
+            |errors: &str| format!(r#"{{"data": {{"overall": {{"sli_value": 0, {left}}}}}, "errors": {errors}}}"#);
+        assert_eq!((sli(&beside("[]")), sli(&beside(r#"[{"error": "x"}]"#))), (Some(0.0), None));
+    }
+
+    #[test]
+    fn an_odd_row_costs_no_other() {
+        let slos = parse_slos(
+            br#"{"data": [{"id": 7}, null, {"id": "a", "name": null, "type": "metric", "tags": ["service:pay", 3],
+                "thresholds": [{"timeframe": "7d", "target": "99.5"}, {"timeframe": 7}]}]}"#,
+        );
+        let slo = slos.unwrap().pop().unwrap();
+        assert_eq!((slo.id.as_str(), slo.tags.as_slice()), ("a", ["service:pay".to_owned()].as_slice()));
+        assert_eq!(slo.primary().map(|one| one.target.percent()), Some(99.5));
+    }
+}

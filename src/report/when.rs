@@ -107,7 +107,7 @@ pub fn linked(incident: &str) -> String {
     let said = say![
         "Linked to the incident ",
         name(incident),
-        ": while it is active, floors for incidents and spent budgets do "
+        ": while it is open, floors for incidents and spent budgets do "
     ];
     said.then("not apply to this change. Everything is being read anew; the check run will say what holds")
         .markdown(DETAIL)
@@ -177,12 +177,13 @@ mod tests {
         let story = stories.iter().find(|story| story.name == "burning-service").unwrap();
         let explained = ["burn_rate", "error_budget", "open_incidents", "flaky_tests", "change_fail_rate"]
             .map(|signal| explain_signal(&story.subject(), Model::baseline(), signal));
-        let short = [
-            linked("Checkout is @down"),
-            holds_nothing_back("Slow `search`"),
-            no_such_incident(&["a | b".to_owned()]),
-            no_such_incident(&[]),
-        ];
+        let short = [linked("Checkout is @down"), no_such_incident(&["a | b".to_owned()]), no_such_incident(&[])];
         keep("comments", "burning-service", &explained.into_iter().chain(short).collect::<Vec<_>>().join("\n---\n\n"));
+    }
+
+    #[test]
+    fn an_incident_that_holds_nothing_back_is_told_as_such() {
+        let told = holds_nothing_back("Slow @search");
+        assert!(told.starts_with("Nothing was done: the incident `Slow @search` holds no change back"), "{told}");
     }
 }

@@ -129,8 +129,10 @@ pub fn as_far_as_told(before: &Runtime, mut now: Runtime, at: DateTime<Utc>) -> 
 
 /// Puts what was known in place of what is not answered; says whether it did.
 fn keep<T: Clone>(before: &Known<T>, now: &mut Known<T>) -> bool {
-    let silent = |unknown: &Unknown| matches!(unknown.reason, Reason::Unavailable(_) | Reason::Forbidden(_));
-    let keeps = before.is_ok() && now.as_ref().err().is_some_and(silent);
+    let is_silent = |figure: &Known<T>| {
+        figure.as_ref().is_err_and(|unknown| matches!(unknown.reason, Reason::Unavailable(_) | Reason::Forbidden(_)))
+    };
+    let keeps = is_silent(now) && !is_silent(before);
     if keeps {
         now.clone_from(before);
     }
