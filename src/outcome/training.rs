@@ -109,18 +109,20 @@ impl Lesson {
             }
         }
         let counted = !landed.bot && !landed.revert && landed.files_total > 0;
-        let terms = if counted { joined(terms_of(&step.facts)) } else { Vec::new() };
+        let terms = if counted { terms_of(&step.facts) } else { Vec::new() };
         self.changes.push(Waiting { terms, at: step.at, undone_at: None, fixed, counted });
     }
 }
 
 impl Training {
-    /// Puts histories together. A change whose 30 days are not over at the end of its history teaches nothing.
+    /// Puts histories together. A change whose 30 days are not over at the end of its history teaches nothing. Of rollbacks
+    /// each repository teaches as much as another, however long its history is: the model is for one that it has not seen.
     pub fn of(lessons: Vec<Lesson>) -> Self {
         let width = terms_of_model() + 2;
         let (mut rollbacks, mut fixes) =
             (Examples { width, ..Examples::default() }, Examples { width, ..Examples::default() });
         let (mut until, repositories) = (0, lessons.len());
+        let mut ends = Vec::new();
         for lesson in lessons {
             let end = lesson.changes.iter().map(|change| change.at).max().unwrap_or(0);
             until = until.max(end);
@@ -129,9 +131,11 @@ impl Training {
                 if let Some(fixed) = change.fixed {
                     fixes.push(change.terms.iter().copied(), fixed || failed);
                 }
-                rollbacks.push(change.terms, failed);
+                rollbacks.push(joined(change.terms), failed);
             }
+            ends.push(rollbacks.failed.len());
         }
+        rollbacks.weigh_alike(&ends);
         Self { rollbacks, fixes, until, repositories }
     }
 
@@ -215,7 +219,8 @@ static TIED_PLACES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
     TIED.iter().filter_map(|(tied, to)| Some((place(tied)?, place(to)?))).collect()
 });
 
-/// One weight is fitted to both of a tied pair: to what the change is together with its series.
+/// One weight is fitted to both of a tied pair: to what the change is together with its series. Whether the change itself
+/// needs a fix hangs on its own size and spread alone.
 fn joined(mut terms: Vec<f64>) -> Vec<f64> {
     for (tied, to) in TIED_PLACES.iter() {
         if terms[*tied].is_finite() {

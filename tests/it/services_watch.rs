@@ -11,7 +11,7 @@ use mergecast::{
         Age, Datadog, IncidentState, Options, Site,
         sim::{Fault, FaultKind, SimDatadog, SimDeployment, SimSlo, Times},
     },
-    github::sim::{Edits, Permission, PullHandle, PullSpec},
+    github::sim::{Edits, Permission, PullHandle, SimRepository},
 };
 
 use crate::{
@@ -22,8 +22,8 @@ use crate::{
     support::{Ctx, run_test_with, start},
 };
 
-fn voucher() -> PullSpec {
-    feature("feat: pay by voucher", "apps/payments/src/voucher.rs")
+fn voucher(shop: &SimRepository) -> PullHandle {
+    feature(shop, "feat: pay by voucher", "apps/payments/src/voucher.rs")
 }
 
 fn silent(datadog: &SimDatadog, path: &str) {
@@ -43,7 +43,7 @@ fn a_pull_request_that_ended_is_watched_no_more() {
     run_test_with(watching(), async |mut ctx| {
         let datadog = connect(&mut ctx).await;
         let shop = ctx.repository();
-        let (merged, closed, open) = (shop.open(voucher()), shop.open(voucher()), shop.open(voucher()));
+        let (merged, closed, open) = (voucher(&shop), voucher(&shop), voucher(&shop));
         ctx.settle().await;
         assert_eq!(ctx.store.pulls_with_services((0, 0), 9).await.unwrap().len(), 3);
         merged.merge();
@@ -65,7 +65,7 @@ fn a_pull_request_that_ended_is_watched_no_more() {
 fn a_pull_request_whose_job_was_forgotten_is_scored_again() {
     run_test_with(watching(), async |mut ctx| {
         let datadog = connect(&mut ctx).await;
-        let pull = ctx.repository().open(voucher());
+        let pull = voucher(&ctx.repository());
         assert!(floors(&see(&ctx, &pull).await).is_empty());
         // As after thirty days at rest.
         assert!(ctx.store.forget_jobs(i64::MAX, 100).await.unwrap() > 0);
@@ -81,7 +81,7 @@ fn a_threshold_that_is_crossed_by_a_hair_counts() {
     run_test_with(watching(), async |mut ctx| {
         let datadog = connect(&mut ctx).await;
         datadog.burn("pay-answers", ctx.clock.now() - TimeDelta::hours(20), 1.98);
-        let pull = ctx.repository().open(voucher());
+        let pull = voucher(&ctx.repository());
         let below = see(&ctx, &pull).await;
         assert_eq!((burn(&below), below.points("burn_rate")), (Some(1.98), 0));
         datadog.burn("pay-answers", ctx.clock.now(), 2.03);
@@ -103,7 +103,7 @@ fn a_score_of_a_silent_catalogue_is_made_again() {
         datadog.burn("pay-answers", ctx.clock.now() - TimeDelta::hours(20), 4.2);
         silent(&datadog, "/api/v2/services/definitions");
         silent(&datadog, "/api/v2/catalog/entity");
-        let pull = ctx.repository().open(voucher());
+        let pull = voucher(&ctx.repository());
         let blind = see(&ctx, &pull).await;
         assert!(blind.words("burn_rate").contains("status 503"), "{}", blind.words("burn_rate"));
         datadog.heal();
@@ -125,7 +125,7 @@ fn one_silent_list_of_the_catalogue_does_not_say_that_there_is_no_service() {
         let datadog = connect(&mut ctx).await;
         silent(&datadog, "/api/v2/services/definitions");
         datadog.open_incident("Checkout is down", "SEV-1", &["payments-api"]);
-        let pull = ctx.repository().open(voucher());
+        let pull = voucher(&ctx.repository());
         let blind = see(&ctx, &pull).await;
         for signal in ["burn_rate", "open_incidents", "recent_deploys", "change_fail_rate"] {
             assert!(blind.words(signal).contains("status 503"), "{signal}: {}", blind.words(signal));
@@ -143,7 +143,7 @@ fn silence_is_no_news() {
     run_test_with(watching(), async |mut ctx| {
         let datadog = connect(&mut ctx).await;
         let number = datadog.open_incident("Checkout is down", "SEV-1", &["payments-api"]);
-        let pull = ctx.repository().open(voucher());
+        let pull = voucher(&ctx.repository());
         let held = see(&ctx, &pull).await;
         assert_eq!(held.score(), 80);
         silent(&datadog, "");
@@ -168,7 +168,7 @@ fn what_cannot_be_read_hides_nothing_that_is_bad_and_proves_nothing_good() {
         let shop = ctx.repository();
         let policy = "services:\n  gone: { paths: [\"/apps/payments/\"], slos: [\"0123456789abcdef\"] }\n";
         shop.base_files(Edits::new().write(".github/mergecast.yml", policy));
-        let good = shop.open(voucher());
+        let good = voucher(&shop);
         let words = see(&ctx, &good).await.words("burn_rate");
         assert!(words.contains("it knows no SLO 0123456789abcdef, which the policy file names"), "{words}");
         datadog.burn("pay-answers", ctx.clock.now(), 40.0);
@@ -189,7 +189,7 @@ fn the_eleventh_service_is_not_taken_for_healthy() {
         let lines = (0..10).map(|n| format!("  a{n}: {{ paths: [\"apps/payments/**\"] }}\n")).collect::<String>();
         shop.base_files(Edits::new().write(".github/mergecast.yml", format!("services:\n{lines}")));
         datadog.burn("pay-answers", ctx.clock.now() - TimeDelta::hours(20), 10.0);
-        let pull = shop.open(voucher());
+        let pull = voucher(&shop);
         let seen = see(&ctx, &pull).await;
         let told = "only 10 of the 11 services of this change are asked about";
         assert!(seen.words("burn_rate").contains(told), "{}", seen.words("burn_rate"));
@@ -209,7 +209,7 @@ fn what_is_refused_is_not_asked_again_at_once() {
         datadog.permit("incident_read", false);
         let shop = ctx.repository();
         let pulls: Vec<PullHandle> =
-            (0..4).map(|n| shop.open(feature(&format!("feat: {n}"), &format!("apps/payments/f{n}.rs")))).collect();
+            (0..4).map(|n| feature(&shop, &format!("feat: {n}"), &format!("apps/payments/f{n}.rs"))).collect();
         for pull in &pulls {
             let seen = see(&ctx, pull).await;
             assert!(seen.words("open_incidents").contains("incident_read"), "{}", seen.words("open_incidents"));
@@ -248,7 +248,7 @@ fn a_service_is_judged_by_its_deployments_however_many_others_there_are() {
             datadog.customers_feel(failed, now - TimeDelta::days(n + 2) + TimeDelta::hours(1));
             datadog.move_incident(failed, IncidentState::Completed);
         }
-        let pull = ctx.repository().open(voucher());
+        let pull = voucher(&ctx.repository());
         let seen = see(&ctx, &pull).await;
         assert_eq!(seen.points("change_fail_rate"), 5, "{}", seen.words("change_fail_rate"));
         let words = seen.words("change_fail_rate");
@@ -271,7 +271,7 @@ fn flaky_tests_count_and_their_suites_are_told() {
         }
         let shop = ctx.repository();
         shop.member("nora", Permission::Write);
-        let pull = shop.open(feature("feat: greet", "apps/web/src/greet.rs"));
+        let pull = feature(&shop, "feat: greet", "apps/web/src/greet.rs");
         let seen = see(&ctx, &pull).await;
         assert_eq!((seen.points("flaky_tests"), seen.value("flaky_tests")), (3, Some(0.15)));
         let told = ask(&ctx, &pull, "/risk explain flaky_tests").await;
@@ -289,7 +289,7 @@ fn when_is_answered_by_what_is_known_now() {
         let shop = ctx.repository();
         shop.member("nora", Permission::Write);
         datadog.burn("pay-answers", ctx.clock.now() - TimeDelta::hours(1), 9.0);
-        let pull = shop.open(voucher());
+        let pull = voucher(&shop);
         let burning = see(&ctx, &pull).await;
         assert_eq!(burning.points("burn_rate"), 15);
         let told = ask(&ctx, &pull, "/risk when").await;
@@ -316,7 +316,7 @@ fn the_lane_for_hotfixes_is_for_what_holds_back() {
         shop.member("nora", Permission::Write);
         let bad = datadog.open_incident("Checkout is down", "SEV-1", &["payments-api"]);
         let small = datadog.open_incident("A typo in a receipt", "SEV-5", &["payments-api"]);
-        let pull = shop.open(voucher());
+        let pull = voucher(&shop);
         assert_eq!(see(&ctx, &pull).await.score(), 80);
         let told = ask(&ctx, &pull, &format!("/risk hotfix IR-{small}")).await;
         assert!(told.contains("holds no change back"), "{told}");

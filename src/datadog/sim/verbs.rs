@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Fault, SimDatadog,
+    limits::Used,
     timeline::Phase,
     world::{DeploymentRecord, EventRecord, IncidentRecord, RunRecord},
 };
@@ -115,6 +116,11 @@ impl SimDatadog {
     /// Lets a limit be another one: `slo_history`, `slo_get_all`, `event_stream_api`, `query_timeseries`.
     pub fn limit(&self, name: &str, calls: u32, period: Duration) {
         self.state().limits.set(name, calls, period);
+    }
+
+    /// What was made of a limit since the beginning.
+    pub fn used(&self, limit: &str) -> Used {
+        self.state().limits.used(limit)
     }
 
     /// Sets an SLO up, or in place of the one before; what it lived through stays.
