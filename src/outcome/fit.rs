@@ -260,6 +260,17 @@ mod tests {
     }
 
     #[test]
+    fn groups_count_the_same_however_large() {
+        let mut examples = examples();
+        let large = examples.failed.len();
+        (0..30).for_each(|row| examples.push([f64::from(row % 3), 0.0], true));
+        examples.weigh_alike(&[large, large, large + 30]);
+        let weight = |rows: std::ops::Range<usize>| examples.weights[rows].iter().sum::<f64>();
+        assert!((weight(0..large) - weight(large..large + 30)).abs() < 1e-6);
+        assert!((weight(0..large + 30) - 3_030.0).abs() < 1e-6);
+    }
+
+    #[test]
     fn what_is_unknown_counts_as_the_mean() {
         let mut examples = examples();
         examples.push([f64::NAN, f64::NAN], false);

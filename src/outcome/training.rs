@@ -192,7 +192,7 @@ impl Training {
         (weight.mean, weight.p10, weight.p90) = (rounded(spread.mean), rounded(spread.p10), rounded(spread.p90));
         let (changes, failed) = self.counts();
         let mut source = format!(
-            "Logistic regression with a Gaussian prior on {} public repositories, {} changes, {} rolled back within 30 days; mean and percentiles measured there",
+            "Logistic regression with a Gaussian prior on {} public repositories, {} changes, {} rolled back within 30 days, each repository counting the same; mean and percentiles measured there",
             self.repositories,
             thousands(changes),
             thousands(failed)
