@@ -58,9 +58,13 @@ impl Rotating {
     }
 }
 
-/// Reads secrets again when asked to or when a file of theirs is another one than before, until `stop`.
-pub(super) async fn watch(app: Arc<App>, source: SecretSource, stop: CancellationToken) {
-    let mut seen = stamps(&source.files);
+/// Reads secrets again when asked to or when a file of theirs is another one than when this was called, until `stop`.
+pub(super) fn watch(app: Arc<App>, source: SecretSource, stop: CancellationToken) -> impl Future<Output = ()> {
+    let seen = stamps(&source.files);
+    watch_from(app, source, seen, stop)
+}
+
+async fn watch_from(app: Arc<App>, source: SecretSource, mut seen: Vec<Option<Stamp>>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let asked = tokio::select! {
             () = stop.cancelled() => break,

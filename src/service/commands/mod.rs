@@ -300,14 +300,16 @@ impl<'a> Work<'a> {
         for row in rows.iter().take(RECEIPTS_MAX) {
             let heard = async {
                 let role = self.role(row).await?;
-                if role >= Role::Read {
-                    self.hear(row, role).await?;
-                    self.receipt(row).await?;
+                if role < Role::Read {
+                    return Err(Stop::Close);
                 }
-                Ok::<(), Stop>(())
+                self.hear(row, role).await?;
+                self.receipt(row).await
             };
-            if heard.await.is_err() {
-                break;
+            match heard.await {
+                Ok(()) => {}
+                Err(Stop::Close) => self.app.store.close_command(&row.given.key).await?,
+                Err(_) => break,
             }
         }
         Ok(())
