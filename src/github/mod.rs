@@ -169,7 +169,7 @@ pub const EVENTS: &[EventRow] = &[
         actions: &[],
         permission: Some("contents"),
         subscribed: true,
-        purpose: "the branch's mirror follows, and open pull requests where CODEOWNERS or the policy changed",
+        purpose: "the mirror follows; pull requests too where CODEOWNERS or policy changed",
     },
     EventRow {
         name: "merge_group",
