@@ -62,7 +62,8 @@ fn a_group_whose_members_are_not_known_is_never_held_back() {
 fn an_override_counts_for_its_own_pull_request_and_no_other() {
     run_test(async |ctx| {
         let shop = slow_queue(&ctx);
-        let harmless = shop.open(change(3));
+        // Somebody else's: what one author does within a day in one place is scored as one change.
+        let harmless = shop.open(PullSpec { author: "zoe".to_owned(), ..change(3) });
         let (overridden, risky) = overridden_and_held(&ctx, &shop).await;
         let of_one = overridden.enqueue();
         let with_harmless = harmless.enqueue();
@@ -93,7 +94,8 @@ fn an_override_counts_for_its_own_pull_request_and_no_other() {
 fn an_override_counts_for_its_own_pull_request_where_members_answer_too() {
     run_test(async |ctx| {
         let shop = slow_queue(&ctx);
-        let harmless = shop.open(change(3));
+        // Somebody else's: what one author does within a day in one place is scored as one change.
+        let harmless = shop.open(PullSpec { author: "zoe".to_owned(), ..change(3) });
         let (overridden, risky) = overridden_and_held(&ctx, &shop).await;
         let on = FaultOn::new("GET", "/repos/*/*/compare/*");
         ctx.sim.fault(Fault { on, kind: FaultKind::Status(404), times: Times::Always });
