@@ -367,6 +367,9 @@ fn who_waits_for_a_turn_waits_for_the_reset_as_well() {
             }
             seen
         };
+        while datadog.asked() < 37 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         assert_eq!(still().await, 37);
         for _ in 0..99 {
             clock.advance(Duration::from_millis(100));
