@@ -1,6 +1,6 @@
 //! What is made of a report once it is taken: each format in the same way, and what is shown of the lines that did not run.
 
-use mergecast::github::sim::Edits;
+use mergecast::github::sim::{Edits, Permission};
 use serde_json::{Value, json};
 
 use super::{Put, lcov, lines_of, reading, token};
@@ -109,6 +109,29 @@ fn the_largest_blocks_that_no_test_ran_are_shown_and_the_touched_files_as_a_whol
         expected.sort_unstable();
         assert_eq!(shown, expected, "few, and the largest");
         assert!(run.annotations.iter().all(|one| one["path"] == "src/steps.rs"));
+        ctx
+    });
+}
+
+#[test]
+fn a_later_score_adds_its_annotations_and_repeats_none() {
+    run_test(async |ctx| {
+        let shop = ctx.repository();
+        shop.member("nora", Permission::Write);
+        shop.base_file(".github/CODEOWNERS", "* @nora\n");
+        let pull = shop.open(lines_of(40));
+        let first = ctx.check_run(&pull).await.annotations;
+        assert_eq!(first.len(), 1, "whose file it is: {first:?}");
+        token(&ctx).await;
+        let (status, told) = Put::of(&pull, lcov(40, 10)).send(&ctx).await;
+        assert_eq!(status.as_u16(), 201, "{told}");
+        // The lines that no test ran stand first in the list; GitHub has it the other way round.
+        let both = ctx.check_run(&pull).await.annotations;
+        let place = |one: &Value| (one["start_line"].as_u64(), one["end_line"].as_u64());
+        assert_eq!(both.iter().map(place).collect::<Vec<_>>(), [place(&first[0]), (Some(11), Some(40))], "{both:?}");
+        pull.comment("nora", "/risk rescore");
+        ctx.settle().await;
+        assert_eq!(ctx.check_run(&pull).await.annotations, both);
         ctx
     });
 }
