@@ -207,10 +207,39 @@ async fn deployments_and_refusals() {
         assert!(player.datadog.flakiest_suites("github.com/a/b", 5, Age::NOW).await.unwrap().value.is_empty());
     })
     .await;
+    on("get_a_list_of_deployment_events_returns_ok_response", async |player| {
+        assert!(ask(&player).await.unwrap().is_empty());
+    })
+    .await;
     on("validate_api_key_returns_forbidden_response", async |player| {
         assert_eq!(player.datadog.slos(Age::NOW).await, Err(Error::Unauthorized));
     })
     .await;
+}
+
+/// Of whatever source a series is recorded, it is of the shape that a burn rate comes in.
+#[tokio::test]
+async fn every_recorded_series_is_read() {
+    let Some(contracts) = Contracts::datadog() else { return };
+    let mut points = 0;
+    for (name, recorded) in contracts.recordings() {
+        let [Recorded { request, response }] = recorded.as_slice() else { continue };
+        if request.path != "/api/v2/query/timeseries" || response.status != 200 {
+            continue;
+        }
+        let player = Player::of(recorded.clone(), 1).await;
+        let slo = mergecast::slo::Slo {
+            id: "x".to_owned(),
+            name: String::new(),
+            kind: Kind::Metric,
+            objectives: Vec::new(),
+            tags: Vec::new(),
+            groups: Vec::new(),
+        };
+        let answer = player.datadog.burn_rates(&slo, 3_600, TimeDelta::minutes(1), Age::NOW).await;
+        points += answer.unwrap_or_else(|error| panic!("{name}: {error}")).value.len();
+    }
+    assert!(points > 20, "{points}");
 }
 
 #[tokio::test]
