@@ -312,7 +312,11 @@ fn commands_block(subject: &Subject<'_>, out: &mut String) {
 /// Why each signal with points or without a reading matters.
 fn glossary(subject: &Subject<'_>) -> String {
     let mut out = String::from("### What the signals mean\n\n");
-    let shown = subject.assessment.contributions.iter().filter(|one| one.points != 0 || one.reading.is_err());
+    let shown = subject
+        .assessment
+        .contributions
+        .iter()
+        .filter(|one| one.points != 0 || one.reading.is_err() || one.exempt_because.is_some());
     for one in shown {
         out.push_str(&format!("- **{}**: {}\n", one.signal.label, one.signal.why));
     }

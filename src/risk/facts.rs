@@ -25,8 +25,8 @@ pub use coverage::{
 pub use history::{CoChange, Failures, History, Knower, Outcomes, Part, Rates, Series, SeriesFile, SeriesPart};
 pub use review::{Circumstances, ReviewRules};
 pub use runtime::{
-    ChangeFailRate, FlakyPipeline, FlakySuite, LatestDeployment, OpenIncident, Remediation, Runtime, Says, ServiceFile,
-    SloBurn, SloCounts, SloHealth, TargetService,
+    Asked, ChangeFailRate, FlakyPipeline, FlakySuite, LatestDeployment, OpenIncident, Remediation, Runtime, Says,
+    ServiceFile, SloBurn, SloCounts, SloHealth, TargetService, Told,
 };
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
@@ -84,6 +84,8 @@ pub enum Reason {
     Forbidden(Option<String>),
     /// The source did not answer in time or answered with an error (a short description, no secrets).
     Unavailable(String),
+    /// The source has answered, with what says nothing here however often it is asked (a short description).
+    Unusable(String),
     /// The source is being read for the first time.
     Loading {
         /// How much of that is done, 0-100.

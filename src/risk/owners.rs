@@ -240,7 +240,7 @@ fn is_owners(approval: &Opinion, rule: &OwnerRule, ownership: &Ownership) -> Kno
 /// Unknown where an approval might be the owner's: whose e-mail address it is nobody says, and team membership may be
 /// hidden.
 fn is_owner(owner: &str, approval: &Opinion) -> Known<bool> {
-    let unknown = |why: &str| Unknown { source: Source::Codeowners, reason: Reason::Unavailable(why.to_owned()) };
+    let unknown = |why: &str| Unknown { source: Source::Codeowners, reason: Reason::Unusable(why.to_owned()) };
     match owner.strip_prefix('@') {
         None => Err(unknown("an owner is given by e-mail address")),
         Some(team) if team.contains('/') => {

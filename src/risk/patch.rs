@@ -260,7 +260,7 @@ fn runs(file: &FileChange) -> Known<Vec<Run<'_>>> {
 }
 
 fn not_comparable() -> Unknown {
-    Unknown { source: Source::Diff, reason: Reason::Unavailable("the patch is cut off or not text".into()) }
+    Unknown { source: Source::Diff, reason: Reason::Unusable("the patch is cut off or not text".into()) }
 }
 
 #[cfg(test)]

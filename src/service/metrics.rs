@@ -246,6 +246,7 @@ fn reason(reason: &Reason) -> &'static str {
         Reason::NotApplicable => "not_applicable",
         Reason::Forbidden(_) => "forbidden",
         Reason::Unavailable(_) => "unavailable",
+        Reason::Unusable(_) => "unusable",
         Reason::Loading { .. } => "loading",
         Reason::Awaited { .. } => "awaited",
         Reason::Nothing(_) => "nothing",

@@ -133,7 +133,7 @@ async fn uploaded(app: &App, wanted: &Wanted<'_>) -> Result<Answer, StoreError> 
         return Ok(other.map_or(Answer::Silent, |newest| Answer::Unknown(Reason::Awaited { newest: Some(newest) })));
     };
     let Some(report) = stored(app, id, head).await? else {
-        return Ok(Answer::Unknown(Reason::Unavailable("the stored reports are too large together".to_owned())));
+        return Ok(Answer::Unknown(Reason::Unusable("the stored reports are too large together".to_owned())));
     };
     let totals = report.totals();
     let flags: BTreeSet<&String> = rows.iter().map(|row| &row.flag).collect();
