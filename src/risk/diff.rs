@@ -22,7 +22,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// Looks at facts.
     pub fn of(facts: &'a Facts) -> Self {
-        let patterns = Rc::new(Patterns::of(&facts.declared));
+        let patterns = Patterns::of(&facts.declared);
         Self { facts, diff: Cow::Owned(Diff::of(facts, &patterns, std::iter::empty())), patterns }
     }
 
@@ -42,7 +42,7 @@ impl<'a> View<'a> {
     /// Looks at the same files in the same order, of whose lines at most their number is left and of which nothing is declared:
     /// what their paths say is known.
     pub(super) fn without_lines<'b>(&self, facts: &'b Facts) -> View<'b> {
-        let patterns = Rc::new(Patterns::of(&facts.declared));
+        let patterns = Patterns::of(&facts.declared);
         let paths = self.diff.scans.iter().map(|scan| (scan.kind, scan.areas));
         let bot = facts.change.author.kind == AuthorKind::Bot;
         let mut diff = Diff::default();
@@ -310,8 +310,7 @@ impl Layout {
             "py", "pyi", "yml", "yaml", "haml", "slim", "pug", "coffee", "nim", "fs", "fsx", "hs", "elm", "sass", "mk",
             "gd",
         ];
-        let significant =
-            SIGNIFICANT.iter().any(|extension| paths::has_extension(path, extension)) || path.ends_with("Makefile");
+        let significant = paths::has_one_of(path, &SIGNIFICANT) || path.ends_with("Makefile");
         if significant { Self::Significant } else { Self::Free }
     }
 }

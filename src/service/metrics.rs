@@ -105,6 +105,11 @@ fn describe() {
     }
 }
 
+/// Sets the recorder up, which measures the processor's clock.
+pub(super) fn prepare() {
+    exporter();
+}
+
 /// Sets the recorder up before anything is counted, and sums up now and again until `stop`.
 pub(super) fn start(tasks: &TaskTracker, stop: CancellationToken) {
     let exporter = exporter();

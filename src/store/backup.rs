@@ -4,8 +4,9 @@
 //! another name, and the database that was there is kept.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io,
+    os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -81,15 +82,30 @@ pub fn restore(database: &StorePath, from: &Path, stamp: &str) -> Result<Restore
     check(from)?;
     let folder = folder_of(file);
     fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    // Whom the service runs as is whose the database is, or its folder; whoever restores may be root.
+    let theirs = fs::metadata(file).or_else(|_| fs::metadata(folder)).map_err(|error| failed(folder, &error))?;
     let _owner = Owner::take(file)?;
     let partial = beside(file, ".restoring");
     let copied = make(from, &partial)?;
+    for ours in [&partial, &beside(file, ".lock")] {
+        give(ours, &theirs).map_err(|error| failed(ours, &error))?;
+    }
     let aside = beside(file, &format!(".before-{stamp}"));
     let replaced = replace(file, &partial, &aside);
     if replaced.is_err() {
         let _ = fs::remove_file(&partial);
     }
     Ok(Restored { copied, aside: replaced?.then_some(aside) })
+}
+
+/// Makes a file belong to whom another belongs, where it is root who may.
+fn give(ours: &Path, theirs: &Metadata) -> io::Result<()> {
+    let now = fs::metadata(ours)?;
+    let is_theirs = (now.uid(), now.gid()) == (theirs.uid(), theirs.gid());
+    if is_theirs || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    chown(ours, Some(theirs.uid()), Some(theirs.gid()))
 }
 
 /// What SQLite keeps beside a database and takes for that of whatever bears its name.

@@ -66,7 +66,7 @@ pub(super) async fn play(stage: &mut Stage, shop: &SimRepository) -> anyhow::Res
     let lifted = stage.show(&feature).await?;
     stage.tell("13. An incident, continued", "… and a proven revert, the way back, is not.")?;
     let let_through = stage.show(&revert).await?;
-    anyhow::ensure!(lifted == 80 && let_through < burning, "lifted to {lifted}, the revert to {let_through}");
+    anyhow::ensure!(lifted == 80 && let_through < 80, "lifted to {lifted}, the revert to {let_through}");
     stage.datadog.move_incident(number, IncidentState::Resolved);
     stage.datadog.burn(SLO, stage.clock.now(), USUAL);
     stage.pass(TimeDelta::hours(52)).await?;

@@ -7,7 +7,7 @@ use super::{
     diff::View,
     facts::{
         CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, FlagCoverage, Known, OtherCoverage,
-        OwnCount, OwnerRule, PullCoverage, Reason, Series, SeriesPart, Source, Unknown,
+        OwnCount, OwnerRule, PullCoverage, Rates, Reason, Series, SeriesPart, Source, Unknown,
     },
 };
 
@@ -168,6 +168,12 @@ fn ln1p(count: u64) -> f64 {
 /// A ratio of rates from its logarithm, within what can be shown.
 fn times(log_rate: f64) -> f64 {
     log_rate.clamp(-10.0, 10.0).exp()
+}
+
+/// A mean rate of rollbacks, with the thing that has the highest.
+fn rolled_back(rates: Rates, worst: Option<&Failures>, thing: Thing) -> Measure {
+    let evidence = worst.cloned().map(|failures| Evidence::RolledBack { thing, failures });
+    Measure { value: times(rates.mean), terms: vec![rates.mean], evidence: evidence.into_iter().collect() }
 }
 
 /// `part` of `whole`, 0 of nothing.

@@ -1,7 +1,12 @@
 //! Coverage -> facts: each source in the order of the policy. The first that knows the head commit is used, and what the
 //! others say differently is noted. A report of another commit is named, never used.
 
-use std::{collections::BTreeSet, future::Future, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use chrono::DateTime;
 use futures_util::future::join_all;
@@ -38,6 +43,11 @@ impl Remotes {
         let codecov = settings.codecov.as_ref().map(|one| Codecov::new(&one.url, one.token.clone())).transpose()?;
         let sonar = settings.sonar.as_ref().map(|one| Sonar::new(&one.url, one.token.clone())).transpose()?;
         Ok(Self { codecov, sonar })
+    }
+
+    /// Those of now.
+    fn of(app: &App) -> Arc<Self> {
+        Arc::clone(&app.remotes.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -202,7 +212,8 @@ fn of_lines(measured: Measured, change: &Change) -> Coverage {
 }
 
 async fn codecov(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
-    let Some(codecov) = &app.remotes.codecov else { return Ok(Answer::Silent) };
+    let remotes = Remotes::of(app);
+    let Some(codecov) = &remotes.codecov else { return Ok(Answer::Silent) };
     let repo = (wanted.repository.owner(), wanted.repository.name());
     let Change { head_sha, base_sha, files, pull_request, .. } = wanted.change;
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
@@ -237,7 +248,8 @@ async fn codecov(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> 
 }
 
 async fn sonar(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
-    let (Some(sonar), Some(pull)) = (&app.remotes.sonar, wanted.change.pull_request) else { return Ok(Answer::Silent) };
+    let remotes = Remotes::of(app);
+    let (Some(sonar), Some(pull)) = (&remotes.sonar, wanted.change.pull_request) else { return Ok(Answer::Silent) };
     let by_name = || format!("{}_{}", wanted.repository.owner(), wanted.repository.name());
     let project = wanted.policy.sonar_project.clone().unwrap_or_else(by_name);
     let head = &wanted.change.head_sha;
