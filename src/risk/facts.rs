@@ -20,7 +20,7 @@ use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
 use crate::codeowners::Mistake;
 pub use coverage::{
     BaseTotal, CarriedCoverage, Coverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, FlagCoverage,
-    LineBlock, OtherCoverage, OwnCount, PullCoverage,
+    LineBlock, OtherCoverage, OwnCount, PassedOver, PullCoverage,
 };
 pub use history::{CoChange, Failures, History, Knower, Outcomes, Part, Rates, Series, SeriesFile, SeriesPart};
 pub use review::{Circumstances, ReviewRules};

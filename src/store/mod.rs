@@ -187,8 +187,8 @@ mod tests {
     /// The parts of this folder that hold texts, above their tests.
     fn sources() -> String {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
-        let files =
-            std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = paths.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).unwrap());
         files.map(|text| text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()).collect()
     }
 

@@ -81,7 +81,11 @@ pub(crate) fn source(source: Source) -> &'static str {
 
 /// Why something is not known.
 pub(crate) fn why(unknown: &Unknown) -> Sentence {
-    let source = source(unknown.source);
+    told(source(unknown.source), unknown)
+}
+
+/// The same of a source that is called `source`.
+pub(crate) fn told(source: &'static str, unknown: &Unknown) -> Sentence {
     match &unknown.reason {
         Reason::NotConnected => say![source, ": not connected"],
         Reason::NotApplicable if unknown.source == Source::History => say!["does not apply to this change"],

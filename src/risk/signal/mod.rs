@@ -7,7 +7,7 @@ use super::{
     diff::View,
     facts::{
         CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, FlagCoverage, Known, OtherCoverage,
-        OwnCount, OwnerRule, PullCoverage, Rates, Reason, Series, SeriesPart, Source, Unknown,
+        OwnCount, OwnerRule, PassedOver, PullCoverage, Rates, Reason, Series, SeriesPart, Source, Unknown,
     },
 };
 
@@ -455,6 +455,8 @@ pub enum CoverageNote {
     Ambiguous(u64),
     /// Another source says something else.
     Elsewhere(OtherCoverage),
+    /// A source could not be asked, or knows nothing of the commit.
+    PassedOver(PassedOver),
     /// A part that is of an earlier commit and was not used.
     Carried(CarriedCoverage),
     /// What the source concluded by its own rules.
