@@ -305,4 +305,22 @@ mod tests {
         assert_eq!(fs::read_to_string(beside(&file, ".before-y-wal")).unwrap(), "a log");
         assert_eq!(place.open().await.inbox_counts().await.unwrap().queued, 1);
     }
+
+    #[tokio::test]
+    async fn what_root_puts_back_belongs_to_whom_it_belonged() {
+        let place = Place::new();
+        place.open().await.close().await;
+        let (file, path) = (place.file(), StorePath::File(place.file()));
+        let copy = beside(&file, ".copy");
+        backup(&path, &copy, false).unwrap();
+        if chown(&file, Some(10_001), Some(10_001)).is_err() {
+            // Only root can give files away, and only root's are then somebody else's.
+            return;
+        }
+        restore(&path, &copy, "x").unwrap();
+        for file in [file.clone(), beside(&file, ".lock")] {
+            let found = fs::metadata(&file).unwrap();
+            assert_eq!((found.uid(), found.gid()), (10_001, 10_001), "{}", file.display());
+        }
+    }
 }
