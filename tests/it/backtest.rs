@@ -277,3 +277,32 @@ fn a_repository_is_judged_by_its_reverts() {
     let (_, out, _) = run(path, &["--repo", "shop"]);
     assert!(out.contains("Round the ledger␛[31m up") && !out.contains('\u{1b}'), "{out}");
 }
+
+/// A pause is as long as the commits say: what is rolled back after it was rolled back too late, and each change has its
+/// own date, the last one too.
+#[test]
+fn a_pause_is_as_long_as_the_commits_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, 0, &["init", "-q", "-b", "main"]);
+    for (day, text) in [(0, "One\n"), (1, "Two\n")] {
+        commit(path, day, "guide.md", text, "Write the guide");
+    }
+    git(path, 202, &["revert", "--no-edit", "HEAD"]);
+    commit(path, 300, "guide.md", "Three\n", "Write the guide");
+    let judge = |arguments: &[&str]| {
+        let all = [&["--repo", ".", "--csv", "out.csv", "--format", "json"], arguments].concat();
+        let (code, out, err) = run(path, &all);
+        assert_eq!((code, err.as_str()), (0, ""));
+        (parsed(&out), fs::read_to_string(path.join("out.csv")).unwrap())
+    };
+    let (report, table) = judge(&[]);
+    let column = |at: usize| table.lines().skip(1).map(|line| line.split(',').nth(at).unwrap()).collect::<Vec<_>>();
+    assert_eq!(column(5), ["0", "0", "", ""]);
+    let dates = git(path, 0, &["log", "--reverse", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%cd"]);
+    assert_eq!(column(1), dates.lines().collect::<Vec<_>>());
+    assert_eq!(report["reverts"], json!({"found": 1, "linked": 1, "undone": 1, "undone_late": 1}));
+    assert_eq!(report["history"]["to"], column(1)[3]);
+    let rest: Vec<&str> = table.lines().skip(3).collect();
+    assert_eq!(judge(&["--since", "2024-05-01"]).1.lines().skip(1).collect::<Vec<_>>(), rest);
+}

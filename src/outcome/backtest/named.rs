@@ -10,7 +10,7 @@ const NAMED: usize = 5;
 pub struct Named {
     /// Object id.
     pub sha: String,
-    /// When it landed, unix seconds.
+    /// The commit's date, unix seconds.
     pub at: i64,
     /// First line of its message. Untrusted.
     pub title: String,
@@ -45,7 +45,7 @@ fn named(change: &Change, sorted: &[u8]) -> Named {
     let equal = sorted.partition_point(|score| *score <= change.score) - below;
     Named {
         sha: change.sha.clone(),
-        at: change.at,
+        at: change.dated,
         title: change.title.clone(),
         score: change.score,
         above: (below as f64 + equal as f64 / 2.0) / sorted.len() as f64,

@@ -17,6 +17,7 @@ pub(crate) fn story() -> Judged {
         landed.title = format!("Change number {place}");
         Change {
             sha: landed.sha.clone(),
+            dated: at,
             at,
             title: landed.title.clone(),
             lines: landed.added + landed.deleted,
