@@ -1,4 +1,4 @@
-//! Changes by name: the failures that the score saw best and those that it saw worst.
+//! Changes by name: the failures that the score saw best and those that it saw worst, five of each at most.
 
 use super::Change;
 
@@ -24,20 +24,19 @@ pub struct Named {
     pub undone_after_s: i64,
 }
 
-/// The failed ones of `changes` with the highest scores, and those with the lowest; the newer first of equal ones.
+/// The failed ones of `changes` that scored highest, of those in the upper half, and that scored lowest, of those in the
+/// lower half; the newer first of equal ones. What scored in the middle was neither seen nor missed.
 pub(super) fn best_and_worst(changes: &[&Change]) -> (Vec<Named>, Vec<Named>) {
     let mut scores: Vec<u8> = changes.iter().map(|change| change.score).collect();
     scores.sort_unstable();
     let mut failed: Vec<&Change> =
         changes.iter().copied().filter(|change| change.label.failed() == Some(true)).collect();
     failed.sort_by_key(|change| (std::cmp::Reverse(change.score), std::cmp::Reverse(change.at)));
-    let best: Vec<Named> = failed.iter().take(NAMED).map(|change| named(change, &scores)).collect();
-    // Few failures are named once.
-    let rest = failed.get(best.len()..).unwrap_or_default();
-    let lowest = &rest[rest.len().saturating_sub(NAMED)..];
-    let mut worst: Vec<&Change> = lowest.to_vec();
-    worst.sort_by_key(|change| (change.score, std::cmp::Reverse(change.at)));
-    (best, worst.into_iter().map(|change| named(change, &scores)).collect())
+    let best = failed.iter().map(|change| named(change, &scores)).filter(|change| change.above > 0.5);
+    let best = best.take(NAMED).collect();
+    failed.sort_by_key(|change| (change.score, std::cmp::Reverse(change.at)));
+    let worst = failed.iter().map(|change| named(change, &scores)).filter(|change| change.above < 0.5);
+    (best, worst.take(NAMED).collect())
 }
 
 fn named(change: &Change, sorted: &[u8]) -> Named {

@@ -47,9 +47,9 @@ pub struct Report {
     pub distribution: Vec<ScoreBin>,
     /// All judged changes in windows of equal count, in order of time; none where too few failed.
     pub windows: Vec<Window>,
-    /// Failed changes with the highest scores.
+    /// Failed changes with the highest scores, each above the middle of the judged ones.
     pub catches: Vec<Named>,
-    /// Failed changes with the lowest scores.
+    /// Failed changes with the lowest scores, each below the middle.
     pub misses: Vec<Named>,
 }
 

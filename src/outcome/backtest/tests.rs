@@ -140,27 +140,28 @@ fn rivals_do_not_see_what_was_not_known() {
 }
 
 #[test]
-fn failures_are_named_once_and_by_score() {
+fn what_scored_high_is_a_catch_and_what_scored_low_a_miss() {
     let mut judged = story();
     judged.changes[70].score = 3;
     judged.changes[380].score = 99;
     let report = judged.report();
     let names = |named: &[Named]| named.iter().map(|named| named.title.clone()).collect::<Vec<_>>();
-    let best = ["380", "370", "360", "350", "340"].map(|number| format!("Change number {number}"));
-    assert_eq!(names(&report.catches), best);
-    let worst = ["70", "30", "20", "10", "0"].map(|number| format!("Change number {number}"));
-    assert_eq!(names(&report.misses), worst);
+    let titles = |numbers: &[u32]| numbers.iter().map(|number| format!("Change number {number}")).collect::<Vec<_>>();
+    assert_eq!(names(&report.catches), titles(&[380, 370, 360, 350, 340]));
+    assert_eq!(names(&report.misses), titles(&[70]));
     let miss = &report.misses[0];
     assert_eq!((miss.score, miss.undone_after_s), (3, 71 * 60));
     assert!(miss.above < 0.01 && report.catches[0].above > 0.99);
-    // Two failures are named as two, not as four.
-    judged.changes.iter_mut().filter(|change| change.at > judged.history.between.unwrap().0 + 5 * DAY).for_each(
-        |change| {
-            change.label = Label::Clean;
-        },
-    );
+    // A failure below the middle is no catch, however few there are.
+    for change in judged.changes.iter_mut().filter(|change| change.label == Label::Failed && change.score != 3) {
+        change.label = Label::Clean;
+    }
     let few = judged.report();
-    assert_eq!((few.catches.len(), few.misses.len()), (2, 0));
+    assert_eq!((names(&few.catches), names(&few.misses)), (Vec::new(), titles(&[70])));
+    // Where all score the same, nothing is either.
+    judged.changes.iter_mut().for_each(|change| change.score = 30);
+    let even = judged.report();
+    assert_eq!((even.catches.len(), even.misses.len()), (0, 0));
 }
 
 #[test]

@@ -104,18 +104,6 @@ fn a_report_reads_like_this() {
        60  2024-03-07 000000000000 Change number 340
              scored above 94.9 % of the judged changes; 5 lines; rolled back after 5 h
 
-    Worst misses
-       60  2023-11-28 000000000000 Change number 40
-             scored above 94.9 % of the judged changes; 6 lines; rolled back after 41 min
-       60  2023-11-24 000000000000 Change number 30
-             scored above 94.9 % of the judged changes; 2 lines; rolled back after 31 min
-       60  2023-11-21 000000000000 Change number 20
-             scored above 94.9 % of the judged changes; 8 lines; rolled back after 21 min
-       60  2023-11-18 000000000000 Change number 10
-             scored above 94.9 % of the judged changes; 4 lines; rolled back after 11 min
-       60  2023-11-14 000000000000 Change number 0
-             scored above 94.9 % of the judged changes; 0 lines; rolled back after 60 s
-
     How far this carries
       A rollback is one way of failing, and the one that git remembers. Failures that were mended by a
       further change are counted as clean here.
