@@ -161,7 +161,7 @@ pub struct Window {
     pub span: Span,
     /// How many failed.
     pub failed: u64,
-    /// Area under the ROC curve; none unless some failed and some did not.
+    /// Area under the ROC curve; none unless at least 5 failed and 5 did not.
     pub roc_auc: Option<Estimate>,
     /// Share of the failed ones in the top 20 %.
     pub recall: Option<Estimate>,

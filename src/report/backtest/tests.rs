@@ -220,6 +220,29 @@ fn a_history_without_failures_is_told_what_that_means() {
     assert!(wrong.contains("worse than chance"), "{wrong}");
 }
 
+/// What one failure more would turn is not stated: neither a ratio, nor "worse than chance", nor a comparison.
+#[test]
+fn too_few_failures_are_said_to_be_too_few() {
+    let with = |failures: usize| {
+        let mut judged = story();
+        let failed = judged.changes.iter_mut().rev().filter(|one| one.label == Label::Failed);
+        failed.skip(failures).for_each(|one| one.label = Label::Clean);
+        judged.changes.iter_mut().for_each(|one| one.score = 100 - one.score);
+        judged.report()
+    };
+    let few = with(4);
+    insta::assert_snapshot!(words::headline(&few).join(" "), @"4 of 387 judged changes failed, 4 of them among the last 30 % in time: too few to judge a ranking on. It takes 5, lest one failure more turns every figure. A longer history would say more.");
+    let json = serde_json::to_value(json::render(&few)).unwrap();
+    assert!(json["test"]["ranking"].is_null() && json["test"]["calibration"].is_null());
+    for compared in json["compared"].as_array().unwrap() {
+        assert!(compared["roc_auc_difference"].is_null(), "{compared}");
+    }
+    for text in [text::render(&few, PLAIN), html::render(&few)] {
+        assert!(!text.contains("worse than chance") && !text.contains("Against simpler scores"), "{text}");
+    }
+    assert!(words::headline(&with(5)).join(" ").contains("worse than chance"));
+}
+
 #[test]
 fn figures_read_well() {
     let check = |share: f64, expected: &str| assert_eq!(words::percent(share), expected);

@@ -13,6 +13,7 @@ use crate::{
         outside,
         sentences::figures::{self, count, counted},
     },
+    risk::FAILURES_MIN,
 };
 
 /// Fewer failures than this say little about any ranking.
@@ -75,11 +76,16 @@ fn unjudged(report: &Report) -> Vec<String> {
     }
     if failed > 0 {
         said.push(format!(
-            "{} of {} judged changes failed, but the last 30 % of them in time hold too few to judge a ranking on.",
+            "{} of {} judged changes failed, {} of them among the last 30 % in time: too few to judge a ranking on. It \
+             takes {FAILURES_MIN}, lest one failure more turns every figure.",
             count(failed),
-            count(judged)
+            count(judged),
+            count(report.test.evaluation.failed),
         ));
-        said.push("The figures for all changes are below; a longer history would say more.".to_owned());
+        said.push(match report.all.evaluation.ranking {
+            Some(_) => "The figures for all changes are below; a longer history would say more.".to_owned(),
+            None => "A longer history would say more.".to_owned(),
+        });
         return said;
     }
     said.push(format!(
@@ -302,7 +308,7 @@ pub(super) fn calibration(calibration: &Calibration) -> Vec<String> {
 
 /// Said where the model states no probability.
 pub(super) const NO_PROBABILITIES: &str =
-    "No rate is stated for these changes, or too few failed, so only the ranking is judged.";
+    "No rate is stated for these changes, or too few of them failed to judge it.";
 
 /// Stated and observed rates by tenths.
 pub(super) fn reliability(calibration: &Calibration) -> Table {
