@@ -198,6 +198,8 @@ fn a_history_without_failures_is_told_what_that_means() {
         said(|_| ())
             .starts_with("The top 20 % by score held 100 % of the changes that were later rolled back, 5.0 times")
     );
+    let stated = said(|judged| judged.rank_by = crate::outcome::backtest::RankBy::Probability);
+    assert!(stated.starts_with("The top 20 % by stated probability held 100 %"), "{stated}");
     let cleaned = {
         let mut judged = story();
         clean(&mut judged);

@@ -34,9 +34,13 @@ pub(super) fn headline(report: &Report) -> Vec<String> {
     let Some(ranking) = &report.test.evaluation.ranking else { return unjudged(report) };
     let top = ranking.top[TOP_FIFTH];
     let mut said = vec![format!(
-        "The top {} by score held {} of the changes that were later rolled back, {} times chance (95 % interval {} to {} \
+        "The top {} by {} held {} of the changes that were later rolled back, {} times chance (95 % interval {} to {} \
          times).",
         percent(SHARES[TOP_FIFTH]),
+        match report.rank_by {
+            RankBy::Score => "score",
+            RankBy::Probability => "stated probability",
+        },
         percent(top.recall.value),
         times(top.recall.value / SHARES[TOP_FIFTH]),
         times(top.recall.low / SHARES[TOP_FIFTH]),
