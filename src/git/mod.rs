@@ -4,6 +4,7 @@
 //! text conversion or file-system monitor that a repository's configuration may name, no write. Only `mirror` fetches.
 
 mod authors;
+mod contents;
 mod diff;
 mod kept;
 mod log;

@@ -306,3 +306,38 @@ fn a_pause_is_as_long_as_the_commits_say() {
     let rest: Vec<&str> = table.lines().skip(3).collect();
     assert_eq!(judge(&["--since", "2024-05-01"]).1.lines().skip(1).collect::<Vec<_>>(), rest);
 }
+
+/// A clone without contents is told so, and nothing that stands on lines is stated of it.
+#[test]
+fn a_clone_without_contents_has_no_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, 0, &["init", "-q", "-b", "main", "shop"]);
+    let shop = path.join("shop");
+    for day in 0..120 {
+        if day % 8 == 5 {
+            let text = format!("fn ledger() -> u64 {{ {day} }}\n").repeat(30);
+            commit(&shop, day, "pay/ledger.rs", &text, "Round the ledger up");
+            git(&shop, day + 1, &["revert", "--no-edit", "HEAD"]);
+        } else {
+            commit(&shop, day, "docs/guide.md", &format!("Day {day}\n"), "Write the guide");
+        }
+    }
+    git(&shop, 0, &["config", "uploadpack.allowFilter", "true"]);
+    let address = format!("file://{}", shop.display());
+    git(path, 0, &["clone", "-q", "--filter=blob:none", &address, "partial"]);
+    let judge = |repo: &str| run(path, &["--repo", repo, "--html", "out.html", "--format", "json"]);
+    let (whole, (code, out, err)) = (judge("shop"), judge("partial"));
+    assert_eq!(code, 0, "{err}");
+    assert!(err.starts_with("note: this clone is partial and lacks contents, so lines are unknown"), "{err}");
+    let (whole, partial) = (parsed(&whole.1), parsed(&out));
+    assert_eq!((&whole["lines_known"], &partial["lines_known"]), (&true.into(), &false.into()));
+    assert_eq!((&whole["counts"], &whole["reverts"]), (&partial["counts"], &partial["reverts"]));
+    assert!(whole["test"]["effort"].is_object() && partial["test"]["effort"].is_null());
+    assert!(partial["test"]["ranking"].is_object(), "paths rank too: {partial}");
+    assert_eq!(partial["compared"], json!([]));
+    let named = ["catches", "misses"].iter().flat_map(|kind| partial[kind].as_array().unwrap()).collect::<Vec<_>>();
+    assert!(!named.is_empty() && named.iter().all(|change| change["lines"].is_null()), "{named:?}");
+    let page = fs::read_to_string(path.join("out.html")).unwrap();
+    assert!(!page.contains("Popt") && !page.contains("0 lines") && page.contains("contents are not in this clone"));
+}

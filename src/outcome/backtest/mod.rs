@@ -47,7 +47,7 @@ struct Scored {
     sha: String,
     dated: i64,
     title: String,
-    lines: u64,
+    lines: Option<u64>,
     forecast: Forecast,
     traits: Traits,
 }
@@ -81,7 +81,7 @@ impl<'m> Backtest<'m> {
             sha: landed.sha.clone(),
             dated: on_calendar(landed.at),
             title: landed.title.clone(),
-            lines: landed.added.saturating_add(landed.deleted),
+            lines: landed.lines.then(|| landed.added.saturating_add(landed.deleted)),
             forecast: step.forecast,
             traits,
         });
@@ -154,8 +154,8 @@ pub struct Change {
     pub at: i64,
     /// First line of the message. Untrusted.
     pub title: String,
-    /// Lines added and deleted.
-    pub lines: u64,
+    /// Lines added and deleted, where they were counted.
+    pub lines: Option<u64>,
     /// 0-100.
     pub score: u8,
     /// Probability of being rolled back that was stated, 0-1.

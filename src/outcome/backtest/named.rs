@@ -18,8 +18,8 @@ pub struct Named {
     pub score: u8,
     /// Share of the counted changes that scored lower, equal ones counting half, 0-1.
     pub above: f64,
-    /// Lines added and deleted.
-    pub lines: u64,
+    /// Lines added and deleted, where they were counted.
+    pub lines: Option<u64>,
     /// Seconds until it was undone.
     pub undone_after_s: i64,
 }

@@ -20,7 +20,7 @@ pub(crate) fn story() -> Judged {
             dated: at,
             at,
             title: landed.title.clone(),
-            lines: landed.added + landed.deleted,
+            lines: Some(landed.added + landed.deleted),
             score: if failed { 60 } else { 20 + (place % 20) as u8 },
             probability: Some(if failed { 0.9 } else { 0.02 }),
             fix_probability: None,

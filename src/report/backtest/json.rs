@@ -23,6 +23,7 @@ pub struct Document {
     schema: &'static str,
     repository: String,
     model: String,
+    lines_known: bool,
     history: Span,
     label: Label,
     counts: Outcomes,
@@ -188,7 +189,7 @@ struct Failure {
     title: String,
     score: u8,
     scored_above: f64,
-    lines: u64,
+    lines: Option<u64>,
     rolled_back_after_s: i64,
 }
 
@@ -199,6 +200,7 @@ pub fn render(report: &Report) -> Document {
         schema: SCHEMA,
         repository: outside::visible(&report.repository),
         model: outside::visible(&report.model),
+        lines_known: report.lines,
         history: span(report.history),
         label: Label { failed: "rolled back by a later change of the main line", within_days: HORIZON_DAYS },
         counts: Outcomes {
