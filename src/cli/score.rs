@@ -200,6 +200,10 @@ fn tell(notes: &[Note], facts: &Facts) {
         match note {
             Note::Shallow => anstream::eprintln!("note: this clone is shallow, so commits may be missing"),
             Note::Partial => anstream::eprintln!("note: this clone is partial; nothing was fetched for the score"),
+            Note::NoContents => {
+                anstream::eprintln!("note: contents of the range are not in this clone, so its lines are unknown");
+                anstream::eprintln!("hint: git fetch --refetch --no-filter gets them");
+            }
             Note::Uncommitted { files: 1 } => anstream::eprintln!("note: 1 file is not committed and not scored"),
             Note::Uncommitted { files } => anstream::eprintln!("note: {files} files are not committed and not scored"),
         }
