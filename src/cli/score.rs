@@ -1,7 +1,7 @@
 //! `mergecast score`: a range of commits in a local repository, scored without network or settings, unless these name
 //! Datadog's keys.
 
-use std::{io::Write, path::PathBuf, sync::Arc};
+use std::{io::Write, iter, path::PathBuf, sync::Arc};
 
 use anyhow::anyhow;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -20,7 +20,7 @@ use crate::{
     report::{self, Subject},
     risk::{
         Model, assess,
-        facts::{Facts, FileChange, Known, OwnerRule, Ownership, Reason, Source, Unknown},
+        facts::{Facts, FileChange, History, Known, OwnerRule, Ownership, Reason, Source, Unknown},
         policy::PolicyError,
     },
     service::health_of_range,
@@ -121,6 +121,7 @@ fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy,
     let not_here = |source| Unknown { source, reason: Reason::NotApplicable };
     let said = local_history::about(repository, &local, &policy.declared, Model::baseline(), now);
     let (history, parts) = said.map_or_else(|unknown| (Err(unknown), Vec::new()), |(said, parts)| (Ok(said), parts));
+    let recent_scores = history.as_ref().map(recent_scores).unwrap_or_default();
     Facts {
         at: now.trunc_subsecs(0),
         repository: repository.name().to_owned(),
@@ -133,13 +134,19 @@ fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy,
         services: Vec::new(),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         remediation: None,
-        recent_scores: Vec::new(),
+        recent_scores,
         series: Vec::new(),
         parts,
         lacking: None,
         overridden: None,
         change: local.change,
     }
+}
+
+/// Nobody has scored these changes here: what history and diff alone made of the latest ones stands for the App's scores.
+fn recent_scores(history: &History) -> Vec<u8> {
+    let each = |(score, changes): &(u8, u64)| iter::repeat_n(*score, usize::try_from(*changes).unwrap_or_default());
+    history.recent.iter().flat_map(each).collect()
 }
 
 /// Owners by the CODEOWNERS file of the base.
