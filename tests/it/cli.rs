@@ -174,7 +174,10 @@ fn each_format_is_data_alone() {
         (&sarif["version"], &sarif["runs"][0]["tool"]["driver"]["name"]),
         (&"2.1.0".into(), &"Mergecast".into())
     );
-    assert!(score("markdown").starts_with("# Mergecast\n\n**70 of 100: high.**"));
+    let markdown = score("markdown");
+    assert!(markdown.starts_with("# Mergecast\n\n**70 of 100: high.**"));
+    // There is no check run here, so nothing to press.
+    assert!(!markdown.contains("Re-score") && !markdown.contains("/risk "), "{markdown}");
 }
 
 #[test]
