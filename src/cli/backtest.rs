@@ -169,7 +169,7 @@ fn lines_of(repository: &Repository, tip: &str) -> Result<Lines, Error> {
 /// The default branch; where none is known, what is checked out.
 fn main_line(repository: &Repository) -> Result<String, Error> {
     match repository.default_branch() {
-        Err(Error::NoDefaultBranch) => Ok("HEAD".to_owned()),
+        Err(Error::NoDefaultBranch) => repository.checked_out(),
         found => found,
     }
 }

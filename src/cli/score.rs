@@ -231,6 +231,9 @@ pub(super) fn explained(error: Error, repository: Option<&Repository>) -> anyhow
             format!("if you trust it: git config --global --add safe.directory {}", path.display())
         }
         Error::NoCommits => "commit something first".to_owned(),
+        Error::NoSuchHead(_) => {
+            "git branch --all lists the branches; git symbolic-ref HEAD refs/heads/NAME names another".to_owned()
+        }
         Error::UnknownRevision(revision) => near_names(revision, repository),
         Error::NoDefaultBranch => "name the branch that this would be merged into with --base".to_owned(),
         Error::NoMergeBase { shallow: true, .. } => {

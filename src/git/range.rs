@@ -159,8 +159,21 @@ impl Repository {
     }
 
     fn head(&self, head: Option<&str>) -> Result<String, Error> {
-        match self.commit(head.unwrap_or("HEAD")) {
-            Err(Error::UnknownRevision(_)) if head.is_none() => Err(Error::NoCommits),
+        head.map_or_else(|| self.checked_out(), |head| self.commit(head))
+    }
+
+    /// Object id of the commit that HEAD names.
+    ///
+    /// # Errors
+    /// It names none: there is no commit at all ([`Error::NoCommits`]), or only HEAD's branch is missing
+    /// ([`Error::NoSuchHead`]).
+    pub fn checked_out(&self) -> Result<String, Error> {
+        match self.commit("HEAD") {
+            Err(Error::UnknownRevision(head)) => Err(match (self.references()?.is_empty(), self.symbolic("HEAD")) {
+                (true, _) => Error::NoCommits,
+                (false, Some(branch)) => Error::NoSuchHead(short_name(&branch).to_owned()),
+                (false, None) => Error::UnknownRevision(head),
+            }),
             answer => answer,
         }
     }

@@ -341,3 +341,24 @@ fn a_clone_without_contents_has_no_lines() {
     let page = fs::read_to_string(path.join("out.html")).unwrap();
     assert!(!page.contains("Popt") && !page.contains("0 lines") && page.contains("contents are not in this clone"));
 }
+
+/// Nothing to read is told as what it is: no commit at all, or a HEAD that names a branch which is not there.
+#[test]
+fn a_repository_without_a_head_says_which() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, 0, &["init", "-q", "-b", "trunk"]);
+    let both = |told: &str| {
+        for (name, arguments) in [("backtest", &["backtest", "--repo", "."][..]), ("score", &["score"])] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_mergecast"));
+            command.current_dir(path).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+            let output = command.env("HOME", path).args(arguments).output().unwrap();
+            let err = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && err.starts_with(told), "{name}: {err}");
+        }
+    };
+    both("error: The repository has no commit yet\nhint: commit something first");
+    commit(path, 0, "guide.md", "One\n", "Write the guide");
+    git(path, 0, &["symbolic-ref", "HEAD", "refs/heads/gone"]);
+    both("error: HEAD names the branch \"gone\", which does not exist\nhint: git branch --all lists");
+}
