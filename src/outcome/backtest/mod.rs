@@ -88,7 +88,8 @@ impl<'m> Backtest<'m> {
         self.labels.observe(landed, &step.undone);
     }
 
-    /// Ends the replay: every scored change with what became of it, of the newest `limit` changes if that is given.
+    /// Ends the replay: every scored change with what became of it; with a `limit`, from that many judged changes before the
+    /// end on. What cannot be judged does not count against it.
     pub fn judged(self, limit: Option<usize>) -> Judged {
         let (outcomes, fixes) = (self.labels.outcomes(), &self.fixes);
         let history = Span::of(self.scored.len(), outcomes.between());
@@ -113,8 +114,8 @@ impl<'m> Backtest<'m> {
         let changes = (0..).zip(self.scored).map(judged);
         let mut changes: Vec<Change> =
             changes.filter(|change| self.since.is_none_or(|since| change.at >= since)).collect();
-        let over = limit.map_or(0, |limit| changes.len().saturating_sub(limit));
-        changes.drain(..over);
+        let oldest = limit.and_then(|limit| nth_newest_judged(&changes, limit));
+        changes.drain(..oldest.unwrap_or(0));
         Judged {
             repository: self.repository,
             model: self.model.version.clone(),
@@ -124,6 +125,12 @@ impl<'m> Backtest<'m> {
             changes,
         }
     }
+}
+
+/// Place of the `number`th newest change that is judged, from 1; none of fewer.
+fn nth_newest_judged(changes: &[Change], number: usize) -> Option<usize> {
+    let judged = (0..changes.len()).rev().filter(|place| changes[*place].label.failed().is_some());
+    judged.take(number).nth(number.checked_sub(1)?)
 }
 
 /// A replayed history: all scored changes in the order in which they landed, bots and reverts too.

@@ -175,10 +175,14 @@ fn the_newest_are_judged_and_all_is_history() {
     };
     let days = |judged: &Judged| judged.changes.iter().map(|change| change.at / DAY).collect::<Vec<_>>();
     assert_eq!(days(&replay(None, None)), (0..50).collect::<Vec<_>>());
-    let late = replay(Some(10 * DAY), Some(35));
+    // The last 30 days cannot be judged, and do not count against the limit.
+    let late = replay(Some(10 * DAY), Some(5));
     assert_eq!(days(&late), (15..50).collect::<Vec<_>>());
     assert_eq!(late.history, Span { changes: 50, between: Some((0, 49 * DAY)) });
     assert_eq!((late.report().counts.clean, late.report().counts.unripe), (5, 30));
+    assert_eq!(days(&replay(None, Some(20))), (0..50).collect::<Vec<_>>());
+    assert_eq!(days(&replay(None, Some(21))), (0..50).collect::<Vec<_>>());
+    assert_eq!(days(&replay(None, Some(1))), (19..50).collect::<Vec<_>>());
 }
 
 #[test]
