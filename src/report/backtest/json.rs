@@ -150,8 +150,8 @@ struct NoiseFloor {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Bin {
-    changes: f64,
-    failed: f64,
+    changes: u64,
+    failed: u64,
     stated: f64,
     observed: f64,
     low: f64,
@@ -276,8 +276,8 @@ fn ranking(ranking: evaluate::Ranking<evaluate::Estimate>) -> Ranking {
 
 fn calibration(calibration: &evaluate::Calibration) -> Calibration {
     let bin = |bin: &evaluate::Bin| Bin {
-        changes: bin.changes,
-        failed: bin.failed,
+        changes: bin.changes.round() as u64,
+        failed: bin.failed.round() as u64,
         stated: bin.stated,
         observed: bin.observed(),
         low: bin.low,

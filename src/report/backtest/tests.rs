@@ -156,6 +156,17 @@ fn the_second_head_is_reported_where_it_is_known_what_was_fixed() {
     assert!(serde_json::to_value(json::render(&unknown)).unwrap()["rolled_back_or_fixed"].is_null());
 }
 
+/// Changes are counted in whole ones, and a group that shares its stated rate with the next is no exception.
+#[test]
+fn numbers_of_changes_are_whole_in_json() {
+    let mut judged = story();
+    judged.changes.iter_mut().for_each(|change| change.probability = Some(0.1));
+    let json = serde_json::to_value(json::render(&judged.report())).unwrap();
+    let bins = json["test"]["calibration"]["reliability"].as_array().unwrap();
+    assert_eq!(bins.iter().map(|bin| bin["changes"].as_u64().unwrap()).sum::<u64>(), 116);
+    assert!(bins.iter().all(|bin| bin["failed"].as_u64() == Some(1)), "1.1 of 12, or 1.04 of 11 each: {bins:?}");
+}
+
 #[test]
 fn names_from_outside_become_neither_markup_nor_commands() {
     let report = hostile().report();
