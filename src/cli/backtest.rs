@@ -156,7 +156,9 @@ fn lines_of(repository: &Repository, tip: &str) -> Result<Lines, Error> {
         return Ok(Lines::Counted);
     }
     let lines = if repository.lacks_contents(tip)? {
-        anstream::eprintln!("note: this clone is partial and lacks contents, so lines are unknown and nothing is compared");
+        anstream::eprintln!(
+            "note: this clone is partial and lacks contents, so lines are unknown and nothing is compared"
+        );
         Lines::Skipped
     } else {
         anstream::eprintln!("note: this clone is partial; lines of files whose contents are missing count as 0");

@@ -110,8 +110,7 @@ impl Labels {
     /// which a history fades would shorten a pause, and a rollback after it would seem to be in time.
     pub fn outcomes(self) -> Outcomes {
         let dates: Vec<i64> = self.changes.iter().map(|entry| entry.dated).collect();
-        let mut outcomes =
-            Outcomes { changes: self.changes, landed_at: settled(&dates), reverts: Reverts::default() };
+        let mut outcomes = Outcomes { changes: self.changes, landed_at: settled(&dates), reverts: Reverts::default() };
         let after: Vec<i64> =
             (0..).take(outcomes.changes.len()).filter_map(|place| outcomes.undone_after_s(place)).collect();
         outcomes.reverts = Reverts {

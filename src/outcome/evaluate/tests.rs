@@ -120,12 +120,8 @@ fn what_cannot_be_judged_is_not() {
 #[test]
 fn four_failures_say_nothing_and_five_do() {
     let judged = |failures: usize, of: usize| {
-        let example = |place: usize| Example {
-            score: place as f64,
-            probability: Some(0.2),
-            lines: 1,
-            failed: place < failures,
-        };
+        let example =
+            |place: usize| Example { score: place as f64, probability: Some(0.2), lines: 1, failed: place < failures };
         let all: Vec<Example> = (0..of).map(example).collect();
         let (scores, failed): (Vec<f64>, Vec<bool>) = all.iter().map(|one| (one.score, one.failed)).unzip();
         let found = evaluate(&all);

@@ -232,8 +232,7 @@ pub(super) fn effort(report: &Report) -> Option<&'static str> {
     report.lines.then_some(EFFORT)
 }
 
-const EFFORT: &str =
-    "* Small changes are cheap to read whoever ranks them, so these two hardly tell scores apart.";
+const EFFORT: &str = "* Small changes are cheap to read whoever ranks them, so these two hardly tell scores apart.";
 
 /// How intervals were made.
 pub(super) const INTERVALS: &str = "In brackets the 95 % interval over 1,000 draws of as many changes. Changes with the \
@@ -321,8 +320,7 @@ pub(super) fn calibration(calibration: &Calibration) -> Vec<String> {
 }
 
 /// Said where the model states no probability.
-pub(super) const NO_PROBABILITIES: &str =
-    "No rate is stated for these changes, or too few of them failed to judge it.";
+pub(super) const NO_PROBABILITIES: &str = "No rate is stated for these changes, or too few of them failed to judge it.";
 
 /// Stated and observed rates by tenths.
 pub(super) fn reliability(calibration: &Calibration) -> Table {
