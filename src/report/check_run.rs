@@ -1,7 +1,7 @@
 //! The check run: title, summary and annotations, within GitHub's limits by construction.
 
 use super::{
-    Report, RowKind, Subject, annotations, capitalised, is_scored, markdown, page,
+    Report, RowKind, Subject, annotations, capitalised, is_local, is_scored, markdown, page,
     sentences::{Detail, Sentence, cause, group, verdict},
 };
 use crate::risk::assessment::{Because, Mode};
@@ -210,7 +210,9 @@ fn summary(subject: &Subject<'_>, detail: Detail) -> String {
         missing_block(&report, detail, &mut out);
     }
     sources_block(&report, detail, &mut out);
-    commands_block(subject, &mut out);
+    if !is_local(subject) {
+        commands_block(subject, &mut out);
+    }
     out
 }
 

@@ -159,6 +159,13 @@ pub fn is_scored(subject: &Subject<'_>) -> bool {
     !nothing || !subject.facts.change.files.is_empty()
 }
 
+/// Whether the change is a range of a local repository: no pull request and no merge group, so no check run whose buttons
+/// could be pressed.
+fn is_local(subject: &Subject<'_>) -> bool {
+    let change = &subject.facts.change;
+    change.pull_request.is_none() && change.merge_group.is_none()
+}
+
 fn paragraphs(subject: &Subject<'_>) -> Vec<Sentence> {
     if !is_scored(subject) {
         return vec![verdict::consequence(subject)];

@@ -78,6 +78,18 @@ impl<'a> View<'a> {
         nothing.then(|| self.partial())
     }
 
+    /// Why nothing can be said of lines: none was counted of any file, since contents could not be read.
+    pub fn uncounted(&self) -> Option<Unknown> {
+        let unread = |(file, _): (&FileChange, &Scan)| match &file.patch {
+            Err(unknown) if matches!(unknown.reason, Reason::Unavailable(_)) => {
+                (file.added == 0 && file.deleted == 0).then(|| unknown.clone())
+            }
+            _ => None,
+        };
+        let all: Option<Vec<Unknown>> = self.counted().map(unread).collect();
+        all?.into_iter().next()
+    }
+
     /// Why nothing can be said of files that are *absent*: not all were given.
     pub fn incomplete(&self) -> Option<Unknown> {
         let seen = self.facts.change.files.len() as u64;

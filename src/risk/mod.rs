@@ -25,6 +25,7 @@ pub(crate) mod stories;
 mod ways_down;
 
 pub use self::model::{Head, Model, ModelError, Offset, Weight};
+pub(crate) use self::standing::FAILURES_MIN;
 
 use self::{
     assessment::{Assessment, Level, SourceState},

@@ -390,6 +390,8 @@ pub enum Evidence {
     Familiarity {
         /// Touched files that existed before.
         files: u64,
+        /// Those that the author has changed before.
+        own: u64,
         /// Those that the author has changed before, or somebody who has and has approved.
         known: u64,
     },
