@@ -304,7 +304,7 @@ fn a_pause_is_as_long_as_the_commits_say() {
     let (report, table) = judge(&[]);
     let column = |at: usize| table.lines().skip(1).map(|line| line.split(',').nth(at).unwrap()).collect::<Vec<_>>();
     assert_eq!(column(5), ["0", "0", "", ""]);
-    let dates = git(path, 0, &["log", "--reverse", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%cd"]);
+    let dates = git(path, 0, &["log", "--reverse", "--date=format:%Y-%m-%dT%H:%M:%SZ", "--format=%cd"]);
     assert_eq!(column(1), dates.lines().collect::<Vec<_>>());
     assert_eq!(report["reverts"], json!({"found": 1, "linked": 1, "undone": 1, "undone_late": 1}));
     assert_eq!(report["history"]["to"], column(1)[3]);
@@ -320,7 +320,7 @@ fn a_clone_without_contents_has_no_lines() {
     git(path, 0, &["init", "-q", "-b", "main", "shop"]);
     let shop = path.join("shop");
     for day in 0..120 {
-        if day % 8 == 5 {
+        if day % 4 == 1 {
             let text = format!("fn ledger() -> u64 {{ {day} }}\n").repeat(30);
             commit(&shop, day, "pay/ledger.rs", &text, "Round the ledger up");
             git(&shop, day + 1, &["revert", "--no-edit", "HEAD"]);
@@ -354,7 +354,7 @@ fn a_repository_without_a_head_says_which() {
     let path = directory.path();
     git(path, 0, &["init", "-q", "-b", "trunk"]);
     let both = |told: &str| {
-        for (name, arguments) in [("backtest", &["backtest", "--repo", "."][..]), ("score", &["score"])] {
+        for (name, arguments) in [("backtest", &["backtest", "--repo", "."][..]), ("score", &["score"][..])] {
             let mut command = Command::new(env!("CARGO_BIN_EXE_mergecast"));
             command.current_dir(path).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
             let output = command.env("HOME", path).args(arguments).output().unwrap();
