@@ -29,7 +29,7 @@ pub(super) struct Files {
 
 /// What differs between two commits or trees.
 pub(super) fn files(git: &Git, from: &str, to: &str) -> Result<Files, Error> {
-    let listed = git.run(&arguments(&["--raw", "--numstat", "-z"], from, to))?;
+    let listed = git.run(&arguments(&["--raw", "--numstat", "-z", "-M50%", "--diff-algorithm=myers"], from, to))?;
     let mut entries = parse_listing(&listed)?;
     let total = entries.len() as u64;
     entries.truncate(FILES_MAX);
@@ -53,10 +53,11 @@ pub(super) fn paths(git: &Git, from: &str, to: &str) -> Result<Files, Error> {
     Ok(Files { files: entries.into_iter().map(unread).collect(), total })
 }
 
+/// How patches are asked for; each of the last two asks for patches by itself.
+const PATCH: [&str; 5] = ["--patch", "-M50%", "--diff-algorithm=myers", "--unified=3", "--inter-hunk-context=0"];
+
 fn arguments<'a>(format: &[&'a str], from: &'a str, to: &'a str) -> Vec<&'a str> {
     let mut arguments = vec!["diff-tree", "-r"];
-    // Of two likenesses the last counts.
-    arguments.push("-M50%");
     arguments.extend_from_slice(format);
     arguments.extend([
         "--no-ext-diff",
@@ -64,9 +65,6 @@ fn arguments<'a>(format: &[&'a str], from: &'a str, to: &'a str) -> Vec<&'a str>
         "--no-color",
         "--submodule=short",
         "--ignore-submodules=none",
-        "--diff-algorithm=myers",
-        "--unified=3",
-        "--inter-hunk-context=0",
         "--end-of-options",
         from,
         to,
@@ -184,7 +182,7 @@ fn patches(git: &Git, from: &str, to: &str, entries: &[Entry]) -> Result<Vec<Kno
     if !wanted {
         return Ok(vec![Ok(Patch::default()); entries.len()]);
     }
-    let (mut output, running) = git.start(&arguments(&["--patch"], from, to))?;
+    let (mut output, running) = git.start(&arguments(&PATCH, from, to))?;
     let mut collected = Vec::with_capacity(entries.len());
     let mut blocks = Blocks::default();
     let mut kept_bytes = 0;
