@@ -139,6 +139,7 @@ fn opinion(review: &OpinionNode, no_teams: Option<&Unknown>) -> Option<Opinion> 
         on_behalf_of: no_teams.map_or_else(|| Ok(slugs().unwrap_or_default()), |u| Err(u.clone())),
         teams_unknown: Vec::new(),
         changed_since: None,
+        compared_until: None,
     })
 }
 

@@ -358,6 +358,10 @@ pub struct Opinion {
     /// approval of another commit than the head covers nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_since: Option<Known<Vec<String>>>,
+    /// The last path, in the order of bytes, that was compared for `changed_since`: of files after it nothing is known.
+    /// `None` where none was, and in facts that were gathered before that was kept. Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared_until: Option<String>,
 }
 
 /// What a reviewer concluded.

@@ -78,6 +78,7 @@ pub(super) fn opinion(reviewer: &str, verdict: ReviewVerdict) -> Opinion {
         on_behalf_of: Ok(Vec::new()),
         teams_unknown: Vec::new(),
         changed_since: None,
+        compared_until: None,
     }
 }
 
