@@ -1,11 +1,14 @@
 //! Lists of GitHub's folded into facts: reviews into standing opinions, contexts into checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::auth::Permissions;
 use super::check_run::{CheckRun, CheckRunStatus};
 use super::graphql::Refusals;
-use super::wire::{Actor, Connection, Context, GitActor, HeadCommit, OpinionNode, OwnRun, Pull, Reviewer, Suite};
+use super::wire::{
+    Actor, CommitNode, Connection, Context, GitActor, HeadCommit, OpinionNode, OwnRun, PlainCommit, Pull, Reviewer,
+    Suite,
+};
 use crate::risk::facts::{
     Author, AuthorKind, Checks, Circumstances, Known, Opinion, Reason, Review, ReviewVerdict, Source, Unknown,
 };
@@ -33,6 +36,30 @@ pub(super) fn author(actor: Option<&Actor>) -> Author {
 
 fn bot_login(login: &str) -> String {
     if login.ends_with("[bot]") { login.to_owned() } else { format!("{login}[bot]") }
+}
+
+/// The commit at which the head left the base branch: the one parent of its commits that is none of them. Every ancestor
+/// that both branches have is one of that commit, too. `None` where there are several such parents, as after the base
+/// branch was merged into the head, and where not every commit or parent was given.
+pub(super) fn merge_base(commits: Option<&Connection<CommitNode<PlainCommit>>>, head: &str) -> Option<String> {
+    let given = whole(commits?)?;
+    let own: BTreeSet<&str> = given.iter().map(|node| node.commit.oid.as_str()).collect();
+    let mut before = BTreeSet::new();
+    for node in given {
+        let parents = whole(node.commit.parents.as_ref()?)?;
+        before.extend(parents.into_iter().map(|parent| parent.oid.as_str()).filter(|oid| !own.contains(oid)));
+    }
+    let mut before = before.into_iter().filter(|_| own.contains(head));
+    match (before.next(), before.next()) {
+        (Some(only), None) => Some(only.to_owned()),
+        _ => None,
+    }
+}
+
+/// All nodes of a list; `None` if some are not here.
+fn whole<T>(list: &Connection<T>) -> Option<Vec<&T>> {
+    let given: Vec<&T> = list.nodes.iter().flatten().collect();
+    (given.len() as u64 == list.total()).then_some(given)
 }
 
 /// Reviews of a pull request. Folded here from the chronological list, not taken from `latestOpinionatedReviews`: how

@@ -162,6 +162,7 @@ pub(super) struct PlainCommit {
     #[serde(default)]
     pub(super) message_headline: String,
     pub(super) committed_date: DateTime<Utc>,
+    pub(super) parents: Option<Connection<Oid>>,
 }
 
 #[derive(Deserialize, Default)]
