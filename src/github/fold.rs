@@ -6,8 +6,8 @@ use super::auth::Permissions;
 use super::check_run::{CheckRun, CheckRunStatus};
 use super::graphql::Refusals;
 use super::wire::{
-    Actor, CommitNode, Connection, Context, GitActor, HeadCommit, OpinionNode, OwnRun, PlainCommit, Pull, Reviewer,
-    Suite,
+    Actor, CommitNode, Connection, Context, GitActor, HeadCommit, OpinionNode, OwnRun, PlainCommit, Pull, Remark,
+    Reviewer, Suite,
 };
 use crate::risk::facts::{
     Author, AuthorKind, Checks, Circumstances, Known, Opinion, Reason, Review, ReviewVerdict, Source, Unknown,
@@ -88,8 +88,13 @@ pub(super) fn review(
         pull.review_threads.as_ref().ok_or_else(|| refused(refusals.under("reviewThreads").unwrap_or_else(absent)))?;
     let latest = latest(opinions.nodes.iter().flatten());
     let bots = opinions.nodes.iter().flatten().filter(|review| author(review.author.as_ref()).kind == AuthorKind::Bot);
+    let remarks = pull.comments.iter().flat_map(|list| list.nodes.iter().flatten());
+    let openings =
+        threads.nodes.iter().flatten().filter_map(|thread| thread.comments.as_ref()?.nodes.first()?.as_ref());
     let circumstances = Circumstances {
         threads: threads.total(),
+        threads_aside: openings.filter(|remark| is_aside(remark, pull)).count() as u64,
+        comments_aside: remarks.filter(|remark| is_aside(remark, pull)).count() as u64,
         dismissed: latest.iter().filter(|review| review.state == "DISMISSED").count() as u64,
         by_bots: bots.count() as u64,
         last_pusher: head.and_then(pusher),
@@ -103,6 +108,15 @@ pub(super) fn review(
         unresolved_threads: threads.nodes.iter().flatten().filter(|t| !t.is_resolved).count() as u64,
         requested: requested(pull),
     })
+}
+
+/// Whether a remark is no look of another person at the change: by a bot, or by the author. Those whose author is not known
+/// are taken for people's.
+fn is_aside(remark: &Remark, pull: &Pull) -> bool {
+    let Some(by) = remark.author.as_ref() else { return false };
+    let by = author(Some(by));
+    let is_own = |own: &Actor| author(Some(own)).login.eq_ignore_ascii_case(&by.login);
+    by.kind == AuthorKind::Bot || pull.author.as_ref().is_some_and(is_own)
 }
 
 fn absent() -> Reason {

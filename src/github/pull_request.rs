@@ -499,6 +499,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn remarks_of_bots_and_of_the_author_are_told_apart() {
+        let by = |kind: &str, login: &str| json!({"author": {"__typename": kind, "login": login}});
+        let thread = |opening: Value| json!({"isResolved": true, "comments": {"nodes": [opening]}});
+        let p = told(|b| {
+            let pull = pull(b);
+            pull["author"] = by("User", "Ada")["author"].take();
+            let remarks = [by("User", "ada"), by("Bot", "reviewer"), by("User", "cy"), json!({"author": null})];
+            pull["comments"] = json!({"totalCount": 130, "nodes": remarks});
+            let openings = remarks.map(thread);
+            pull["reviewThreads"] = json!({"totalCount": 5, "nodes": openings, "pageInfo": {"hasNextPage": false}});
+        })
+        .await
+        .unwrap();
+        let review = p.review.unwrap();
+        assert_eq!((review.comments, review.circumstances.comments_aside), (130, 2));
+        assert_eq!((review.circumstances.threads, review.circumstances.threads_aside), (5, 2));
+    }
+
+    #[tokio::test]
     async fn what_is_refused_is_unknown_and_the_rest_is_used() {
         let rollup = json!(["repository", "pullRequest", "headCommit", "nodes", 0, "commit", "statusCheckRollup"]);
         let p = told(|b| {

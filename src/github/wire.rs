@@ -45,7 +45,7 @@ pub(super) struct Pull {
     pub(super) commits: Option<Connection<CommitNode<PlainCommit>>>,
     pub(super) head_commit: Option<Connection<CommitNode<HeadCommit>>>,
     pub(super) opinions: Option<Connection<OpinionNode>>,
-    pub(super) comments: Option<Connection<Empty>>,
+    pub(super) comments: Option<Connection<Remark>>,
     pub(super) review_requests: Option<Connection<ReviewRequest>>,
     pub(super) review_threads: Option<Connection<Thread>>,
     pub(super) base_ref: Option<BaseRef>,
@@ -131,9 +131,6 @@ impl<T> Connection<T> {
         self.total_count.unwrap_or(self.nodes.len() as u64)
     }
 }
-
-#[derive(Deserialize)]
-pub(super) struct Empty {}
 
 #[derive(Deserialize)]
 pub(super) struct Label {
@@ -291,6 +288,14 @@ pub(super) struct Reviewer {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Thread {
     pub(super) is_resolved: bool,
+    /// The first, by whoever opened it.
+    pub(super) comments: Option<Connection<Remark>>,
+}
+
+/// A review without a verdict, or a comment of a thread.
+#[derive(Deserialize)]
+pub(super) struct Remark {
+    pub(super) author: Option<Actor>,
 }
 
 #[derive(Deserialize)]
