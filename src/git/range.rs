@@ -107,6 +107,7 @@ impl Repository {
             title: self.title(range, &commits, commits_total),
             author: newest.map_or(Author { login: String::new(), kind: AuthorKind::Ghost }, author),
             head_sha: head,
+            merge_base_sha: Some(base.clone()),
             base_sha: base,
             base_ref: short_name(&base_name).to_owned(),
             from_fork: false,

@@ -197,8 +197,12 @@ pub struct Change {
     pub author: Author,
     /// Commit that would be merged.
     pub head_sha: String,
-    /// Commit on the base branch that it is compared with.
+    /// Commit on the base branch that it is compared with. Of a pull request that is the tip of the branch as GitHub last
+    /// took it.
     pub base_sha: String,
+    /// Commit at which it left the base branch, where that can be told; unread in facts that were gathered before it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge_base_sha: Option<String>,
     /// Branch it would be merged into.
     pub base_ref: String,
     /// The head lives in another repository.
@@ -358,6 +362,10 @@ pub struct Opinion {
     /// approval of another commit than the head covers nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_since: Option<Known<Vec<String>>>,
+    /// The last path, in the order of bytes, that was compared for `changed_since`: of files after it nothing is known.
+    /// `None` where none was, and in facts that were gathered before that was kept. Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared_until: Option<String>,
 }
 
 /// What a reviewer concluded.

@@ -210,6 +210,7 @@ fn change(pull: &PullRequest, files: Vec<FileChange>, revert: Known<Option<Rever
         author: pull.author.clone(),
         head_sha: pull.head_sha.clone(),
         base_sha: pull.base_sha.clone(),
+        merge_base_sha: pull.merge_base_sha.clone(),
         base_ref: pull.base_ref.clone(),
         from_fork: pull.from_fork,
         draft: pull.draft,

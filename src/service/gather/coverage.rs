@@ -217,14 +217,16 @@ async fn unplaced(app: &App, repository_id: i64, sha: &str) -> Result<Option<Tot
     Ok(Some(all.totals()))
 }
 
-/// All lines at the base, where its reports have the same parts: with others the two would not compare.
+/// All lines at the merge base, where its reports have the same parts: with others the two would not compare. The tip of the
+/// base branch may hold what the change does not.
 async fn base_total(
     app: &App,
     wanted: &Wanted<'_>,
     flags: &BTreeSet<&String>,
     (tree, is_whole): (&Arc<Tree>, bool),
 ) -> Result<Option<BaseTotal>, StoreError> {
-    let (id, base) = (wanted.repository_id, &wanted.change.base_sha);
+    let Some(base) = &wanted.change.merge_base_sha else { return Ok(None) };
+    let id = wanted.repository_id;
     let rows = app.store.coverage_of(id, base).await?;
     if rows.is_empty() || rows.iter().map(|row| &row.flag).collect::<BTreeSet<_>>() != *flags {
         return Ok(None);
@@ -246,16 +248,18 @@ async fn codecov(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> 
     let remotes = Remotes::of(app);
     let Some(codecov) = &remotes.codecov else { return Ok(Answer::Silent) };
     let repo = (wanted.repository.owner(), wanted.repository.name());
-    let Change { head_sha, base_sha, files, pull_request, .. } = wanted.change;
+    let Change { head_sha, merge_base_sha, files, pull_request, .. } = wanted.change;
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let Some(found) = codecov.commit(repo, head_sha, &paths, *pull_request).await? else {
         return Ok(Answer::Unknown(Reason::Awaited { newest: None }));
     };
     let total = match found.totals {
         Some(Totals { lines, covered }) => {
-            let base = codecov.totals(repo, base_sha).await?;
-            let base =
-                base.map(|base| BaseTotal { commit: base_sha.clone(), lines: base.lines, covered: base.covered });
+            let base = match merge_base_sha {
+                Some(commit) => codecov.totals(repo, commit).await?.map(|base| (commit.clone(), base)),
+                None => None,
+            };
+            let base = base.map(|(commit, Totals { lines, covered })| BaseTotal { commit, lines, covered });
             Some(CoverageTotal { lines, covered, base })
         }
         None => None,
