@@ -130,10 +130,10 @@ fn ask(pull: &PullRequest, review: &Review, ownership: &Ownership) -> OwnersAsk 
 
 fn tell(review: &mut Review, told: &OwnersTold) {
     for opinion in &mut review.opinions {
-        if let Some(changed) = opinion.commit.as_ref().and_then(|commit| told.changed.get(commit)) {
-            if opinion.changed_since.is_none() {
-                (opinion.changed_since, opinion.compared_until) = (Some(changed.clone()), told.compared_until.clone());
-            }
+        if let Some(changed) = opinion.commit.as_ref().and_then(|commit| told.changed.get(commit))
+            && opinion.changed_since.is_none()
+        {
+            (opinion.changed_since, opinion.compared_until) = (Some(changed.clone()), told.compared_until.clone());
         }
         let of = |pair: &&(String, String)| pair.1 == opinion.reviewer;
         for pair in told.members.keys().filter(of) {
