@@ -552,11 +552,12 @@ mod tests {
             let file = if place == "policy" { p.policy } else { p.codeowners };
             file.map(|f| f.map(|f| f.path)).map_err(|u| format!("{:?}", u.reason))
         };
-        let unavailable = |what: &str| Err(format!("Unavailable(\"CODEOWNERS {what}\")"));
+        let unusable = |what: &str| Err(format!("Unusable(\"CODEOWNERS {what}\")"));
         let owners = "codeowners2";
-        assert_eq!(why(owners, |e| e["size"] = json!(3 * 1024 * 1024)).await, unavailable("is 3 MB or more"));
-        assert_eq!(why(owners, |e| e["mode"] = json!(0o120_000)).await, unavailable("is a symbolic link"));
-        assert_eq!(why(owners, |e| e["object"]["isBinary"] = json!(true)).await, unavailable("is no text"));
+        let large = "is 3 MB or more, which GitHub does not load either: make it smaller";
+        assert_eq!(why(owners, |e| e["size"] = json!(3 * 1024 * 1024)).await, unusable(large));
+        assert_eq!(why(owners, |e| e["mode"] = json!(0o120_000)).await, unusable("is a symbolic link, not a file"));
+        assert_eq!(why(owners, |e| e["object"]["isBinary"] = json!(true)).await, unusable("is no text"));
         // A directory of that name: the next place counts.
         assert_eq!(why(owners, |e| e["object"] = json!({})).await, Ok(Some("docs/CODEOWNERS".to_owned())));
         let gone = told(|b| pull(b)["baseRef"] = json!(null)).await.unwrap();

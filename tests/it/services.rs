@@ -153,7 +153,7 @@ fn an_incident_lifts_but_for_what_mends_it() {
         shop.base_files(Edits::new().write("apps/payments/src/cart.rs", "one\ntwo\n"));
         let broken = shop.open(PullSpec::new(
             "Count differently",
-            "ada",
+            "omar",
             Edits::new().write("apps/payments/src/cart.rs", "one\n2\n"),
         ));
         broken.merge();
@@ -163,7 +163,7 @@ fn an_incident_lifts_but_for_what_mends_it() {
             body: Some(format!("Reverts acme/shop#{}", broken.number())),
             ..PullSpec::new(
                 "Revert \"Count differently\"",
-                "ada",
+                "lin",
                 Edits::new().write("apps/payments/src/cart.rs", "one\ntwo\n"),
             )
         });
