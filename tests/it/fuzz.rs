@@ -15,6 +15,8 @@ mod command;
 mod coverage;
 #[path = "../../fuzz/src/diff.rs"]
 mod diff;
+#[path = "../../fuzz/src/pagerduty.rs"]
+mod pagerduty;
 #[path = "../../fuzz/src/policy.rs"]
 mod policy;
 #[path = "../../fuzz/src/webhook.rs"]
@@ -29,6 +31,7 @@ const TARGETS: &[(&str, Check)] = &[
     ("command", command::check),
     ("coverage", coverage::check),
     ("diff", diff::check),
+    ("pagerduty", pagerduty::check),
     ("policy", policy::check),
     ("webhook", webhook::check),
 ];
