@@ -62,3 +62,4 @@ mod tidy;
 mod twins;
 mod wide;
 mod work;
+mod year;
