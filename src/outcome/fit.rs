@@ -26,6 +26,8 @@ pub struct Examples {
     pub terms: Vec<f64>,
     /// Whether the change of each row failed.
     pub failed: Vec<bool>,
+    /// How much each row counts; 1 on average.
+    pub weights: Vec<f64>,
 }
 
 /// How one term is spread over the examples in which it is known.
@@ -62,7 +64,18 @@ impl Examples {
     pub fn push(&mut self, terms: impl IntoIterator<Item = f64>, failed: bool) {
         self.terms.extend(terms);
         self.failed.push(failed);
+        self.weights.push(1.0);
         debug_assert_eq!(self.terms.len(), self.width * self.failed.len(), "every row has the same terms");
+    }
+
+    /// Lets groups of rows, each of which ends before its number, count the same, however many rows they have.
+    pub fn weigh_alike(&mut self, ends: &[usize]) {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let groups: Vec<_> = starts.zip(ends).map(|(start, end)| start..*end).filter(|rows| !rows.is_empty()).collect();
+        for rows in &groups {
+            let weight = self.failed.len() as f64 / (groups.len() * rows.len()) as f64;
+            self.weights[rows.clone()].fill(weight);
+        }
     }
 
     /// How each term is spread.
@@ -97,7 +110,7 @@ pub fn fit(examples: &Examples, spreads: &[Spread], signs: &[Sign], precision: f
     let mut steps = 0;
     while steps < STEPS_MAX {
         steps += 1;
-        let (gradient, curvature) = derivatives(&rows, &examples.failed, &at, precision);
+        let (gradient, curvature) = derivatives(&rows, examples, &at, precision);
         let free: Vec<usize> = (0..width).filter(|index| is_free(*index, signs, &at, &gradient)).collect();
         let step = solve(&curvature, &gradient, &free, width);
         let mut moved: f64 = 0.0;
@@ -129,14 +142,15 @@ fn standardised(examples: &Examples, spreads: &[Spread]) -> Vec<f64> {
 }
 
 /// Gradient and curvature (upper triangle, row by row) of the penalised negative log-likelihood.
-fn derivatives(rows: &[f64], failed: &[bool], at: &[f64], precision: f64) -> (Vec<f64>, Vec<f64>) {
+fn derivatives(rows: &[f64], examples: &Examples, at: &[f64], precision: f64) -> (Vec<f64>, Vec<f64>) {
     let width = at.len();
     let (mut gradient, mut curvature) = (vec![0.0; width], vec![0.0; width * width]);
-    for (row, failed) in rows.chunks_exact(width).zip(failed) {
-        let log_odds: f64 = row.iter().zip(at).map(|(x, weight)| x * weight).sum();
+    let outcomes = examples.failed.iter().zip(&examples.weights);
+    for (row, (failed, weight)) in rows.chunks_exact(width).zip(outcomes) {
+        let log_odds: f64 = row.iter().zip(at).map(|(x, slope)| x * slope).sum();
         let probability = 1.0 / (1.0 + (-log_odds).exp());
-        let error = probability - f64::from(u8::from(*failed));
-        let bend = probability * (1.0 - probability);
+        let error = weight * (probability - f64::from(u8::from(*failed)));
+        let bend = weight * probability * (1.0 - probability);
         for (i, x) in row.iter().enumerate() {
             gradient[i] += error * x;
             let scaled = bend * x;
@@ -243,6 +257,17 @@ mod tests {
             })
             .sum();
         assert!((expected - 590.0).abs() < 1e-3, "{expected}");
+    }
+
+    #[test]
+    fn groups_count_the_same_however_large() {
+        let mut examples = examples();
+        let large = examples.failed.len();
+        (0..30).for_each(|row| examples.push([f64::from(row % 3), 0.0], true));
+        examples.weigh_alike(&[large, large, large + 30]);
+        let weight = |rows: std::ops::Range<usize>| examples.weights[rows].iter().sum::<f64>();
+        assert!((weight(0..large) - weight(large..large + 30)).abs() < 1e-6);
+        assert!((weight(0..large + 30) - 3_030.0).abs() < 1e-6);
     }
 
     #[test]

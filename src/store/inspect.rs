@@ -7,8 +7,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{MirrorCounts, Result, StoreError, StorePath, inbox, jobs, migrate, mirrors, sqlite::to_store_error};
 
-/// Longest wait for another process that holds the database.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// Longest wait for another process that holds the database; longer than a busy service's own, which may come before us.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 /// What a look at a database found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,8 @@ mod codeowners;
 mod command;
 #[path = "../../fuzz/src/coverage.rs"]
 mod coverage;
+#[path = "../../fuzz/src/datadog.rs"]
+mod datadog;
 #[path = "../../fuzz/src/diff.rs"]
 mod diff;
 #[path = "../../fuzz/src/pagerduty.rs"]
@@ -30,6 +32,7 @@ const TARGETS: &[(&str, Check)] = &[
     ("codeowners", codeowners::check),
     ("command", command::check),
     ("coverage", coverage::check),
+    ("datadog", datadog::check),
     ("diff", diff::check),
     ("pagerduty", pagerduty::check),
     ("policy", policy::check),
