@@ -1,5 +1,7 @@
 //! Sightings: what one source said of one deployment at one time, whatever the source.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,22 @@ pub enum Source {
     GithubRelease,
 }
 
+impl Source {
+    const ALL: [Self; 5] =
+        [Self::Api, Self::GithubDeployment, Self::DatadogDora, Self::DatadogEvent, Self::GithubRelease];
+
+    /// Its name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::GithubDeployment => "github_deployment",
+            Self::DatadogDora => "datadog_dora",
+            Self::DatadogEvent => "datadog_event",
+            Self::GithubRelease => "github_release",
+        }
+    }
+}
+
 /// A record at a source. All that a source says under one id is about one deployment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WitnessId {
@@ -26,6 +44,22 @@ pub struct WitnessId {
     pub source: Source,
     /// Its id there. Untrusted.
     pub id: String,
+}
+
+impl fmt::Display for WitnessId {
+    /// In one word: `api:run-1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.source.name(), self.id)
+    }
+}
+
+impl WitnessId {
+    /// What [`Display`](fmt::Display) writes; `None` for anything else.
+    pub fn parse(word: &str) -> Option<Self> {
+        let (source, id) = word.split_once(':')?;
+        let source = Source::ALL.into_iter().find(|one| one.name() == source)?;
+        (!id.is_empty()).then(|| Self { source, id: id.to_owned() })
+    }
 }
 
 /// How far the rollout is, by what a source says.
@@ -48,31 +82,42 @@ pub struct Sighting {
     /// When the source said it, by its own clock. Of two statements under one id the later one stands.
     pub said_at: DateTime<Utc>,
     /// When it reached Mergecast first; `None` where it was asked for afterwards, so that it cannot be late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received_at: Option<DateTime<Utc>>,
     /// Service; `None` where only the repository is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// Environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
     /// The source marks the environment as production. It says nothing if it does not: GitHub marks only what is called
     /// `production`, unless it is told otherwise.
     pub production: bool,
     /// Team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
     /// Version or tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Commit, whole or abbreviated to at least 7 digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit_sha: Option<String>,
     /// Repository, as an address or as `host/owner/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// Cluster, region or cell, where one deployment has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
     /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<DateTime<Utc>>,
     /// How far it is.
     pub rollout: Rollout,
     /// A program started it, not a person; `None` where that is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automated: Option<bool>,
 }
 
@@ -96,5 +141,23 @@ impl Sighting {
             rollout: Rollout::Succeeded,
             automated: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_has_one_word() {
+        for source in Source::ALL {
+            let witness = WitnessId { source, id: "a:b".into() };
+            assert_eq!(WitnessId::parse(&witness.to_string()).as_ref(), Some(&witness));
+            assert_eq!(serde_json::to_value(source).unwrap(), source.name());
+        }
+        assert_eq!(
+            [WitnessId::parse("api:"), WitnessId::parse("other:1"), WitnessId::parse("api")],
+            [None, None, None]
+        );
     }
 }

@@ -48,10 +48,12 @@ pub struct Mapping {
     pub by: Mapped,
 }
 
+/// Says what an incident is on, if it matches.
+type Rule = fn(&PagedIncident, Option<&Alert>, &Catalogue) -> Option<Mapping>;
+
 /// Maps an incident. `env` is the environment that the webhook was set up for, which goes before what tags say.
 pub fn map(incident: &PagedIncident, alert: Option<&Alert>, catalogue: &Catalogue, env: Option<&str>) -> Mapping {
-    const RULES: [fn(&PagedIncident, Option<&Alert>, &Catalogue) -> Option<Mapping>; 5] =
-        [by_monitor, by_address, by_service_name, by_team_name, by_service_named_as_team];
+    const RULES: [Rule; 5] = [by_monitor, by_address, by_service_name, by_team_name, by_service_named_as_team];
     let mut mapping =
         RULES.iter().find_map(|rule| rule(incident, alert, catalogue)).unwrap_or_else(|| by_own_name(incident));
     if let Some(env) = env.map(str::trim).filter(|env| !env.is_empty()) {
