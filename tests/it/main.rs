@@ -16,6 +16,7 @@ mod coverage;
 mod coverage_fields;
 mod coverage_groups;
 mod datadog;
+mod deployments;
 mod doctor;
 mod documents;
 mod doors;
