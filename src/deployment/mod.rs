@@ -8,6 +8,7 @@ pub mod build;
 pub mod change;
 pub mod dora;
 pub mod failures;
+pub mod graph;
 pub mod incident;
 pub mod ledger;
 pub mod sighting;
