@@ -1,6 +1,7 @@
 //! A simulated year with a known truth, through ledger, attribution and metrics. `year/world.rs` draws it from a seed,
 //! `year/told.rs` tells it as sources do.
 
+mod kept;
 mod told;
 mod world;
 
@@ -265,6 +266,22 @@ fn shuffled_doubled_and_sent_again_it_is_the_same_to_the_byte() {
         assert!(once == bytes(&again(&told, seed), &said), "seed {seed}");
         // The generator as well says the same each time.
         assert!(once == bytes(&self::told(&year(seed), seed), &said[..said.len() / 2]), "seed {seed}");
+    }
+}
+
+/// In order, and shuffled, doubled and sent again: what the database gives back comes to the same.
+#[test]
+fn through_the_database_it_is_the_same_to_the_byte() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let seed = SEEDS[0];
+    let world = year(seed);
+    let told = told(&world, seed);
+    let said = corrections(&world, &found(&world, &told, &[]).attributions);
+    let bytes = |told: &Told, said: &[Correction]| serde_json::to_string(&found(&world, told, said)).unwrap();
+    let once = bytes(&told, &said);
+    for told in [&told, &again(&told, seed)] {
+        let (kept, said) = runtime.block_on(kept::kept(told, &said));
+        assert!(once == bytes(&kept, &said));
     }
 }
 
