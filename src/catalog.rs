@@ -124,6 +124,16 @@ impl Claims {
         }
     }
 
+    /// Whether anything says which files are a service's.
+    pub fn knows(&self, service: &str) -> bool {
+        self.claims.iter().any(|claim| claim.service == service)
+    }
+
+    /// Whether a file is a service's.
+    pub fn is_of(&self, service: &str, path: &str) -> bool {
+        self.globs.matches(path).into_iter().any(|number| self.claims[number].service == service)
+    }
+
     /// The services of the changed files, by name, each with its files. A moved file belongs to where it was as well.
     pub fn targets<'a>(&self, files: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Vec<TargetService> {
         let mut targets: BTreeMap<&str, TargetService> = BTreeMap::new();

@@ -18,6 +18,8 @@
 //!   `risk::signal` holds one file for each thing that is measured, `risk::assess` is the one door; `risk::owners` says which
 //!   owner has approved what a file holds now.
 //! - [`history`] is told of each change of a main line and answers what came before a change.
+//! - [`deployment`] keeps the ledger of deployments, says which of them failed and which one an incident is put down to, and
+//!   reckons the DORA metrics.
 //! - [`outcome`] says how right scores have been, and fits models to outcomes.
 //! - [`report`] puts an assessment into words: check run, page, terminal, JSON, SARIF. Text from outside is made
 //!   harmless there and nowhere else.
@@ -30,6 +32,7 @@
 //!   GitHub in memory, over real HTTP, for tests and the demo.
 //! - [`datadog`] reads SLOs, services, incidents, deployments and test runs; it caches, waits its turn and says how old
 //!   an answer is.
+//! - [`pagerduty`] reads PagerDuty's webhooks.
 //! - [`codecov`] and [`sonar`] read what Codecov and SonarQube know of coverage, by [`remote`], which is how another
 //!   system's JSON is asked for; each has its simulator beside it.
 //! - [`git`] reads a change from a local repository through the git program.
@@ -99,6 +102,7 @@ pub mod catalog;
 pub mod codeowners;
 pub mod command;
 pub mod coverage;
+pub mod deployment;
 pub mod history;
 pub mod outcome;
 pub mod report;
@@ -110,6 +114,7 @@ pub mod codecov;
 pub mod datadog;
 pub mod git;
 pub mod github;
+pub mod pagerduty;
 pub mod remote;
 pub mod sonar;
 pub mod store;

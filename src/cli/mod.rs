@@ -8,6 +8,7 @@ mod calibrate;
 mod completions;
 mod datadog;
 mod demo;
+mod deploy;
 mod doctor;
 mod fixes;
 mod health;
@@ -89,7 +90,9 @@ enum Command {
     Man(ManArgs),
     /// Ask GitHub to send again the webhooks that it could not deliver
     Redeliver(redeliver::RedeliverArgs),
-    /// Make, list and revoke the tokens that CI uploads coverage with
+    /// Tell the server of a deployment, from CI
+    Deploy(Box<deploy::DeployArgs>),
+    /// Make, list and revoke the tokens that CI tells of coverage and deployments with
     Token(token::TokenArgs),
     /// Copy the database to a file, also while the App runs, and check the copy
     Backup(BackupArgs),
@@ -272,6 +275,11 @@ fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
         Command::Redeliver(redeliver) => {
             let config = args.settings(redeliver.flags())?;
             runtime()?.block_on(redeliver::run(&config, redeliver, &mut Terminal::stdout()))
+        }
+        Command::Deploy(deploy) => {
+            // Not an option, which others on the machine could read.
+            let token = environment("MERGECAST_TOKEN").map(|token| token.trim().to_owned().into());
+            runtime()?.block_on(deploy::run(deploy, token, Clock::system().now(), &mut Terminal::stdout()))
         }
         Command::Token(token) => {
             let config = args.settings(database(&token.database))?;

@@ -64,7 +64,34 @@ pub struct Event {
     pub path: Option<String>,
 }
 
+/// A part of a list, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part<T> {
+    /// What it holds.
+    pub records: Vec<T>,
+    /// Newer ones may follow.
+    pub more: bool,
+}
+
 impl Datadog {
+    /// The oldest deployments of all services between two instants, at most a thousand, by one call.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub async fn oldest_deployments(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Part<Deployment>, Error> {
+        let answer: Deployments = self.ask(&deployments_call(None, (from, to), PAGE, "finished_at")).await?;
+        let more = answer.data.len() >= PAGE;
+        Ok(Part { records: answer.data.into_iter().flatten().filter_map(DeploymentData::deployment).collect(), more })
+    }
+
+    /// Events between two instants that tell of deployments, oldest first.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub async fn deployment_events(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Event>, Error> {
+        self.read_events(&["deployment".to_owned()], from, to).await
+    }
+
     /// Deployments between two instants, oldest first; of one service, or of all.
     ///
     /// # Errors

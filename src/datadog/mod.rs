@@ -19,13 +19,14 @@ mod site;
 mod slos;
 mod sources;
 mod test_runs;
+mod told;
 mod wire;
 
 pub use cache::{Age, Cached};
 pub use catalog::{CatalogLink, CatalogService, CodeLocation, parse_definitions, parse_entities};
 pub use client::{Datadog, Keys, Options};
 pub use coverage::PullRequestCoverage;
-pub use deployments::{Deployment, Event, parse_deployments};
+pub use deployments::{Deployment, Event, Part, parse_deployments};
 pub use error::Error;
 pub use incidents::{Incident, IncidentState, Severity, parse_incidents};
 pub use site::Site;

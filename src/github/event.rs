@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::deployed::{DeploymentEvent, ReleaseEvent};
 use super::name::RepoName;
 
 /// A webhook of which something is read.
@@ -27,6 +28,10 @@ pub enum Event {
     MergeGroup(MergeGroupEvent),
     /// A comment was written below a pull request.
     IssueComment(IssueCommentEvent),
+    /// A deployment was asked for, or has come further.
+    Deployment(DeploymentEvent),
+    /// A version was released.
+    Release(ReleaseEvent),
     /// The App was installed, suspended, removed, or its repositories or permissions changed.
     Installation(InstallationEvent),
     /// A repository has another name or owner, was archived, or is gone.
@@ -282,8 +287,10 @@ pub struct PushEvent {
     pub origin: Origin,
     /// Full name of the ref, `refs/heads/…` or `refs/tags/…`. Untrusted.
     pub git_ref: String,
-    /// Commit it points to now; zeros when it was deleted.
+    /// Object it points to now, which is a commit unless it is a tag with a text; zeros when it was deleted.
     pub after: String,
+    /// Commit it leads to now, where the payload says.
+    pub head_commit: Option<String>,
     /// Commits that it pointed to before are no longer on it.
     pub forced: bool,
     /// Paths that the payload's commits touch, each once; GitHub names at most 2,048 commits. Untrusted.
@@ -294,6 +301,11 @@ impl PushEvent {
     /// The branch that was pushed to; `None` for tags.
     pub fn branch(&self) -> Option<&str> {
         self.git_ref.strip_prefix("refs/heads/")
+    }
+
+    /// The tag that was made or moved; `None` for branches, and for a tag that was deleted.
+    pub fn tag(&self) -> Option<&str> {
+        self.git_ref.strip_prefix("refs/tags/").filter(|_| !self.after.bytes().all(|digit| digit == b'0'))
     }
 }
 
@@ -415,6 +427,8 @@ impl Event {
             Self::MergeGroup(e) => Some(&e.origin),
             Self::IssueComment(e) => Some(&e.origin),
             Self::Repository(e) => Some(&e.origin),
+            Self::Deployment(e) => Some(&e.origin),
+            Self::Release(e) => Some(&e.origin),
             Self::Ping | Self::Installation(_) | Self::Ignored(_) => None,
         }
     }

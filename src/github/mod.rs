@@ -14,6 +14,7 @@ mod comments;
 mod commit_authors;
 mod comparison;
 mod deliveries;
+mod deployed;
 mod error;
 mod event;
 mod files;
@@ -82,11 +83,16 @@ pub struct Permission {
 pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "metadata", access: "read", purpose: "granted to every App" },
     Permission { name: "checks", access: "write", purpose: "the check run, its re-run and its buttons" },
-    Permission { name: "contents", access: "read", purpose: "changed files, CODEOWNERS, the policy file, pushes" },
+    Permission {
+        name: "contents",
+        access: "read",
+        purpose: "changed files, CODEOWNERS, the policy file, pushes, releases",
+    },
     Permission { name: "pull_requests", access: "write", purpose: "pull requests, reviews; answers to commands" },
     Permission { name: "issues", access: "read", purpose: "comments on pull requests" },
     Permission { name: "statuses", access: "read", purpose: "commit statuses of the head commit" },
     Permission { name: "actions", access: "read", purpose: "the end of workflow runs" },
+    Permission { name: "deployments", access: "read", purpose: "what was deployed when, and what came of it" },
     Permission { name: "merge_queues", access: "read", purpose: "merge groups" },
     Permission { name: "members", access: "read", purpose: "the teams that code owners and reviewers belong to" },
 ];
@@ -184,6 +190,27 @@ pub const EVENTS: &[EventRow] = &[
         permission: Some("issues"),
         subscribed: true,
         purpose: "slash-commands",
+    },
+    EventRow {
+        name: "deployment",
+        actions: &["created"],
+        permission: Some("deployments"),
+        subscribed: true,
+        purpose: "a deployment was asked for",
+    },
+    EventRow {
+        name: "deployment_status",
+        actions: &["created"],
+        permission: Some("deployments"),
+        subscribed: true,
+        purpose: "a deployment began, ended or failed",
+    },
+    EventRow {
+        name: "release",
+        actions: &["published", "released"],
+        permission: Some("contents"),
+        subscribed: true,
+        purpose: "a version was released",
     },
     EventRow {
         name: "installation",

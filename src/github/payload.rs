@@ -221,6 +221,12 @@ pub(super) struct PushBody {
     pub(super) forced: bool,
     #[serde(default)]
     pub(super) commits: Vec<PushedCommit>,
+    pub(super) head_commit: Option<HeadCommit>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct HeadCommit {
+    pub(super) id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -310,12 +316,14 @@ impl InstallationBody {
     }
 }
 
-fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+pub(super) fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// A time as text or as seconds since 1970; anything else is no time.
-fn lenient_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+pub(super) fn lenient_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     Ok(match Value::deserialize(from)? {
         Value::String(text) => DateTime::parse_from_rfc3339(&text).ok().map(|at| at.to_utc()),
         Value::Number(seconds) => seconds.as_i64().and_then(|s| DateTime::from_timestamp(s, 0)),

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use sha2::Sha256;
 
 use super::EVENTS;
+use super::deployed::{DeploymentBody, ReleaseBody};
+pub use super::deployed::{DeploymentEvent, DeploymentState, DeploymentStatus, ReleaseEvent};
 pub use super::event::{
     Account, CheckRunAction, CheckRunEvent, CheckSuiteAction, CheckSuiteEvent, Event, Ignored, InstallationAction,
     InstallationEvent, IssueCommentEvent, MergeGroupAction, MergeGroupEvent, Origin, PullRequestAction,
@@ -77,6 +79,14 @@ impl Event {
             "push" => delivery.push(common),
             "merge_group" => delivery.merge_group(common),
             "issue_comment" => delivery.issue_comment(common),
+            "deployment" | "deployment_status" => {
+                let body: DeploymentBody = delivery.read()?;
+                delivery.origin(common).map(|origin| Event::Deployment(body.into_event(origin)))
+            }
+            "release" => {
+                let body: ReleaseBody = delivery.read()?;
+                delivery.origin(common).map(|origin| Event::Release(body.into_event(origin)))
+            }
             "installation" | "installation_repositories" | "installation_target" => {
                 delivery.installation(&common.action)
             }
@@ -179,11 +189,12 @@ impl<'a> Delivery<'a> {
     }
 
     fn push(&self, common: Common) -> Result<Event, Malformed> {
-        let body: PushBody = self.read()?;
         let origin = self.origin(common)?;
-        let paths: BTreeSet<String> = body.commits.into_iter().flat_map(|c| c.into_paths()).collect();
+        let PushBody { git_ref, after, forced, commits, head_commit } = self.read()?;
+        let paths: BTreeSet<String> = commits.into_iter().flat_map(|c| c.into_paths()).collect();
         let paths = paths.into_iter().collect();
-        Ok(Event::Push(PushEvent { origin, git_ref: body.git_ref, after: body.after, forced: body.forced, paths }))
+        let head_commit = head_commit.and_then(|commit| commit.id);
+        Ok(Event::Push(PushEvent { origin, git_ref, after, head_commit, forced, paths }))
     }
 
     fn merge_group(&self, common: Common) -> Result<Event, Malformed> {

@@ -3,9 +3,11 @@
 mod approvals;
 mod assess;
 mod body;
+mod caller;
 mod check_run;
 mod commands;
 pub mod coverage;
+mod deployments;
 mod erase;
 mod failure;
 mod gather;
@@ -21,6 +23,7 @@ mod pages;
 mod people;
 mod process;
 mod recover;
+mod refusal;
 mod retention;
 mod reverts;
 mod rotation;
@@ -113,6 +116,8 @@ pub struct Operations {
     pub coverage: CoverageSettings,
     /// Datadog, where its keys are set.
     pub datadog: Option<Datadog>,
+    /// Read deployments from Datadog, those of the last two years first.
+    pub reads_deployments: bool,
 }
 
 /// Where links in reports lead; without an address there is no link.
@@ -203,12 +208,16 @@ pub(crate) struct App {
     bodies: body::Allowance,
     /// Receives coverage reports.
     coverage: coverage::Desk,
+    /// Receives deployments.
+    deployments: deployments::Desk,
     /// Other systems that know of coverage; others when their tokens change.
     remotes: RwLock<Arc<gather::coverage::Remotes>>,
     /// Mirrors of repositories, if any are kept.
     mirrors: Option<mirrors::Mirrors>,
     /// Datadog, where its keys are set.
     datadog: Option<Datadog>,
+    /// Read deployments from it.
+    reads_deployments: bool,
     /// Where the watch over services is.
     watched: watch::Watched,
     /// What GitHub said of those who could be asked.
@@ -303,9 +312,11 @@ impl Service {
             credentials: health::Credentials::default(),
             bodies: body::Allowance::default(),
             coverage,
+            deployments: deployments::Desk::default(),
             remotes: RwLock::new(Arc::new(gather::coverage::Remotes::new(&operations.coverage)?)),
             mirrors: operations.mirrors.map(mirrors::Mirrors::new),
             datadog: operations.datadog,
+            reads_deployments: operations.reads_deployments,
             watched: watch::Watched::default(),
             people: people::People::default(),
             turns: turns::Turns::default(),

@@ -6,7 +6,7 @@ use super::{
     App,
     assess::{COMMIT, CommitJob, PULL_REQUEST, PullRequestJob},
     check_run::RUNS,
-    commands, installations, merge_group, mirrors, number, overrides,
+    commands, deployments, installations, merge_group, mirrors, number, overrides,
     turns::Kind,
 };
 use crate::{
@@ -105,7 +105,10 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
         Event::Repository(event) => Ok(event.origin.installation_id.map_or_else(ignored, |id| reread(id, burst))),
         Event::MergeGroup(event) => merge_group::route(app, event, now).await,
         Event::IssueComment(event) => Ok(commands::commented(app, delivery, event).await?.unwrap_or_else(ignored)),
+        Event::Push(event) if event.tag().is_some() => Ok(told(deployments::heard::tag(app, delivery, event).await?)),
         Event::Push(event) => pushed(app, event).await,
+        Event::Deployment(event) => Ok(told(deployments::heard::deployment(app, delivery, event).await?)),
+        Event::Release(event) => Ok(told(deployments::heard::release(app, delivery, event).await?)),
         Event::Ping | Event::Ignored(_) => Ok(ignored()),
     }
 }
@@ -127,6 +130,12 @@ async fn pushed(app: &App, event: &PushEvent) -> Result<Routed, Error> {
     }
     let outcome = if followed || pushed.is_some() { DeliveryOutcome::Done } else { DeliveryOutcome::Ignored };
     Ok(Routed { outcome, jobs: Vec::new() })
+}
+
+/// Something that was told is kept, or is nothing that is.
+fn told(kept: bool) -> Routed {
+    let outcome = if kept { DeliveryOutcome::Done } else { DeliveryOutcome::Ignored };
+    Routed { outcome, jobs: Vec::new() }
 }
 
 /// A check or status ended on a commit. Only heads that were scored matter: a head that was not gets its own event.

@@ -23,7 +23,7 @@ use tower_http::{
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
 
-use super::{App, Timing, coverage, health, metrics, pages, sources, webhook};
+use super::{App, Timing, coverage, deployments, health, metrics, pages, sources, webhook};
 
 /// GitHub caps payloads at 25 MB and never sends a larger one.
 const WEBHOOK_BODY_LIMIT: usize = 25 * 1024 * 1024;
@@ -39,8 +39,10 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
     let webhooks = Router::new()
         .route("/webhooks/github", post(webhook::github))
         .layer(RequestBodyLimitLayer::new(WEBHOOK_BODY_LIMIT));
-    // It bounds its bodies itself, so that its refusals are all in JSON.
-    let coverage = Router::new().route("/api/v1/coverage/{owner}/{repo}/{sha}", put(coverage::put));
+    // These bound their bodies themselves, so that their refusals are all in JSON.
+    let uploads = Router::new()
+        .route("/api/v1/coverage/{owner}/{repo}/{sha}", put(coverage::put))
+        .route("/api/v1/deployments", post(deployments::post));
     let rest = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -54,7 +56,7 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
         .route("/api/v1/assessments/{owner}/{repo}/by-sha/{sha}", get(pages::by_sha))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT));
     let metrics = if with_metrics { metrics_route() } else { Router::new() };
-    bounded(webhooks.merge(coverage).merge(rest).merge(metrics), app)
+    bounded(webhooks.merge(uploads).merge(rest).merge(metrics), app)
 }
 
 /// What is served on an address for metrics alone.

@@ -1,12 +1,15 @@
-//! `GET /api/v1/sources`: what of Datadog can be read, and what is missing without it.
+//! `GET /api/v1/sources`: what of Datadog can be read, what is missing without it, and how far it was read back.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
-use super::App;
-use crate::datadog::{Access, Age, Datadog, DatadogSource, Error, Keys, SourceCheck};
+use super::{App, deployments::backfill};
+use crate::{
+    datadog::{Access, Age, Datadog, DatadogSource, Error, Keys, SourceCheck},
+    store::Backfill,
+};
 
 /// How long an answer stands, so that whoever asks costs no rate limit.
 const CHECKLIST_AGE: Duration = Duration::from_secs(300);
@@ -21,7 +24,14 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Json<Value> {
         Some(datadog) => connected(datadog).await,
         None => off(),
     };
-    Json(json!({"schema": "mergecast.sources/1", "datadog": datadog}))
+    let mut backfills = Vec::new();
+    for source in backfill::SOURCES {
+        // What the database does not tell is left out.
+        if let Ok(Some(Backfill { began, reached, records })) = app.store.backfill(source).await {
+            backfills.push(json!({"source": source, "began": began, "reached": reached, "records": records}));
+        }
+    }
+    Json(json!({"schema": "mergecast.sources/1", "datadog": datadog, "backfills": backfills}))
 }
 
 fn off() -> Value {

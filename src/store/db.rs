@@ -108,6 +108,12 @@ impl FromVal for i64 {
     }
 }
 
+impl FromVal for f64 {
+    fn from_val(val: Val) -> Option<Self> {
+        if let Val::F64(number) = val { Some(number) } else { None }
+    }
+}
+
 impl FromVal for String {
     fn from_val(val: Val) -> Option<Self> {
         if let Val::Text(text) = val { Some(text) } else { None }

@@ -57,6 +57,8 @@ impl Store {
             SERVICES,
             REMEDIATIONS,
             COVERAGE,
+            SAID,
+            COMMITS_BETWEEN,
             TOKENS,
         ]
         .into_iter()
@@ -85,7 +87,13 @@ impl Store {
         let job = vec![installation_id.into(), before.into(), Val::from(&format!("installation:{installation_id}"))];
         let own = vec![installation_id.into(), before.into()];
         self.erase(
-            vec![(DELIVERIES, rows()), (ANSWERS, rows()), (ALL_TOKENS, rows()), (INSTALLATION_JOB, job)],
+            vec![
+                (DELIVERIES, rows()),
+                (ANSWERS, rows()),
+                (ALL_TOKENS, rows()),
+                (ALL_SAID, rows()),
+                (INSTALLATION_JOB, job),
+            ],
             (INSTALLATION, own),
         )
         .await
@@ -121,6 +129,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     SERVICES,
     REMEDIATIONS,
     COVERAGE,
+    SAID,
+    ALL_SAID,
+    COMMITS_BETWEEN,
     TOKENS,
     ALL_TOKENS,
     JOBS,
@@ -264,6 +275,29 @@ const COVERAGE: &str = concat!(
 DELETE FROM coverage_reports WHERE (repository_id, head_sha, flag, digest) IN ( \
   SELECT repository_id, head_sha, flag, digest FROM coverage_reports WHERE repository_id = $1 \
   ORDER BY head_sha, flag, digest LIMIT $3) AND ",
+    left!()
+);
+
+const SAID: &str = concat!(
+    "\
+DELETE FROM deployments_said WHERE (kind, digest) IN ( \
+  SELECT kind, digest FROM deployments_said WHERE repository_id = $1 ORDER BY kind, digest LIMIT $3) AND ",
+    left!()
+);
+
+/// What came for an installation as a whole.
+const ALL_SAID: &str = concat!(
+    "\
+DELETE FROM deployments_said WHERE (kind, digest) IN ( \
+  SELECT kind, digest FROM deployments_said WHERE installation_id = $1 ORDER BY kind, digest LIMIT $3) AND ",
+    gone!()
+);
+
+const COMMITS_BETWEEN: &str = concat!(
+    "\
+DELETE FROM commits_between WHERE (repository_id, before_sha, sha, paths) IN ( \
+  SELECT repository_id, before_sha, sha, paths FROM commits_between WHERE repository_id = $1 \
+  ORDER BY before_sha, sha, paths LIMIT $3) AND ",
     left!()
 );
 

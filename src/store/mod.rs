@@ -4,12 +4,14 @@
 //! engine. Times are milliseconds since 1970 and come from the caller. No secret is ever handed to the store.
 
 mod assessments;
+mod backfills;
 mod backup;
 mod check_runs;
 mod commands;
 mod coverage_reports;
 mod db;
 mod deflate;
+mod deployments;
 mod erase;
 mod error;
 mod file;
@@ -29,6 +31,7 @@ mod path;
 mod policies;
 mod recent_pulls;
 mod recovery;
+mod sendings;
 mod services;
 mod sqlite;
 #[cfg(test)]
@@ -36,11 +39,13 @@ mod testing;
 mod tokens;
 
 pub use assessments::{AssessmentRow, AssessmentSummary, RECENT_SCORES_LIMIT};
+pub use backfills::{Backfill, Between};
 pub use backup::{Copied, Restored, backup, restore};
 pub use check_runs::{CheckRunRow, CheckRunState};
 pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand, ReaderLimits};
 pub use coverage_reports::{CoverageRow, REPORTS_PER_COMMIT, SavedReport};
 pub use deflate::{INFLATED_LIMIT, compress, decompress};
+pub use deployments::Teller;
 pub use erase::Erasing;
 pub use error::StoreError;
 pub use heads::OnHead;
@@ -57,6 +62,7 @@ pub use path::StorePath;
 pub use policies::PolicyRow;
 pub use recent_pulls::{RECENT_PULLS_LIMIT, RecentPull};
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
+pub use sendings::Sending;
 pub use services::NO_SERVICE;
 pub use tokens::TokenRow;
 
@@ -177,6 +183,9 @@ const STATEMENTS: &[&[&str]] = &[
     tokens::STATEMENTS,
     coverage_reports::STATEMENTS,
     services::STATEMENTS,
+    deployments::STATEMENTS,
+    sendings::STATEMENTS,
+    backfills::STATEMENTS,
 ];
 
 #[cfg(test)]

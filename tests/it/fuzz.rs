@@ -17,6 +17,8 @@ mod coverage;
 mod datadog;
 #[path = "../../fuzz/src/diff.rs"]
 mod diff;
+#[path = "../../fuzz/src/pagerduty.rs"]
+mod pagerduty;
 #[path = "../../fuzz/src/policy.rs"]
 mod policy;
 #[path = "../../fuzz/src/webhook.rs"]
@@ -32,6 +34,7 @@ const TARGETS: &[(&str, Check)] = &[
     ("coverage", coverage::check),
     ("datadog", datadog::check),
     ("diff", diff::check),
+    ("pagerduty", pagerduty::check),
     ("policy", policy::check),
     ("webhook", webhook::check),
 ];

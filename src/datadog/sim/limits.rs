@@ -47,6 +47,8 @@ impl Default for Limits {
             ("slo_history", 150, 10),
             ("slo_get_all", 1_000, 10),
             ("event_stream_api", 600, 60),
+            // Datadog publishes none; it is as wide as what an organisation has in all.
+            ("dora_deployments", 12_000, 60),
             ("query_timeseries", 1_600, 3_600),
         ];
         let limit = |(name, calls, period_s)| {
@@ -97,6 +99,7 @@ impl Limits {
             "/api/v1/slo" => "slo_get_all",
             "/api/v1/events" => "event_stream_api",
             "/api/v2/query/timeseries" => "query_timeseries",
+            "/api/v2/dora/deployments" => "dora_deployments",
             _ if path.starts_with("/api/v1/slo/") && path.ends_with("/history") => "slo_history",
             _ => return None,
         })

@@ -113,7 +113,8 @@ impl SimDatadog {
         self.fail(None);
     }
 
-    /// Lets a limit be another one: `slo_history`, `slo_get_all`, `event_stream_api`, `query_timeseries`.
+    /// Lets a limit be another one: `slo_history`, `slo_get_all`, `event_stream_api`, `query_timeseries`,
+    /// `dora_deployments`.
     pub fn limit(&self, name: &str, calls: u32, period: Duration) {
         self.state().limits.set(name, calls, period);
     }

@@ -166,7 +166,7 @@ impl Repository {
     }
 
     /// Name of the repository where it came from, without its owner: what its own pull requests call it.
-    fn remote_name(&self) -> Option<String> {
+    pub(super) fn remote_name(&self) -> Option<String> {
         if let Some(name) = &self.called {
             return Some(name.clone());
         }

@@ -10,6 +10,7 @@ use super::app_key::AppLogin;
 use super::auth::Token;
 use super::checks::{Run, Status, Suite};
 use super::delivery::{Attempt, Outgoing};
+use super::deployed::Deployed;
 use super::diff::FileDiff;
 use super::faults::{ArmedFault, ArmedWebhookFault};
 use super::limits::Budget;
@@ -46,6 +47,7 @@ pub(super) struct State {
     pub(super) suites: BTreeMap<u64, Suite>,
     pub(super) runs: BTreeMap<u64, Run>,
     pub(super) statuses: Vec<Status>,
+    pub(super) deployments: BTreeMap<u64, Deployed>,
     /// Computed once, as a change of 3,000 files is asked for page by page.
     pub(super) diffs: RefCell<Diffs>,
     pub(super) tokens: HashMap<String, Token>,
@@ -227,6 +229,7 @@ impl State {
             suites: BTreeMap::new(),
             runs: BTreeMap::new(),
             statuses: Vec::new(),
+            deployments: BTreeMap::new(),
             diffs: RefCell::default(),
             tokens: HashMap::new(),
             budgets: HashMap::new(),

@@ -138,22 +138,45 @@ impl State {
             if created { repo.branches.get(&repo.default_branch).map_or(before, String::as_str) } else { before };
         let commits = self.objects.between(from, after);
         let list: Vec<Value> = commits.iter().take(2_048).map(|c| self.pushed_commit_shape(repo, c)).collect();
+        let forced = !created && !self.objects.contains(after, before);
+        let more = json!({ "commits": list, "created": created, "forced": forced });
+        let payload = self.push_payload(repo, &format!("refs/heads/{branch}"), (before, after), sender, more);
+        self.emit("push", full_name, sender, payload, Value::Null);
+    }
+
+    /// A tag is new, and brings no commits.
+    pub(super) fn send_tag(&mut self, full_name: &str, tag: &str, sha: &str) {
+        let repo = self.known(full_name);
+        let more = json!({ "commits": [], "created": true, "forced": false });
+        let ends = (super::objects::ZERO, sha);
+        let payload = self.push_payload(repo, &format!("refs/tags/{tag}"), ends, "octocat", more);
+        self.emit("push", full_name, "octocat", payload, Value::Null);
+    }
+
+    fn push_payload(
+        &self,
+        repo: &Repo,
+        git_ref: &str,
+        (before, after): (&str, &str),
+        sender: &str,
+        more: Value,
+    ) -> Value {
         let head = self.objects.get(after).map(|c| self.pushed_commit_shape(repo, c));
         let (name, email) = self.git_identity(sender);
-        let payload = json!({
-            "ref": format!("refs/heads/{branch}"),
+        let mut payload = json!({
+            "ref": git_ref,
             "before": before,
             "after": after,
             "base_ref": null,
-            "created": created,
             "deleted": false,
-            "forced": !created && !self.objects.contains(after, before),
             "compare": format!("{}/compare/{}...{}", self.repo_html(repo), &before[..12], &after[..12]),
             "pusher": {"name": name, "email": email},
-            "commits": list,
             "head_commit": head,
         });
-        self.emit("push", full_name, sender, payload, Value::Null);
+        if let (Value::Object(fields), Value::Object(more)) = (&mut payload, more) {
+            fields.extend(more);
+        }
+        payload
     }
 
     /// The pair is the group's base and head.

@@ -1,8 +1,7 @@
 //! Coverage that CI uploads: who may, what is taken, and what happens then.
 
-mod caller;
 mod inflate;
-mod pace;
+pub(super) mod pace;
 mod upload;
 
 use std::sync::Arc;
@@ -15,7 +14,6 @@ use url::Url;
 pub use inflate::{NotInflated, inflate, is_gzip};
 pub(super) use upload::put;
 
-use super::App;
 use crate::{
     clock::Clock,
     github::{self, Oidc},
@@ -62,6 +60,11 @@ impl Desk {
             readers: Arc::new(Semaphore::new(READ_AT_ONCE)),
             pace: pace::Pace::default(),
         })
+    }
+
+    /// Whose tokens of workflows are taken.
+    pub(super) fn oidc(&self) -> Option<&Oidc> {
+        self.oidc.as_ref()
     }
 }
 

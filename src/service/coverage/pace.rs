@@ -11,11 +11,11 @@ const MINUTE_MS: i64 = 60_000;
 
 /// Uploads of the running minute, by repository.
 #[derive(Default)]
-pub(super) struct Pace(Mutex<HashMap<i64, (i64, u32)>>);
+pub(in super::super) struct Pace(Mutex<HashMap<i64, (i64, u32)>>);
 
 impl Pace {
     /// Counts one more; gives the seconds to wait where it is one too many.
-    pub(super) fn take(&self, repository_id: i64, now: i64) -> Result<(), i64> {
+    pub(in super::super) fn take(&self, repository_id: i64, now: i64) -> Result<(), i64> {
         let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = now.div_euclid(MINUTE_MS);
         // What is over is forgotten, so that the table is no longer than one minute's repositories.

@@ -16,8 +16,14 @@ use sha2::{Digest, Sha256};
 use tracing::{Instrument, Span};
 
 use super::{
-    super::{App, assess::PullRequestJob, body::Unread, route, trace},
-    caller::{Caller, Unknown},
+    super::{
+        App,
+        assess::PullRequestJob,
+        body::Unread,
+        caller::Caller,
+        refusal::{failed, later, of_body, of_caller, refuse},
+        route, trace,
+    },
     inflate::{NotInflated, inflate, is_gzip},
 };
 use crate::{
@@ -32,8 +38,8 @@ const BODY_LIMIT: usize = 32 * 1024 * 1024;
 const FLAG_MAX: usize = 64;
 /// How long a report waits until others are read.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// When to try again, in seconds.
-const RETRY_AFTER_S: i64 = 10;
+/// What to do about a body that is too large.
+const SMALLER: &str = "send at most 32 MB; gzip makes it a tenth";
 
 /// What may stand behind the question mark.
 #[derive(Deserialize)]
@@ -98,7 +104,7 @@ async fn allowed(
         let hint = "a flag has up to 64 letters, digits, dots, dashes and underscores";
         return Err(refuse(StatusCode::BAD_REQUEST, "the flag cannot be used", hint));
     }
-    let caller = Caller::of(app, headers).await.map_err(unknown_caller)?;
+    let caller = Caller::of(app, headers).await.map_err(of_caller)?;
     let unheard = || {
         let hint = "the App has to be installed there; see the spelling too";
         refuse(StatusCode::NOT_FOUND, "no repository of this name is covered", hint)
@@ -117,31 +123,16 @@ async fn allowed(
     Ok(Wanted { repository, sha, flag })
 }
 
-fn unknown_caller(unknown: Unknown) -> Response {
-    match unknown {
-        Unknown::Refused(why) => {
-            let hint = "send Authorization: Bearer with a token of `mergecast token create`, or with a workflow's own";
-            let refused = refuse(StatusCode::UNAUTHORIZED, why, hint);
-            ([(header::WWW_AUTHENTICATE, "Bearer")], refused).into_response()
-        }
-        Unknown::Unavailable => {
-            let refused = "whether the workflow's token is good cannot be told now";
-            later(StatusCode::SERVICE_UNAVAILABLE, refused, "try again", RETRY_AFTER_S)
-        }
-        Unknown::Store(error) => failed(&error),
-    }
-}
-
 async fn receive(app: &App, wanted: &Wanted, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
     let said_gzip = encoding(headers).map_err(|refusal| *refusal)?;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > BODY_LIMIT) {
-        return Err(unreadable(&Unread::TooLarge));
+        return Err(of_body(&Unread::TooLarge, SMALLER));
     }
     let body = Body::new(Limited::new(body, BODY_LIMIT));
-    let held = app.bodies.read(body).await.map_err(|unread| unreadable(&unread))?;
+    let held = app.bodies.read(body).await.map_err(|unread| of_body(&unread, SMALLER))?;
     let place = tokio::time::timeout(PATIENCE, app.coverage.readers.clone().acquire_owned()).await;
-    let place = place.map_err(|_| unreadable(&Unread::Crowded))?.expect("the semaphore is never closed");
+    let place = place.map_err(|_| of_body(&Unread::Crowded, SMALLER))?.expect("the semaphore is never closed");
     // Body and place are held until the work is done, also when the sender goes away meanwhile.
     let read = tokio::task::spawn_blocking(move || {
         let (held, _place) = (held, place);
@@ -285,30 +276,4 @@ fn unusable(why: Unusable) -> Response {
         }
         Unusable::Report(refused) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &refused.to_string(), formats),
     }
-}
-
-fn unreadable(unread: &Unread) -> Response {
-    let limit = "send at most 32 MB; gzip makes it a tenth";
-    match unread {
-        Unread::Late => refuse(StatusCode::REQUEST_TIMEOUT, "the body came too slowly", "try again"),
-        Unread::TooLarge => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large", limit),
-        Unread::Broken => refuse(StatusCode::BAD_REQUEST, "the body could not be read", "try again"),
-        Unread::Crowded => {
-            let refused = "too many large bodies are being received";
-            later(StatusCode::SERVICE_UNAVAILABLE, refused, "try again", RETRY_AFTER_S)
-        }
-    }
-}
-
-fn failed(error: &StoreError) -> Response {
-    tracing::error!(%error, "an upload failed for the database");
-    later(StatusCode::SERVICE_UNAVAILABLE, "the database could not be used", "try again", RETRY_AFTER_S)
-}
-
-fn later(status: StatusCode, error: &str, hint: &str, after_s: i64) -> Response {
-    ([(header::RETRY_AFTER, after_s.to_string())], refuse(status, error, hint)).into_response()
-}
-
-fn refuse(status: StatusCode, error: &str, hint: &str) -> Response {
-    (status, Json(serde_json::json!({ "error": error, "hint": hint }))).into_response()
 }

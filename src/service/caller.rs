@@ -1,11 +1,14 @@
-//! Who uploads: an upload token, or a workflow's own token from GitHub Actions.
+//! Who tells something over the API: by an upload token, or by a workflow's own token from GitHub Actions.
 
 use axum::http::{HeaderMap, header};
 
-use super::{App, TOKEN_PREFIX, token_digest};
+use super::{
+    App,
+    coverage::{TOKEN_PREFIX, token_digest},
+};
 use crate::{
     github::{OidcError, Workflow},
-    store::{DueRepository, StoreError, TokenRow},
+    store::{DueRepository, StoreError, Teller, TokenRow},
 };
 
 /// Somebody who has shown a good token.
@@ -43,7 +46,7 @@ impl Caller {
             }
             return Ok(Self::Token(row));
         }
-        let Some(oidc) = &app.coverage.oidc else {
+        let Some(oidc) = app.coverage.oidc() else {
             return Err(Unknown::Refused("the token is not one of this Mergecast"));
         };
         match oidc.verify(token).await {
@@ -56,7 +59,7 @@ impl Caller {
         }
     }
 
-    /// Whether it may upload to this repository.
+    /// Whether it speaks for this repository.
     pub(super) fn may(&self, repository: &DueRepository) -> bool {
         match self {
             Self::Token(row) => {
@@ -65,6 +68,15 @@ impl Caller {
             }
             // By the number: a name may be another repository's by now.
             Self::Workflow(workflow) => i64::try_from(workflow.repository_id) == Ok(repository.repository_id),
+        }
+    }
+    /// The repository that it speaks for, where it is one alone, and the installation, where that is known without asking.
+    pub(super) fn speaks_for(&self) -> Teller {
+        match self {
+            Self::Token(row) => Teller { repository_id: row.repository_id, installation_id: Some(row.installation_id) },
+            Self::Workflow(workflow) => {
+                Teller { repository_id: i64::try_from(workflow.repository_id).ok(), installation_id: None }
+            }
         }
     }
 }
