@@ -10,6 +10,8 @@ pub mod dora;
 pub mod failures;
 pub mod incident;
 pub mod ledger;
+pub mod overview;
+pub mod reckoning;
 pub mod sighting;
 
 #[cfg(test)]
