@@ -25,6 +25,7 @@ mod merge_groups;
 mod migrate;
 mod mirrors;
 mod models;
+mod outcomes;
 mod overrides;
 mod owners_changed;
 mod path;
@@ -172,6 +173,7 @@ const STATEMENTS: &[&[&str]] = &[
     tokens::STATEMENTS,
     coverage_reports::STATEMENTS,
     services::STATEMENTS,
+    outcomes::STATEMENTS,
     deployments::STATEMENTS,
     sendings::STATEMENTS,
     backfills::STATEMENTS,
