@@ -9,6 +9,7 @@ mod completions;
 mod datadog;
 mod demo;
 mod doctor;
+mod dora;
 mod fixes;
 mod health;
 mod local_coverage;
@@ -91,6 +92,8 @@ enum Command {
     Redeliver(redeliver::RedeliverArgs),
     /// Make, list and revoke the tokens that CI uploads coverage with
     Token(token::TokenArgs),
+    /// Print the DORA metrics: deployment frequency, lead time, change fail rate, recovery time
+    Dora(dora::DoraArgs),
     /// Copy the database to a file, also while the App runs, and check the copy
     Backup(BackupArgs),
     /// Put a copy in the place of the database; the one before is kept
@@ -276,6 +279,10 @@ fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
         Command::Token(token) => {
             let config = args.settings(database(&token.database))?;
             runtime()?.block_on(token::run(&config, token, &mut Terminal::stdout()))
+        }
+        Command::Dora(dora) => {
+            let config = args.settings(database(&dora.database))?;
+            runtime()?.block_on(dora::run(&config, dora, Clock::system().now(), &mut Terminal::stdout()))
         }
         Command::Backup(backup) => {
             let config = args.settings(database(&backup.database))?;

@@ -15,12 +15,12 @@ use tokio::{
 use super::datadog;
 use crate::{
     clock::Clock,
-    config::{Config, ConfigError, GitHubApp},
+    config::{Config, ConfigError},
     datadog::Keys,
     github::{AppCredentials, GitHub, Options, Urls},
     service::{
-        CoverageSettings, Links, MirrorSettings, Operations, RemoteSettings, SecretSource, Secrets, Service, Settings,
-        Timing,
+        CoverageSettings, Links, MirrorSettings, Operations, PagerDutySettings, RemoteSettings, SecretSource, Secrets,
+        Service, Settings, Telling, Timing,
     },
     store::{Store, StoreOptions},
 };
@@ -56,7 +56,7 @@ pub(super) async fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
 
 async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
     let app_id = config.github_app()?.app_id;
-    let Secrets { credentials, webhook, .. } = secrets(config.github_app()?, None);
+    let Secrets { credentials, webhook, pagerduty, .. } = secrets(config)?;
     let clock = Clock::system();
     let urls = Urls { api: config.github.api_url.clone(), graphql: config.github.graphql_url.clone() };
     let github = GitHub::new(credentials, urls, clock.clone(), Options::default())
@@ -79,19 +79,23 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
                 files: config.secret_files.clone(),
                 read: Arc::new(move || {
                     let config = reread()?;
-                    Ok(secrets(config.github_app()?, datadog_keys(&config)))
+                    Ok(secrets(&config)?)
                 }),
             }),
             mirrors: mirrors(config),
             coverage: coverage(config),
             datadog,
+            telling: Telling { incident_links: config.datadog.incident_links, dora_events: config.datadog.dora_events },
+            pagerduty: PagerDutySettings { secrets: pagerduty, env: config.pagerduty.env.clone() },
         },
     })
 }
 
-fn secrets(app: GitHubApp, datadog: Option<Keys>) -> Secrets {
+fn secrets(config: &Config) -> Result<Secrets, ConfigError> {
+    let app = config.github_app()?;
     let credentials = AppCredentials { app_id: app.app_id, client_id: app.client_id, private_key_pem: app.private_key };
-    Secrets { credentials, webhook: app.webhook_secrets, datadog }
+    let pagerduty = config.pagerduty.webhook_secret.iter().cloned().collect();
+    Ok(Secrets { credentials, webhook: app.webhook_secrets, pagerduty, datadog: datadog_keys(config) })
 }
 
 fn datadog_keys(config: &Config) -> Option<Keys> {

@@ -6,6 +6,7 @@ mod body;
 mod check_run;
 mod commands;
 pub mod coverage;
+mod dora;
 mod erase;
 mod failure;
 mod gather;
@@ -15,9 +16,11 @@ mod installations;
 mod merge_group;
 mod metrics;
 mod mirrors;
+mod outcomes;
 mod overrides;
 mod owners;
 mod pages;
+mod paging;
 mod people;
 mod process;
 mod recover;
@@ -65,6 +68,7 @@ pub use erase::KEPT_AFTER_REMOVAL;
 pub use gather::datadog::health_of_range;
 pub use metrics::{METRICS, Metric, MetricKind};
 pub use mirrors::MirrorSettings;
+pub use outcomes::{Telling, reckoned};
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
 pub use rotation::{SecretSource, Secrets};
@@ -113,6 +117,19 @@ pub struct Operations {
     pub coverage: CoverageSettings,
     /// Datadog, where its keys are set.
     pub datadog: Option<Datadog>,
+    /// What is written at Datadog.
+    pub telling: Telling,
+    /// How PagerDuty's webhooks are taken.
+    pub pagerduty: PagerDutySettings,
+}
+
+/// How PagerDuty's webhooks are taken; by default they are not.
+#[derive(Clone, Debug, Default)]
+pub struct PagerDutySettings {
+    /// Secrets that sign them; several while one is replaced.
+    pub secrets: Vec<SecretString>,
+    /// Environment that its incidents are in; `None` is production.
+    pub env: Option<String>,
 }
 
 /// Where links in reports lead; without an address there is no link.
@@ -209,6 +226,14 @@ pub(crate) struct App {
     mirrors: Option<mirrors::Mirrors>,
     /// Datadog, where its keys are set.
     datadog: Option<Datadog>,
+    /// What is written at Datadog.
+    telling: Telling,
+    /// When that was looked at last.
+    told: outcomes::Told,
+    /// Whoever reckons what became of deployments for somebody who asks.
+    reckoning: tokio::sync::Mutex<()>,
+    /// Environment that PagerDuty's incidents are in.
+    pagerduty_env: Option<String>,
     /// Where the watch over services is.
     watched: watch::Watched,
     /// What GitHub said of those who could be asked.
@@ -284,7 +309,7 @@ impl Service {
             store,
             github,
             app_id,
-            secrets: rotation::Rotating::new(webhook_secrets),
+            secrets: rotation::Rotating::new(webhook_secrets, operations.pagerduty.secrets),
             links,
             workers,
             clock,
@@ -301,6 +326,10 @@ impl Service {
             remotes: gather::coverage::Remotes::new(&operations.coverage)?,
             mirrors: operations.mirrors.map(mirrors::Mirrors::new),
             datadog: operations.datadog,
+            telling: operations.telling,
+            told: outcomes::Told::default(),
+            reckoning: tokio::sync::Mutex::default(),
+            pagerduty_env: operations.pagerduty.env,
             watched: watch::Watched::default(),
             people: people::People::default(),
             turns: turns::Turns::default(),

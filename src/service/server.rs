@@ -23,11 +23,13 @@ use tower_http::{
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
 
-use super::{App, Timing, coverage, health, metrics, pages, sources, webhook};
+use super::{App, Timing, coverage, dora, health, metrics, pages, paging, sources, webhook};
 
 /// GitHub caps payloads at 25 MB and never sends a larger one.
 const WEBHOOK_BODY_LIMIT: usize = 25 * 1024 * 1024;
-/// No route but the webhook and the uploads takes a body.
+/// PagerDuty's events are of some KB; one with long texts stays far below.
+const PAGING_BODY_LIMIT: usize = 1024 * 1024;
+/// No route but the webhooks and the uploads takes a body.
 const BODY_LIMIT: usize = 64 * 1024;
 /// Open connections; more wait in the kernel's queue. What their bodies may hold in memory is bounded apart.
 const CONNECTIONS: usize = 512;
@@ -39,6 +41,9 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
     let webhooks = Router::new()
         .route("/webhooks/github", post(webhook::github))
         .layer(RequestBodyLimitLayer::new(WEBHOOK_BODY_LIMIT));
+    let paging = Router::new()
+        .route("/webhooks/pagerduty", post(paging::receive))
+        .layer(RequestBodyLimitLayer::new(PAGING_BODY_LIMIT));
     // It bounds its bodies itself, so that its refusals are all in JSON.
     let coverage = Router::new().route("/api/v1/coverage/{owner}/{repo}/{sha}", put(coverage::put));
     let rest = Router::new()
@@ -50,11 +55,12 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
         .route("/assets/mergecast.css", get(pages::stylesheet))
         .route("/api/v1/openapi.json", get(pages::openapi))
         .route("/api/v1/sources", get(sources::show))
+        .route("/api/v1/dora", get(dora::show))
         .route("/api/v1/assessments/{owner}/{repo}/{pull}", get(pages::by_pull_request))
         .route("/api/v1/assessments/{owner}/{repo}/by-sha/{sha}", get(pages::by_sha))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT));
     let metrics = if with_metrics { metrics_route() } else { Router::new() };
-    bounded(webhooks.merge(coverage).merge(rest).merge(metrics), app)
+    bounded(webhooks.merge(paging).merge(coverage).merge(rest).merge(metrics), app)
 }
 
 /// What is served on an address for metrics alone.

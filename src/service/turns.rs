@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{App, erase, heads, installations, recover, watch};
+use super::{App, erase, heads, installations, outcomes, recover, watch};
 
 /// The longest sleep between looks at the clock; notifications end it earlier.
 const POLL: Duration = Duration::from_secs(1);
@@ -29,15 +29,18 @@ pub(super) enum Kind {
     Erase,
     /// Services whose health may have changed since pull requests were scored.
     Services,
+    /// What became of deployments.
+    Outcomes,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Deliveries, Self::Installations, Self::Heads, Self::Erase, Self::Services];
+    const ALL: [Self; 6] =
+        [Self::Deliveries, Self::Installations, Self::Heads, Self::Erase, Self::Services, Self::Outcomes];
 }
 
 /// When the rounds are due. Without tasks that work on them, none ever is.
 #[derive(Default)]
-pub(super) struct Turns([Turn; 5]);
+pub(super) struct Turns([Turn; 6]);
 
 #[derive(Default)]
 struct Turn {
@@ -138,6 +141,7 @@ async fn round(app: &App, kind: Kind) -> i64 {
         Kind::Heads => heads::round(app).await,
         Kind::Erase => erase::round(app).await,
         Kind::Services => watch::round(app).await,
+        Kind::Outcomes => outcomes::round(app).await,
     };
     match made {
         Ok(wait) => app.clock.now_ms() + wait.as_millis() as i64,

@@ -42,7 +42,7 @@ impl Mounted {
             let config = Config::load(ConfigSources { file: None, flags: Vec::new(), env: &env })?;
             let app = config.github_app()?;
             let credentials = AppCredentials { app_id, client_id: None, private_key_pem: app.private_key };
-            Ok(Secrets { credentials, webhook: app.webhook_secrets, datadog: None })
+            Ok(Secrets { credentials, webhook: app.webhook_secrets, pagerduty: Vec::new(), datadog: None })
         };
         SecretSource { files: FILES.map(|name| self.0.join(name)).into(), read: Arc::new(read) }
     }
