@@ -85,7 +85,11 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
             mirrors: mirrors(config),
             coverage: coverage(config),
             datadog,
-            telling: Telling { incident_links: config.datadog.incident_links, dora_events: config.datadog.dora_events },
+            telling: Telling {
+                incident_links: config.datadog.incident_links,
+                dora_events: config.datadog.dora_events,
+                comments: config.outcome_comments,
+            },
             pagerduty: PagerDutySettings { secrets: pagerduty, env: config.pagerduty.env.clone() },
         },
     })

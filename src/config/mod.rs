@@ -37,6 +37,8 @@ pub struct Config {
     pub public_url: Option<Url>,
     /// How many workers assess changes at the same time, 1-64.
     pub workers: usize,
+    /// Pull requests that incidents are put down to get a comment.
+    pub outcome_comments: bool,
     /// Address of its own for `/metrics`.
     pub metrics_listen: Option<SocketAddr>,
     /// How long what is stored is kept.
@@ -183,6 +185,7 @@ impl Config {
             mirrors: lookup.required("MERGECAST_MIRRORS", value::switch)?,
             public_url: lookup.optional("MERGECAST_PUBLIC_URL", value::web_url)?,
             workers: lookup.required("MERGECAST_WORKERS", value::workers)?,
+            outcome_comments: lookup.required("MERGECAST_OUTCOME_COMMENTS", value::switch)?,
             metrics_listen: lookup.optional("MERGECAST_METRICS_LISTEN", value::address)?,
             retention: Retention {
                 deliveries: lookup.required("MERGECAST_RETENTION_DELIVERIES", |text| value::age(text, 7))?,

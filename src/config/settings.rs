@@ -35,6 +35,12 @@ pub const SETTINGS: &[Setting] = &[
         "address and port for `/metrics` alone, which is then nowhere else",
     ),
     plain(
+        "MERGECAST_OUTCOME_COMMENTS",
+        "outcome_comments",
+        Some("off"),
+        "`on`: a pull request that an incident is put down to gets a comment that says so",
+    ),
+    plain(
         "MERGECAST_RETENTION_DELIVERIES",
         "retention.deliveries",
         Some("90d"),

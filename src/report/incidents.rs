@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::outside;
+use super::{markdown, outside, sentences::figures};
 use crate::deployment::{
     attribution::{Attribution, Candidate, Evidence, Sure},
     change::{Change, ChangeId},
@@ -15,6 +15,9 @@ use crate::deployment::{
     reckoning::Reckoning,
     sighting::WitnessId,
 };
+
+/// Longest title of an incident in a comment, in characters.
+const TITLE_MAX: usize = 100;
 
 /// A pull request before it was merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,4 +207,167 @@ pub fn title(suspect: &Suspect) -> String {
         }
     };
     format!("Mergecast: {sure} by {pull}{of}{scored}")
+}
+
+/// An incident that a pull request is put down as the cause of.
+#[derive(Clone, Copy, Debug)]
+pub struct Caused<'a> {
+    /// The pull request.
+    pub suspect: &'a Suspect,
+    /// Title of the incident. Untrusted.
+    pub title: &'a str,
+    /// When it began.
+    pub began_at: DateTime<Utc>,
+}
+
+/// What a comment on a pull request says that incidents were put down to, in Markdown; of none, that it was taken back.
+pub fn comment(caused: &[Caused<'_>]) -> String {
+    let Some(first) = caused.first() else {
+        return "An incident was put down to this change after it was deployed. That was corrected: none is any more.\n"
+            .to_owned();
+    };
+    let mut out = "After it was deployed, this change is put down as the cause of:\n\n".to_owned();
+    for one in caused {
+        let sure = match one.suspect.sure {
+            Sure::Possible => "possibly",
+            Sure::Likely => "likely",
+            Sure::Proven => "proven by what was taken back",
+            Sure::Corrected => "a person said so",
+        };
+        let title = markdown::code_within(one.title, TITLE_MAX);
+        out.push_str(&format!("- {title}, which began on {} ({sure})\n", figures::instant(one.began_at)));
+    }
+    match &first.suspect.before {
+        None => out.push_str("\nIt was not scored before its merge."),
+        Some(before) => {
+            let flagged = match before.flagged {
+                Some(true) => " and was flagged",
+                Some(false) => " and was not flagged",
+                None => "",
+            };
+            out.push_str(&format!("\nBefore its merge it scored {} ({}){flagged}.", before.score, before.level));
+        }
+    }
+    out.push_str(" `/risk unattribute <incident>` corrects this.\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::deployment::{
+        change::{PullRequest, Shipped, TakenBack},
+        incident::{IncidentId, Keeper, Telling},
+        reckoning::{Rules, Told, reckon},
+        sighting::{Sighting, Source},
+    };
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_780_272_000, 0).unwrap() + TimeDelta::minutes(minute)
+    }
+
+    fn deployed(id: &str, minute: i64) -> Sighting {
+        Sighting {
+            service: Some("pay".into()),
+            env: Some("prod".into()),
+            commit_sha: Some(format!("{id:a<40}")),
+            repository: Some("https://github.com/acme/shop".into()),
+            finished_at: Some(at(minute)),
+            ..Sighting::new(Source::Api, id, at(minute))
+        }
+    }
+
+    fn change(number: u64, file: &str, takes_back: &[u64]) -> Change {
+        let takes_back = takes_back.iter().map(|number| TakenBack { number: *number, proven: true }).collect();
+        let pull = PullRequest {
+            number,
+            title: format!("Change {number}"),
+            labels: Vec::new(),
+            branch: String::new(),
+            authored_at: Vec::new(),
+            opened_at: None,
+            merged_at: None,
+            takes_back,
+        };
+        let files = [file.to_owned()].into();
+        Change { id: ChangeId::PullRequest(number), pull_request: Some(pull), authored_at: vec![at(-9)], files }
+    }
+
+    fn before(scores: &[(u64, u8)]) -> BeforeMerge {
+        let known = |(number, score): &(u64, u8)| {
+            let known = Before {
+                assessment: format!("assessment-{number}"),
+                score: *score,
+                level: "high".into(),
+                flagged: Some(*score >= 70),
+            };
+            (("github.com/acme/shop".to_owned(), *number), known)
+        };
+        scores.iter().map(known).collect()
+    }
+
+    /// The link on the one incident, which began half an hour after three changes were deployed.
+    fn linked(note: &str, more: Vec<(Sighting, Change)>, scores: &[(u64, u8)]) -> (u64, String) {
+        let mut sightings = vec![deployed("1", 0)];
+        let first = [(1, "src/cart.rs"), (2, "src/refund.rs"), (3, "src/mail.rs")];
+        let first = first.into_iter().map(|(number, file)| change(number, file, &[])).collect();
+        let mut shipped = Shipped::from([(sightings[0].witness.clone(), first)]);
+        for (sighting, change) in more {
+            shipped.insert(sighting.witness.clone(), vec![change]);
+            sightings.push(sighting);
+        }
+        let incident = IncidentId { keeper: Keeper::Datadog, id: "i".into() };
+        let telling = Telling {
+            note: note.to_owned(),
+            services: ["pay".to_owned()].into(),
+            began_at: Some(at(30)),
+            ..Telling::new(incident, at(30))
+        };
+        let told = Told { sightings, tellings: vec![telling], shipped, ..Told::default() };
+        let reckoning = reckon(told, &Rules::default(), at(600));
+        let suspect = suspect(&reckoning.attributions[0], &reckoning, &before(scores)).unwrap();
+        (suspect.number, title(&suspect))
+    }
+
+    #[test]
+    fn the_change_that_is_named_is_the_one_that_was_taken_back_or_named_or_scored_highest() {
+        let scores = [(1, 20), (2, 35), (3, 72)];
+        let of = " (of 3 changes), which scored";
+        assert_eq!(
+            linked("", Vec::new(), &scores),
+            (3, format!("Mergecast: likely caused by acme/shop#3{of} 72 (high) before its merge and was flagged"))
+        );
+        assert_eq!(
+            linked("panicked at src/refund.rs:7", Vec::new(), &scores),
+            (2, format!("Mergecast: likely caused by acme/shop#2{of} 35 (high) before its merge and was not flagged"))
+        );
+        let revert = || vec![(deployed("2", 90), change(4, "src/cart.rs", &[1]))];
+        assert_eq!(
+            linked("", revert(), &scores[1..]),
+            (1, "Mergecast: caused by acme/shop#1 (of 3 changes), which was not scored before its merge".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_comment_holds_nothing_that_is_alive() {
+        let known = Before { assessment: "a".into(), score: 72, level: "high".into(), flagged: Some(true) };
+        let suspect = Suspect {
+            repository: "github.com/acme/shop".into(),
+            number: 3,
+            of: 1,
+            before: Some(known),
+            sure: Sure::Likely,
+        };
+        let title = "Refunds `fail` @acme/all\n<img src=x> #1 \u{202e}";
+        let said = comment(&[Caused { suspect: &suspect, title, began_at: at(30) }]);
+        assert!(said.contains(", which began on 2026-06-01 00:30 UTC (likely)\n"), "{said}");
+        assert!(said.contains("Before its merge it scored 72 (high) and was flagged."), "{said}");
+        // What the title holds stands in code, on one line, with nothing hidden.
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains("Refunds")).collect();
+        assert!(lines.len() == 1 && lines[0].starts_with("- `") && lines[0].contains("<img src=x>"), "{said}");
+        assert!(!said.contains('\u{202e}'), "{said}");
+        assert!(comment(&[]).contains("That was corrected"));
+    }
 }

@@ -117,7 +117,7 @@ pub struct Operations {
     pub coverage: CoverageSettings,
     /// Datadog, where its keys are set.
     pub datadog: Option<Datadog>,
-    /// What is written at Datadog.
+    /// What is told to others of what became of deployments.
     pub telling: Telling,
     /// How PagerDuty's webhooks are taken.
     pub pagerduty: PagerDutySettings,
@@ -226,7 +226,7 @@ pub(crate) struct App {
     mirrors: Option<mirrors::Mirrors>,
     /// Datadog, where its keys are set.
     datadog: Option<Datadog>,
-    /// What is written at Datadog.
+    /// What is told to others of what became of deployments.
     telling: Telling,
     /// When that was looked at last.
     told: outcomes::Told,

@@ -1,5 +1,6 @@
 //! What became of deployments: all that was told, read from the database and reckoned anew. Nothing here asks anybody.
 
+mod comment;
 mod round;
 mod tell;
 

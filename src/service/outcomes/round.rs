@@ -19,7 +19,7 @@ use crate::{
 /// Between two rounds. An incident that ends is known so much later, which is short beside the hours of an outcome.
 const EVERY: Duration = Duration::from_secs(120);
 /// How long one round may wait for Datadog's limits: the next one goes on where this one ended.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Incidents are read back over so long at first, if there are not too many; else over the second of these.
 const READ_BACK: [TimeDelta; 2] = [TimeDelta::days(731), TimeDelta::days(90)];
 /// What the store calls how far incidents were read.
@@ -37,14 +37,16 @@ const QUESTIONS_MAX: usize = 200;
 /// # Errors
 /// Whatever the database fails with; what Datadog does not answer is asked for again in the next round.
 pub(in super::super) async fn round(app: &App) -> anyhow::Result<Duration> {
-    let Some(datadog) = &app.datadog else { return Ok(EVERY) };
     if !app.store.is_any_deployment_told().await? {
         return Ok(EVERY);
     }
-    let (datadog, now) = (datadog.patient(PATIENCE), app.clock.now());
-    incidents(app, &datadog, now).await?;
-    burns(app, &datadog, now).await?;
-    super::tell::round(app, &datadog, now).await?;
+    let now = app.clock.now();
+    if let Some(datadog) = &app.datadog {
+        let datadog = datadog.patient(PATIENCE);
+        incidents(app, &datadog, now).await?;
+        burns(app, &datadog, now).await?;
+    }
+    super::tell::round(app, now).await?;
     Ok(EVERY)
 }
 

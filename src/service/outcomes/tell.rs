@@ -1,12 +1,12 @@
 //! What others are told, where the settings ask for it: a link on an incident at Datadog to the score that its cause had before
-//! its merge; and deployments and failures for DORA Metrics. Each once: its row is claimed before anything is sent.
+//! its merge, a comment on that pull request, and deployments and failures for DORA Metrics. Each once: its row is claimed before anything is sent.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{super::App, before_merge, reckoned, rules};
+use super::{super::App, before_merge, comment, reckoned, round::PATIENCE, rules};
 use crate::{
     datadog::{Datadog, Error, IncidentLink, ToldDeployment, ToldFailure},
     deployment::{
@@ -25,9 +25,9 @@ const TOLD: TimeDelta = TimeDelta::days(7);
 /// Between two looks at what there is to tell.
 const EVERY: TimeDelta = TimeDelta::minutes(10);
 /// How long a claim stands: longer than any exchange.
-const CLAIMED: TimeDelta = TimeDelta::minutes(5);
+pub(super) const CLAIMED: TimeDelta = TimeDelta::minutes(5);
 /// Until something is sent again that Datadog was not there for.
-const AGAIN: TimeDelta = TimeDelta::minutes(30);
+pub(super) const AGAIN: TimeDelta = TimeDelta::minutes(30);
 /// Until something is sent again that was refused: somebody has to change a permission first.
 const AFTER_REFUSAL: TimeDelta = TimeDelta::days(1);
 
@@ -35,29 +35,37 @@ const LINK: &str = "datadog.incident_link";
 const DEPLOYMENT: &str = "datadog.deployment";
 const FAILURE: &str = "datadog.failure";
 
-/// What is written at Datadog; by default nothing is.
+/// What is told to whom; by default nothing is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Telling {
-    /// Links on incidents.
+    /// Links on incidents at Datadog.
     pub incident_links: bool,
-    /// Deployments and failures for DORA Metrics.
+    /// Deployments and failures for Datadog's DORA Metrics.
     pub dora_events: bool,
+    /// Comments on pull requests.
+    pub comments: bool,
 }
 
 /// Tells what there is to tell, now and again.
-pub(super) async fn round(app: &App, datadog: &Datadog, now: DateTime<Utc>) -> Result<(), StoreError> {
+pub(super) async fn round(app: &App, now: DateTime<Utc>) -> Result<(), StoreError> {
     let wanted = app.telling;
     if wanted == Telling::default() || !app.told.is_due(now, EVERY) {
         return Ok(());
     }
     let from = now - TOLD;
     let reckoning = reckoned(&app.store, &rules(app), from, now).await?;
+    let before = before_merge(app, &reckoning, (from, now)).await?;
+    if wanted.comments {
+        comment::round(app, &reckoning, &before, (from, now)).await?;
+    }
+    let Some(datadog) = &app.datadog else { return Ok(()) };
+    let datadog = datadog.patient(PATIENCE);
     if wanted.incident_links {
-        links(app, datadog, &reckoning, (from, now)).await?;
+        links(app, &datadog, (&reckoning, &before), (from, now)).await?;
     }
     if wanted.dora_events {
-        deployments(app, datadog, &reckoning, (from, now)).await?;
-        failures(app, datadog, &reckoning, (from, now)).await?;
+        deployments(app, &datadog, &reckoning, (from, now)).await?;
+        failures(app, &datadog, &reckoning, (from, now)).await?;
     }
     Ok(())
 }
@@ -66,15 +74,14 @@ pub(super) async fn round(app: &App, datadog: &Datadog, now: DateTime<Utc>) -> R
 async fn links(
     app: &App,
     datadog: &Datadog,
-    reckoning: &Reckoning,
+    (reckoning, before): (&Reckoning, &BeforeMerge),
     (from, now): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<(), StoreError> {
-    let before = before_merge(app, reckoning, (from, now)).await?;
     let attributions: BTreeMap<_, _> = reckoning.attributions.iter().map(|one| (&one.incident, one)).collect();
     let own = |one: &&Incident| one.id.keeper == Keeper::Datadog && one.began_at >= from && !one.test;
     for incident in reckoning.incidents.iter().filter(own) {
         let Some(attribution) = attributions.get(&incident.id) else { continue };
-        let said = match named(app, attribution, reckoning, &before) {
+        let said = match named(app, attribution, reckoning, before) {
             Some(said) => said,
             // What was said before and no longer holds is taken back.
             None if app.store.sending(LINK, &incident.id.id).await?.is_some() => taken_back(app),
@@ -220,7 +227,7 @@ fn own_id(kind: &str, subject: &str) -> String {
     format!("mergecast-{kind}-{}", &digest(&[subject])[..32])
 }
 
-fn digest(parts: &[&str]) -> String {
+pub(super) fn digest(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update(part.len().to_le_bytes());
