@@ -10,6 +10,7 @@ mod datadog;
 mod demo;
 mod deploy;
 mod doctor;
+mod dora;
 mod fixes;
 mod health;
 mod local_coverage;
@@ -94,6 +95,8 @@ enum Command {
     Deploy(Box<deploy::DeployArgs>),
     /// Make, list and revoke the tokens that CI tells of coverage and deployments with
     Token(token::TokenArgs),
+    /// Print the DORA metrics: deployment frequency, lead time, change fail rate, recovery time
+    Dora(dora::DoraArgs),
     /// Copy the database to a file, also while the App runs, and check the copy
     Backup(BackupArgs),
     /// Put a copy in the place of the database; the one before is kept
@@ -284,6 +287,10 @@ fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
         Command::Token(token) => {
             let config = args.settings(database(&token.database))?;
             runtime()?.block_on(token::run(&config, token, &mut Terminal::stdout()))
+        }
+        Command::Dora(dora) => {
+            let config = args.settings(database(&dora.database))?;
+            runtime()?.block_on(dora::run(&config, dora, Clock::system().now(), &mut Terminal::stdout()))
         }
         Command::Backup(backup) => {
             let config = args.settings(database(&backup.database))?;

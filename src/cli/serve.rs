@@ -15,12 +15,12 @@ use tokio::{
 use super::datadog;
 use crate::{
     clock::Clock,
-    config::{Config, ConfigError, GitHubApp},
+    config::{Config, ConfigError},
     datadog::Keys,
     github::{AppCredentials, GitHub, Options, Urls},
     service::{
-        CoverageSettings, Links, MirrorSettings, Operations, RemoteSettings, SecretSource, Secrets, Service, Settings,
-        Timing,
+        CoverageSettings, Links, MirrorSettings, Operations, PagerDutySettings, RemoteSettings, SecretSource, Secrets,
+        Service, Settings, Telling, Timing,
     },
     store::{Store, StoreOptions},
 };
@@ -56,7 +56,7 @@ pub(super) async fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
 
 async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
     let app_id = config.github_app()?.app_id;
-    let Secrets { credentials, webhook, .. } = secrets(config)?;
+    let Secrets { credentials, webhook, pagerduty, .. } = secrets(config)?;
     let clock = Clock::system();
     // The database waits for the disk, keys and metrics for entropy and the clock: at once they take as long as the longest.
     let database = StoreOptions { owner: true, ..StoreOptions::new(config.database.parse()?) };
@@ -87,6 +87,12 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
             coverage: coverage(config),
             datadog,
             reads_deployments: true,
+            telling: Telling {
+                incident_links: config.datadog.incident_links,
+                dora_events: config.datadog.dora_events,
+                comments: config.outcome_comments,
+            },
+            pagerduty: PagerDutySettings { secrets: pagerduty, env: config.pagerduty.env.clone() },
         },
     })
 }
@@ -96,6 +102,7 @@ fn secrets(config: &Config) -> anyhow::Result<Secrets> {
     Ok(Secrets {
         credentials: AppCredentials { app_id, client_id, private_key_pem: private_key },
         webhook: webhook_secrets,
+        pagerduty: config.pagerduty.webhook_secret.iter().cloned().collect(),
         datadog: datadog_keys(config),
         coverage: coverage(config),
     })

@@ -37,6 +37,8 @@ pub struct Config {
     pub public_url: Option<Url>,
     /// How many workers assess changes at the same time, 1-64.
     pub workers: usize,
+    /// Pull requests that incidents are put down to get a comment.
+    pub outcome_comments: bool,
     /// Address of its own for `/metrics`.
     pub metrics_listen: Option<SocketAddr>,
     /// How long what is stored is kept.
@@ -51,8 +53,8 @@ pub struct Config {
     pub codecov: CodecovConfig,
     /// SonarQube Cloud or Server.
     pub sonar: SonarConfig,
-    /// Secret that signs PagerDuty's webhooks.
-    pub pagerduty_webhook_secret: Option<SecretString>,
+    /// PagerDuty.
+    pub pagerduty: PagerDutyConfig,
 }
 
 /// How long what is stored is kept.
@@ -117,6 +119,10 @@ pub struct DatadogConfig {
     pub app_key: Option<SecretString>,
     /// Site, one of Datadog's own.
     pub site: String,
+    /// Incidents get a link to the score of their cause.
+    pub incident_links: bool,
+    /// DORA Metrics is told of deployments and failures.
+    pub dora_events: bool,
     /// Base of the API, derived from the site unless set.
     pub api_url: Url,
 }
@@ -137,6 +143,15 @@ pub struct SonarConfig {
     pub token: Option<SecretString>,
     /// Base of the server.
     pub url: Url,
+}
+
+/// What PagerDuty's webhooks are taken by.
+#[derive(Clone, Debug)]
+pub struct PagerDutyConfig {
+    /// Secret that signs them.
+    pub webhook_secret: Option<SecretString>,
+    /// Environment that its incidents are in.
+    pub env: Option<String>,
 }
 
 /// A setting that cannot be used. It is shown as one sentence and, on a line of its own, the way out.
@@ -170,6 +185,7 @@ impl Config {
             mirrors: lookup.required("MERGECAST_MIRRORS", value::switch)?,
             public_url: lookup.optional("MERGECAST_PUBLIC_URL", value::web_url)?,
             workers: lookup.required("MERGECAST_WORKERS", value::workers)?,
+            outcome_comments: lookup.required("MERGECAST_OUTCOME_COMMENTS", value::switch)?,
             metrics_listen: lookup.optional("MERGECAST_METRICS_LISTEN", value::address)?,
             retention: Retention {
                 deliveries: lookup.required("MERGECAST_RETENTION_DELIVERIES", |text| value::age(text, 7))?,
@@ -185,7 +201,10 @@ impl Config {
                 token: lookup.secret("SONAR_TOKEN")?,
                 url: lookup.required("SONAR_URL", value::web_url)?,
             },
-            pagerduty_webhook_secret: lookup.secret("PAGERDUTY_WEBHOOK_SECRET")?,
+            pagerduty: PagerDutyConfig {
+                webhook_secret: lookup.secret("PAGERDUTY_WEBHOOK_SECRET")?,
+                env: lookup.optional("PAGERDUTY_ENV", |text| Ok(text.trim().to_owned()))?,
+            },
             secret_files: lookup.secret_files(),
         })
     }
@@ -255,7 +274,14 @@ fn datadog(lookup: &Lookup<'_>) -> Result<DatadogConfig, ConfigError> {
         Some(url) => url,
         None => Url::parse(&format!("https://api.{site}")).expect("a known site makes a URL"),
     };
-    Ok(DatadogConfig { api_key: lookup.secret("DD_API_KEY")?, app_key: lookup.secret("DD_APP_KEY")?, site, api_url })
+    Ok(DatadogConfig {
+        api_key: lookup.secret("DD_API_KEY")?,
+        app_key: lookup.secret("DD_APP_KEY")?,
+        site,
+        incident_links: lookup.required("DD_INCIDENT_LINKS", value::switch)?,
+        dora_events: lookup.required("DD_DORA_EVENTS", value::switch)?,
+        api_url,
+    })
 }
 
 #[cfg(test)]

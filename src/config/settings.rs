@@ -35,6 +35,12 @@ pub const SETTINGS: &[Setting] = &[
         "address and port for `/metrics` alone, which is then nowhere else",
     ),
     plain(
+        "MERGECAST_OUTCOME_COMMENTS",
+        "outcome_comments",
+        Some("off"),
+        "`on`: a pull request that an incident is put down to gets a comment that says so",
+    ),
+    plain(
         "MERGECAST_RETENTION_DELIVERIES",
         "retention.deliveries",
         Some("90d"),
@@ -72,12 +78,30 @@ pub const SETTINGS: &[Setting] = &[
     secret("DD_API_KEY", "datadog.api_key", "Datadog API key"),
     secret("DD_APP_KEY", "datadog.app_key", "Datadog application key"),
     plain("DD_SITE", "datadog.site", Some("datadoghq.com"), "Datadog site"),
+    plain(
+        "DD_INCIDENT_LINKS",
+        "datadog.incident_links",
+        Some("off"),
+        "`on`: incidents get a link to the score that their cause had before its merge",
+    ),
+    plain(
+        "DD_DORA_EVENTS",
+        "datadog.dora_events",
+        Some("off"),
+        "`on`: DORA Metrics is told of deployments and failures",
+    ),
     plain("DD_API_URL", "datadog.api_url", None, "base of Datadog's API; derived from the site"),
     secret("CODECOV_TOKEN", "codecov.token", "Codecov API token"),
     plain("CODECOV_API_URL", "codecov.api_url", Some("https://api.codecov.io"), "base of Codecov's API"),
     secret("SONAR_TOKEN", "sonar.token", "SonarQube token"),
     plain("SONAR_URL", "sonar.url", Some("https://sonarcloud.io"), "base of SonarQube"),
     secret("PAGERDUTY_WEBHOOK_SECRET", "pagerduty.webhook_secret", "secret that signs PagerDuty's webhooks"),
+    plain(
+        "PAGERDUTY_ENV",
+        "pagerduty.env",
+        None,
+        "environment that PagerDuty's incidents are in; without it production",
+    ),
 ];
 
 /// Sites that Datadog runs; a site names a host, so it comes from this list only.

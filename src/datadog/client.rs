@@ -265,7 +265,7 @@ impl Datadog {
         self.organisation.cache.get(key, age, &self.organisation.clock, ask).await
     }
 
-    /// Makes a call and reads what comes back. All calls read, so any may be made again.
+    /// Makes a call and reads what comes back. A call that reads may be made again, and so may one that a limit turned away.
     pub(super) async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let (watch, mut tries) = (Stopwatch::start(), 0);
         loop {
@@ -278,10 +278,11 @@ impl Datadog {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
-            if tries >= self.organisation.options.tries || !error.may_pass() {
+            let refused = matches!(error, Error::RateLimited { .. });
+            if tries >= self.organisation.options.tries || !error.may_pass() || (call.endpoint.creates() && !refused) {
                 return Err(error);
             }
-            if let Error::RateLimited { .. } = error {
+            if refused {
                 // Its turn comes when the limit opens.
                 continue;
             }

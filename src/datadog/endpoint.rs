@@ -21,6 +21,11 @@ pub(super) enum Endpoint {
     ServiceDefinitions,
     Entities,
     PullRequestCoverage,
+    IncidentLinks,
+    AddIncidentLink,
+    ChangeIncidentLink,
+    TellDeployment,
+    TellFailure,
 }
 
 /// How many calls an organisation may make.
@@ -46,8 +51,15 @@ impl Endpoint {
             Self::Timeseries | Self::Deployments | Self::TestRuns | Self::FlakyTests | Self::PullRequestCoverage => {
                 Method::POST
             }
+            Self::AddIncidentLink | Self::TellDeployment | Self::TellFailure => Method::POST,
+            Self::ChangeIncidentLink => Method::PATCH,
             _ => Method::GET,
         }
+    }
+
+    /// It makes something: where it is not known whether it did, it is not made again.
+    pub(super) fn creates(self) -> bool {
+        matches!(self, Self::AddIncidentLink | Self::TellDeployment | Self::TellFailure)
     }
 
     /// The path; `{}` stands for what differs from call to call. Also what the call is called in metrics.
@@ -67,6 +79,10 @@ impl Endpoint {
             Self::ServiceDefinitions => "/api/v2/services/definitions",
             Self::Entities => "/api/v2/catalog/entity",
             Self::PullRequestCoverage => "/api/v2/code-coverage/pr/summary",
+            Self::IncidentLinks | Self::AddIncidentLink => "/api/v2/incidents/{}/attachments",
+            Self::ChangeIncidentLink => "/api/v2/incidents/{}/attachments/{}",
+            Self::TellDeployment => "/api/v2/dora/deployment",
+            Self::TellFailure => "/api/v2/dora/failure",
         }
     }
 
@@ -82,6 +98,9 @@ impl Endpoint {
             Self::TestRuns | Self::FlakyTests => "test_optimization_read",
             Self::ServiceDefinitions | Self::Entities => "apm_service_catalog_read",
             Self::PullRequestCoverage => "code_coverage_read",
+            Self::IncidentLinks => "incident_read",
+            Self::AddIncidentLink | Self::ChangeIncidentLink => "incident_write",
+            Self::TellDeployment | Self::TellFailure => "dora_metrics_write",
         })
     }
 

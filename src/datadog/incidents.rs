@@ -63,6 +63,8 @@ pub struct Incident {
     pub severity: Severity,
     /// When it was entered.
     pub created: Option<DateTime<Utc>>,
+    /// When it was changed last.
+    pub modified: Option<DateTime<Utc>>,
     /// When it was declared.
     pub declared: Option<DateTime<Utc>>,
     /// When it was noticed.
@@ -207,6 +209,8 @@ struct Attributes {
     #[serde(deserialize_with = "wire::lenient")]
     created: Option<DateTime<Utc>>,
     #[serde(deserialize_with = "wire::lenient")]
+    modified: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "wire::lenient")]
     declared: Option<DateTime<Utc>>,
     #[serde(deserialize_with = "wire::lenient")]
     detected: Option<DateTime<Utc>>,
@@ -276,6 +280,7 @@ impl Body {
             },
             severity: Severity::of(&severity),
             created: attributes.created,
+            modified: attributes.modified,
             declared: attributes.declared,
             detected: attributes.detected,
             resolved: attributes.resolved,

@@ -1,6 +1,6 @@
 //! Datadog, by its public API: SLOs and their history, the catalogue of services, incidents, deployments, test runs.
 //!
-//! One client for an organisation. It reads and changes nothing at Datadog. docs/datadog.md says which calls it makes and
+//! One client for an organisation. It reads, and changes nothing at Datadog unless it is asked to (`writes`). docs/datadog.md says which calls it makes and
 //! what they rest on.
 
 mod breaker;
@@ -21,6 +21,7 @@ mod sources;
 mod test_runs;
 mod told;
 mod wire;
+mod writes;
 
 pub use cache::{Age, Cached};
 pub use catalog::{CatalogLink, CatalogService, CodeLocation, parse_definitions, parse_entities};
@@ -33,3 +34,4 @@ pub use site::Site;
 pub use slos::{BurnPoint, parse_history, parse_slos};
 pub use sources::{Access, Checklist, DatadogSource, KeyCheck, SourceCheck};
 pub use test_runs::{FlakyRate, FlakySuite, FlakyTest};
+pub use writes::{IncidentLink, ToldDeployment, ToldFailure};

@@ -51,7 +51,8 @@ impl Scope {
         Self { service: None, team: None, environment: None, from, to }
     }
 
-    fn holds(&self, deployment: &Deployment) -> bool {
+    /// Whether a deployment is one of those that are counted.
+    pub(super) fn holds(&self, deployment: &Deployment) -> bool {
         let is = |asked: &Option<String>, told: Option<&String>| asked.is_none() || asked.as_ref() == told;
         deployment.is_live()
             && deployment.at.is_some_and(|at| self.from <= at && at < self.to)

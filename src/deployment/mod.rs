@@ -11,6 +11,8 @@ pub mod failures;
 pub mod graph;
 pub mod incident;
 pub mod ledger;
+pub mod overview;
+pub mod reckoning;
 pub mod sighting;
 
 #[cfg(test)]

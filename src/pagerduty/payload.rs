@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::mapping::Mapping;
 use crate::deployment::incident::{Activity, IncidentId, Keeper, Telling};
 
 /// What an event tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The event's id.
     pub id: String,
@@ -20,7 +20,8 @@ pub struct Notice {
 }
 
 /// What was said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Said {
     /// How an incident stands.
     Incident(PagedIncident),
@@ -36,7 +37,7 @@ pub enum Said {
 }
 
 /// An incident, as PagerDuty has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PagedIncident {
     /// Its id.
     pub id: String,

@@ -12,6 +12,7 @@ use super::{
 use crate::risk::{
     Model,
     assessment::{Assessment, Contribution},
+    facts::Unknown,
     overrides::{Override, Permission, Refusal},
     signal::{Measure, SIGNALS},
 };
@@ -71,10 +72,32 @@ pub fn not_scored() -> String {
     "This pull request has not been scored yet; the check run will say when it is.\n".to_owned()
 }
 
-/// What a command needs that this version cannot have.
-pub fn needs_outcomes() -> String {
-    "Nothing was done: this version of Mergecast does not yet keep what became of a change after its deployment. \
-     `/risk hotfix <incident>` links a change to an incident that it mends.\n"
+/// No incident is called as was said.
+pub fn no_incident_of_that_name() -> String {
+    "Nothing was done: no incident of the last 90 days is known by that name. An incident is named by its id, or by its \
+     number at Datadog, such as `IR-7`.\n"
+        .to_owned()
+}
+
+/// Whether there is such an incident cannot be told; `missing` is why.
+pub fn incidents_untold(missing: &Unknown) -> String {
+    say!["Nothing was done: whether there is such an incident is not known ("]
+        .with(unknown::why(missing))
+        .then("). Give the command again later")
+        .markdown(DETAIL)
+        + ".\n"
+}
+
+/// The change was put down as the cause of an incident.
+pub fn attributed() -> String {
+    "Noted: this change caused that incident, whatever speaks for another one. The deployment that brought it counts as \
+     failed, as soon as one is known. `/risk unattribute <incident>` takes that back.\n"
+        .to_owned()
+}
+
+/// The change is not the cause of an incident.
+pub fn unattributed() -> String {
+    "Noted: this change did not cause that incident. What is likeliest besides takes its place, if there is anything.\n"
         .to_owned()
 }
 
@@ -372,7 +395,10 @@ mod tests {
             too_long(500),
             needs_write(),
             not_scored(),
-            needs_outcomes(),
+            no_incident_of_that_name(),
+            incidents_untold(&Unknown::not_connected(crate::risk::facts::Source::Datadog)),
+            attributed(),
+            unattributed(),
             scoring(),
             scoring_failed(),
             thanks("019a90d2-7c1e-7b5a-9d3e-52f1c3a4b5d6"),

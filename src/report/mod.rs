@@ -3,7 +3,9 @@
 pub mod backtest;
 pub mod check_run;
 pub mod comment;
+pub mod dora;
 pub mod histories;
+pub mod incidents;
 pub mod json;
 pub mod markdown;
 pub mod merge_group;

@@ -177,6 +177,11 @@ impl Screen {
         Self { out: String::new(), style: Style { width: style.width.max(40), ..style } }
     }
 
+    /// What the terminal can show.
+    pub(super) fn style(&self) -> Style {
+        self.style
+    }
+
     /// All lines, in the characters that the terminal can show.
     pub(super) fn finish(self) -> String {
         if self.style.unicode { self.out } else { ascii(&self.out) }

@@ -263,10 +263,15 @@ pub fn is_mended(runtime: &Runtime, remediation: Option<&Remediation>) -> bool {
 
 /// Whether `name` is what people call this incident.
 pub fn is_named(incident: &OpenIncident, name: &str) -> bool {
+    names(name, &incident.id, incident.number)
+}
+
+/// Whether `name` is what people call an incident of this id and number: either of them, as in `IR-7` and `#7`.
+pub fn names(name: &str, incident_id: &str, incident_number: Option<u64>) -> bool {
     let number = name.trim_start_matches('#');
     let number = number.rsplit_once('-').filter(|(word, _)| word.bytes().all(|b| b.is_ascii_alphabetic()));
     let number = number.map_or(name.trim_start_matches('#'), |(_, number)| number);
-    incident.id.eq_ignore_ascii_case(name) || number.parse().is_ok_and(|number: u64| incident.number == Some(number))
+    incident_id.eq_ignore_ascii_case(name) || number.parse().is_ok_and(|number: u64| incident_number == Some(number))
 }
 
 /// How many of a service's deployments, in any order, were followed by an incident. Each incident is put down to the newest

@@ -14,7 +14,9 @@ use super::{
     merge_group::{self, MERGE_GROUP},
     metrics, number,
     overrides::{self, OVERRIDE},
-    owners, reverts, series,
+    owners,
+    paging::{self, PAGING},
+    reverts, series,
     stored::{digest, document, facts_text},
     twins,
 };
@@ -152,6 +154,10 @@ pub(super) async fn run(app: &App, job: &Job) -> Outcome {
         },
         MERGE_GROUP => match serde_json::from_str(&job.payload) {
             Ok(wanted) => merge_group::run(app, &wanted).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
+        PAGING => match serde_json::from_str(&job.payload) {
+            Ok(notice) => paging::run(app, &notice, job.attempts).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
         },
         other => Err(Outcome::Broken(format!("no work of kind {other:?} is known to this version"))),

@@ -2,6 +2,7 @@
 
 pub(super) mod coverage;
 pub(super) mod datadog;
+pub(super) mod outcomes;
 
 use std::sync::Arc;
 

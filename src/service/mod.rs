@@ -8,18 +8,22 @@ mod check_run;
 mod commands;
 pub mod coverage;
 mod deployments;
+mod dora;
 mod erase;
 mod failure;
 mod gather;
 mod heads;
 mod health;
+mod incidents;
 mod installations;
 mod merge_group;
 mod metrics;
 mod mirrors;
+mod outcomes;
 mod overrides;
 mod owners;
 mod pages;
+mod paging;
 mod people;
 mod process;
 mod recover;
@@ -68,6 +72,7 @@ pub use erase::KEPT_AFTER_REMOVAL;
 pub use gather::datadog::health_of_range;
 pub use metrics::{METRICS, Metric, MetricKind};
 pub use mirrors::MirrorSettings;
+pub use outcomes::{Telling, reckoned};
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
 pub use rotation::{SecretSource, Secrets};
@@ -118,6 +123,19 @@ pub struct Operations {
     pub datadog: Option<Datadog>,
     /// Read deployments from Datadog, those of the last two years first.
     pub reads_deployments: bool,
+    /// What is told to others of what became of deployments.
+    pub telling: Telling,
+    /// How PagerDuty's webhooks are taken.
+    pub pagerduty: PagerDutySettings,
+}
+
+/// How PagerDuty's webhooks are taken; by default they are not.
+#[derive(Clone, Debug, Default)]
+pub struct PagerDutySettings {
+    /// Secrets that sign them; several while one is replaced.
+    pub secrets: Vec<SecretString>,
+    /// Environment that its incidents are in; `None` is production.
+    pub env: Option<String>,
 }
 
 /// Where links in reports lead; without an address there is no link.
@@ -218,6 +236,16 @@ pub(crate) struct App {
     datadog: Option<Datadog>,
     /// Read deployments from it.
     reads_deployments: bool,
+    /// How much those who tell of incidents may say.
+    incidents: coverage::pace::Pace,
+    /// What is told to others of what became of deployments.
+    telling: Telling,
+    /// When that was looked at last.
+    told: outcomes::Told,
+    /// Whoever reckons what became of deployments for somebody who asks.
+    reckoning: tokio::sync::Mutex<()>,
+    /// Environment that PagerDuty's incidents are in.
+    pagerduty_env: Option<String>,
     /// Where the watch over services is.
     watched: watch::Watched,
     /// What GitHub said of those who could be asked.
@@ -298,7 +326,7 @@ impl Service {
             store,
             github,
             app_id,
-            secrets: rotation::Rotating::new(webhook_secrets),
+            secrets: rotation::Rotating::new(webhook_secrets, operations.pagerduty.secrets),
             links,
             workers,
             clock,
@@ -317,6 +345,11 @@ impl Service {
             mirrors: operations.mirrors.map(mirrors::Mirrors::new),
             datadog: operations.datadog,
             reads_deployments: operations.reads_deployments,
+            incidents: coverage::pace::Pace::default(),
+            telling: operations.telling,
+            told: outcomes::Told::default(),
+            reckoning: tokio::sync::Mutex::default(),
+            pagerduty_env: operations.pagerduty.env,
             watched: watch::Watched::default(),
             people: people::People::default(),
             turns: turns::Turns::default(),

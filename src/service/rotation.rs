@@ -22,6 +22,8 @@ pub struct Secrets {
     pub credentials: AppCredentials,
     /// Secrets that sign webhooks: the one in force, and during a rotation the one before.
     pub webhook: Vec<SecretString>,
+    /// Secrets that sign PagerDuty's webhooks; without any, none is taken.
+    pub pagerduty: Vec<SecretString>,
     /// Datadog's keys; without any, those before stay.
     pub datadog: Option<DatadogKeys>,
     /// The other systems that know of coverage, with their tokens.
@@ -43,20 +45,25 @@ impl fmt::Debug for SecretSource {
     }
 }
 
-/// The secrets that sign webhooks, now.
+/// The secrets that sign webhooks of GitHub and PagerDuty, now.
 pub(super) struct Rotating {
     webhook: RwLock<Arc<[SecretString]>>,
+    pagerduty: RwLock<Arc<[SecretString]>>,
     /// Somebody wants them read again.
     pub(super) asked: Notify,
 }
 
 impl Rotating {
-    pub(super) fn new(webhook: Vec<SecretString>) -> Self {
-        Self { webhook: RwLock::new(webhook.into()), asked: Notify::new() }
+    pub(super) fn new(webhook: Vec<SecretString>, pagerduty: Vec<SecretString>) -> Self {
+        Self { webhook: RwLock::new(webhook.into()), pagerduty: RwLock::new(pagerduty.into()), asked: Notify::new() }
     }
 
     pub(super) fn webhook(&self) -> Arc<[SecretString]> {
         Arc::clone(&self.webhook.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn pagerduty(&self) -> Arc<[SecretString]> {
+        Arc::clone(&self.pagerduty.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -98,6 +105,7 @@ fn read(app: &App, source: &SecretSource) {
             }
         }
         *app.secrets.webhook.write().unwrap_or_else(PoisonError::into_inner) = secrets.webhook.into();
+        *app.secrets.pagerduty.write().unwrap_or_else(PoisonError::into_inner) = secrets.pagerduty.into();
         Ok(())
     });
     match result {

@@ -6,7 +6,7 @@ use super::{
     App,
     assess::{COMMIT, CommitJob, PULL_REQUEST, PullRequestJob},
     check_run::RUNS,
-    commands, deployments, installations, merge_group, mirrors, number, overrides,
+    commands, deployments, installations, merge_group, mirrors, number, overrides, paging,
     turns::Kind,
 };
 use crate::{
@@ -45,6 +45,9 @@ struct OnCommit<'a> {
 }
 
 pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Error> {
+    if delivery.event == paging::EVENT {
+        return paging::route(delivery, app.clock.now_ms()).map_err(Error::Unreadable);
+    }
     let event = Event::parse(&delivery.event, &delivery.body).map_err(|error| Error::Unreadable(error.to_string()))?;
     if event.is_ours(app.app_id) {
         return Ok(ignored());

@@ -23,11 +23,13 @@ use tower_http::{
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
 
-use super::{App, Timing, coverage, deployments, health, metrics, pages, sources, webhook};
+use super::{App, Timing, coverage, deployments, dora, health, incidents, metrics, pages, paging, sources, webhook};
 
 /// GitHub caps payloads at 25 MB and never sends a larger one.
 const WEBHOOK_BODY_LIMIT: usize = 25 * 1024 * 1024;
-/// No route but the webhook and the uploads takes a body.
+/// PagerDuty's events are of some KB; one with long texts stays far below.
+const PAGING_BODY_LIMIT: usize = 1024 * 1024;
+/// No route but the webhooks and the uploads takes a body.
 const BODY_LIMIT: usize = 64 * 1024;
 /// Open connections; more wait in the kernel's queue. What their bodies may hold in memory is bounded apart.
 const CONNECTIONS: usize = 512;
@@ -39,10 +41,15 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
     let webhooks = Router::new()
         .route("/webhooks/github", post(webhook::github))
         .layer(RequestBodyLimitLayer::new(WEBHOOK_BODY_LIMIT));
+    let paging = Router::new()
+        .route("/webhooks/pagerduty", post(paging::receive))
+        .layer(RequestBodyLimitLayer::new(PAGING_BODY_LIMIT));
     // These bound their bodies themselves, so that their refusals are all in JSON.
     let uploads = Router::new()
         .route("/api/v1/coverage/{owner}/{repo}/{sha}", put(coverage::put))
-        .route("/api/v1/deployments", post(deployments::post));
+        .route("/api/v1/deployments", post(deployments::post))
+        .route("/api/v1/incidents", get(incidents::get).post(incidents::post))
+        .route("/api/v1/causes", post(incidents::cause));
     let rest = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -52,11 +59,12 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
         .route("/assets/mergecast.css", get(pages::stylesheet))
         .route("/api/v1/openapi.json", get(pages::openapi))
         .route("/api/v1/sources", get(sources::show))
+        .route("/api/v1/dora", get(dora::show))
         .route("/api/v1/assessments/{owner}/{repo}/{pull}", get(pages::by_pull_request))
         .route("/api/v1/assessments/{owner}/{repo}/by-sha/{sha}", get(pages::by_sha))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT));
     let metrics = if with_metrics { metrics_route() } else { Router::new() };
-    bounded(webhooks.merge(uploads).merge(rest).merge(metrics), app)
+    bounded(webhooks.merge(paging).merge(uploads).merge(rest).merge(metrics), app)
 }
 
 /// What is served on an address for metrics alone.

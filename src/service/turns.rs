@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{App, deployments::backfill, erase, heads, installations, recover, watch};
+use super::{App, deployments::backfill, erase, heads, installations, outcomes, recover, watch};
 
 /// The longest sleep between looks at the clock; notifications end it earlier.
 const POLL: Duration = Duration::from_secs(1);
@@ -31,16 +31,18 @@ pub(super) enum Kind {
     Services,
     /// Deployments that others keep.
     Deployments,
+    /// What became of deployments.
+    Outcomes,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Deliveries, Self::Installations, Self::Heads, Self::Erase, Self::Services, Self::Deployments];
+    const ALL: [Self; 7] =
+        [Self::Deliveries, Self::Installations, Self::Heads, Self::Erase, Self::Services, Self::Deployments, Self::Outcomes];
 }
 
 /// When the rounds are due. Without tasks that work on them, none ever is.
 #[derive(Default)]
-pub(super) struct Turns([Turn; 6]);
+pub(super) struct Turns([Turn; 7]);
 
 #[derive(Default)]
 struct Turn {
@@ -142,6 +144,7 @@ async fn round(app: &App, kind: Kind) -> i64 {
         Kind::Erase => erase::round(app).await,
         Kind::Services => watch::round(app).await,
         Kind::Deployments => backfill::round(app).await,
+        Kind::Outcomes => outcomes::round(app).await,
     };
     match made {
         Ok(wait) => app.clock.now_ms() + wait.as_millis() as i64,

@@ -130,16 +130,16 @@ async fn accept(app: &App, delivery: NewDelivery) -> Response {
     }
 }
 
-fn media_type(headers: &HeaderMap) -> Option<String> {
+pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn answer(status: StatusCode, what: &str) -> Response {
+pub(super) fn answer(status: StatusCode, what: &str) -> Response {
     (status, Json(serde_json::json!({ "status": what }))).into_response()
 }
 
@@ -156,11 +156,11 @@ fn unreadable(unread: &Unread, headers: &HeaderMap) -> Response {
     }
 }
 
-fn later(error: &str, hint: &str) -> Response {
+pub(super) fn later(error: &str, hint: &str) -> Response {
     let refused = refuse(StatusCode::SERVICE_UNAVAILABLE, error, hint);
     ([(header::RETRY_AFTER, RETRY_AFTER_S)], refused).into_response()
 }
 
-fn refuse(status: StatusCode, error: &str, hint: &str) -> Response {
+pub(super) fn refuse(status: StatusCode, error: &str, hint: &str) -> Response {
     (status, Json(serde_json::json!({ "error": error, "hint": hint }))).into_response()
 }

@@ -1,13 +1,16 @@
 //! Slash-commands: each once by its key, within limits, with its reply stored before GitHub is asked to show it.
 
 use super::{
-    JobRequest, Result, Store, StoreError,
+    JobRequest, Result, Store, StoreError, Teller,
     db::{Row, Statement, Val, limit},
-    jobs, overrides,
+    deployments, jobs, overrides,
     overrides::Ended,
     services,
 };
-use crate::risk::{facts::Remediation, overrides::Made};
+use crate::{
+    deployment::attribution::Correction,
+    risk::{facts::Remediation, overrides::Made},
+};
 
 /// A command as it came in. Texts are from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +125,8 @@ pub struct Decision<'a> {
     pub mends: Option<Remediation>,
     /// Whether a score was right: the assessment, the opinion and why.
     pub feedback: Option<Feedback>,
+    /// What was said of the cause of an incident, and by whom it came.
+    pub corrects: Option<(Correction, Teller)>,
     /// What is to be done.
     pub requests: Vec<JobRequest>,
 }
@@ -216,6 +221,9 @@ impl Store {
         }
         let mends = |told| services::mends(told, given.repository_id, given.pull_request);
         statements.extend(decision.mends.as_ref().map(mends));
+        if let Some((correction, teller)) = &decision.corrects {
+            statements.push(deployments::correction(correction, *teller)?);
+        }
         if let Some(Feedback { id, assessment_id, opinion, why }) = &decision.feedback {
             let args = vec![
                 Val::from(id),

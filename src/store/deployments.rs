@@ -77,13 +77,7 @@ impl Store {
     /// # Errors
     /// Whatever the database fails with; then part of it may be kept, and to keep all of it again does no harm.
     pub async fn save_corrections(&self, corrections: &[Correction], teller: Teller) -> Result<u64> {
-        let words = corrections.iter().map(|correction| Words {
-            kind: CORRECTION,
-            said_at: correction.at,
-            received_at: None,
-            words: correction,
-        });
-        self.save_said(words, teller).await
+        self.save_said(corrections.iter().map(corrected), teller).await
     }
 
     /// All that was said of deployments at `since` or later, by the sources' clocks.
@@ -147,21 +141,7 @@ impl Store {
     }
 
     async fn save_said<T: Serialize>(&self, rows: impl Iterator<Item = Words<T>>, teller: Teller) -> Result<u64> {
-        let mut statements: Vec<Statement> = Vec::new();
-        for Words { kind, said_at, received_at, words } in rows {
-            let body = serde_json::to_string(&words).map_err(|_| StoreError::Unreadable("what was said"))?;
-            let digest = hex::encode(Sha256::digest(&body));
-            let args = vec![
-                Val::from(kind),
-                Val::from(&digest),
-                said_at.timestamp_millis().into(),
-                received_at.map(|at| at.timestamp_millis()).into(),
-                teller.repository_id.into(),
-                teller.installation_id.into(),
-                Val::from(&body),
-            ];
-            statements.push((SAVE, args));
-        }
+        let mut statements = rows.map(|words| saving(&words, teller)).collect::<Result<Vec<Statement>>>()?;
         let mut changed = 0;
         while !statements.is_empty() {
             let rest = statements.split_off(statements.len().min(BATCH));
@@ -192,6 +172,30 @@ impl Store {
             }
         }
     }
+}
+
+/// The statement by which what a person said of a cause is kept.
+pub(super) fn correction(correction: &Correction, teller: Teller) -> Result<Statement> {
+    saving(&corrected(correction), teller)
+}
+
+fn corrected(correction: &Correction) -> Words<&Correction> {
+    Words { kind: CORRECTION, said_at: correction.at, received_at: None, words: correction }
+}
+
+fn saving<T: Serialize>(words: &Words<T>, teller: Teller) -> Result<Statement> {
+    let body = serde_json::to_string(&words.words).map_err(|_| StoreError::Unreadable("what was said"))?;
+    let digest = hex::encode(Sha256::digest(&body));
+    let args = vec![
+        Val::from(words.kind),
+        Val::from(&digest),
+        words.said_at.timestamp_millis().into(),
+        words.received_at.map(|at| at.timestamp_millis()).into(),
+        teller.repository_id.into(),
+        teller.installation_id.into(),
+        Val::from(&body),
+    ];
+    Ok((SAVE, args))
 }
 
 type Said<T> = (T, Option<DateTime<Utc>>, (i64, String));

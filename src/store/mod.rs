@@ -25,6 +25,7 @@ mod merge_groups;
 mod migrate;
 mod mirrors;
 mod models;
+mod outcomes;
 mod overrides;
 mod owners_changed;
 mod path;
@@ -183,6 +184,7 @@ const STATEMENTS: &[&[&str]] = &[
     tokens::STATEMENTS,
     coverage_reports::STATEMENTS,
     services::STATEMENTS,
+    outcomes::STATEMENTS,
     deployments::STATEMENTS,
     sendings::STATEMENTS,
     backfills::STATEMENTS,

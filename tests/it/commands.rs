@@ -114,8 +114,8 @@ fn every_command_gets_one_reply_and_two_reactions() {
         check("nora", "/risk feedback wrong Nothing here can fail, @team", FOLLOWED, &["Thank you"]).await;
         check("nora", "/risk when", FOLLOWED, &["Now", "Datadog: not connected"]).await;
         check("nora", "/risk hotfix INC-1", REFUSED, &["`DD_API_KEY`", "Datadog"]).await;
-        check("nora", "/risk attribute INC-1", REFUSED, &["after its deployment"]).await;
-        check("nora", "/risk unattribute INC-1", REFUSED, &["after its deployment"]).await;
+        check("nora", "/risk attribute INC-1", REFUSED, &["no incident of the last 90 days"]).await;
+        check("nora", "/risk unattribute INC-1", REFUSED, &["no incident of the last 90 days"]).await;
         check("nora", "/risk rescroe", REFUSED, &["no such command", "Perhaps `/risk rescore`?"]).await;
         check("nora", "/risk feedback perhaps", REFUSED, &["`/risk feedback right|wrong <why>`"]).await;
         ctx

@@ -177,7 +177,7 @@ fn a_healthy_app_is_all_green_while_it_serves() {
         ok      git            version N
         ok      mirrors        N mirrors
         ok      Datadog        off: burn rates, incidents, deployments and flaky tests do not enter the score
-        ok      integrations   PagerDuty: set, but not used in this version
+        ok      PagerDuty      webhooks are taken at http://HOST/webhooks/pagerduty, as incidents in production
 
         19 ok, 0 warnings, 0 broken
         ");

@@ -46,6 +46,7 @@ impl Mounted {
             Ok(Secrets {
                 credentials,
                 webhook: app.webhook_secrets,
+                pagerduty: Vec::new(),
                 datadog: None,
                 coverage: CoverageSettings::default(),
             })

@@ -11,6 +11,7 @@ mod hook;
 mod installed;
 mod machine;
 mod mirrors;
+mod pagerduty;
 mod settings;
 
 use std::{path::PathBuf, time::Duration};
@@ -89,7 +90,7 @@ async fn examine(sources: &Sources, clock: &Clock) -> Vec<Finding> {
         within("Datadog", datadog::check(config, clock)),
     );
     findings.extend([github, public, database, disk, git, mirrors, coverage, datadog].into_iter().flatten());
-    findings.extend(settings::unused(sources));
+    findings.extend(pagerduty::check(config));
     findings
 }
 

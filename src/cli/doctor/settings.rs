@@ -5,9 +5,6 @@ use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path};
 use super::{Sources, checklist::Finding};
 use crate::config::{Config, SecretPlace};
 
-/// Settings that are read and checked, but that nothing in this version uses: beginning of the variable, and its name.
-const UNUSED: [(&str, &str); 1] = [("PAGERDUTY_", "PagerDuty")];
-
 pub(super) fn check(sources: &Sources) -> Vec<Finding> {
     let config = match &sources.config {
         Ok(config) => config,
@@ -68,14 +65,4 @@ fn exposed(file: &Path) -> Option<Finding> {
             format!("{} holds a secret and has mode {mode:04o}: others on this machine can use it", file.display());
         Finding::warn("secrets", says, format!("chmod 600 {}", file.display()))
     })
-}
-
-/// Keys that are set and lead to nothing yet.
-pub(super) fn unused(sources: &Sources) -> Vec<Finding> {
-    let is_set = |prefix: &str| sources.secrets.iter().any(|(env, _)| env.starts_with(prefix));
-    let names: Vec<&str> = UNUSED.iter().filter(|(prefix, _)| is_set(prefix)).map(|(_, name)| *name).collect();
-    if names.is_empty() {
-        return Vec::new();
-    }
-    vec![Finding::ok("integrations", format!("{}: set, but not used in this version", names.join(", ")))]
 }

@@ -198,9 +198,11 @@ impl SimDatadog {
             services: services.iter().map(|service| (*service).to_owned()).collect(),
             envs: Vec::new(),
             created: now,
+            modified: now,
             resolved: None,
             customer_impact: None,
             states: vec![(IncidentState::Active, now)],
+            links: Vec::new(),
         });
         number
     }
@@ -213,13 +215,16 @@ impl SimDatadog {
             let over = !matches!(state, IncidentState::Active | IncidentState::Stable);
             incident.resolved = over.then_some(incident.resolved.unwrap_or(now));
             incident.states.push((state, now));
+            incident.modified = now;
         }
     }
 
     /// Says in which environments an incident is, in a property of the organisation's own.
     pub fn place_incident(&self, number: u64, envs: &[&str]) {
         let mut world = self.state();
+        let now = world.now();
         if let Some(incident) = world.incidents.iter_mut().find(|incident| incident.number == number) {
+            incident.modified = now;
             incident.envs = envs.iter().map(|env| (*env).to_owned()).collect();
         }
     }
@@ -227,9 +232,31 @@ impl SimDatadog {
     /// Says since when customers feel an incident.
     pub fn customers_feel(&self, number: u64, since: DateTime<Utc>) {
         let mut world = self.state();
+        let now = world.now();
         if let Some(incident) = world.incidents.iter_mut().find(|incident| incident.number == number) {
+            incident.modified = now;
             incident.customer_impact = Some(since);
         }
+    }
+
+    /// Links on an incident, as title and address, the oldest first.
+    pub fn incident_links(&self, number: u64) -> Vec<(String, String)> {
+        let world = self.state();
+        let incident = world.incidents.iter().find(|incident| incident.number == number);
+        let links = incident.map(|incident| incident.links.as_slice()).unwrap_or_default();
+        links.iter().map(|link| (link.title.clone(), link.url.clone())).collect()
+    }
+
+    /// Deployments that DORA Metrics knows, by service and when they were done.
+    pub fn deployments(&self) -> Vec<(String, DateTime<Utc>)> {
+        let world = self.state();
+        world.deployments.iter().map(|one| (one.service.clone(), one.window.1)).collect()
+    }
+
+    /// Failures that DORA Metrics was told of, by services, beginning and end.
+    pub fn failures(&self) -> Vec<(Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>)> {
+        let world = self.state();
+        world.failures.iter().map(|one| (one.services.clone(), one.started, one.finished)).collect()
     }
 
     /// A deployment that took a minute and was done at `finished`; gives its id.

@@ -34,6 +34,7 @@ pub struct World {
     pub(super) entities: BTreeMap<String, Value>,
     pub(super) incidents: Vec<IncidentRecord>,
     pub(super) deployments: Vec<DeploymentRecord>,
+    pub(super) failures: Vec<FailureRecord>,
     pub(super) events: Vec<EventRecord>,
     pub(super) runs: Vec<RunRecord>,
     /// Total and patch coverage, percent, by repository and number.
@@ -64,10 +65,30 @@ pub(super) struct IncidentRecord {
     /// Of the property `env`, which the organisation has made; empty where it is not filled in.
     pub(super) envs: Vec<String>,
     pub(super) created: DateTime<Utc>,
+    pub(super) modified: DateTime<Utc>,
     pub(super) resolved: Option<DateTime<Utc>>,
     pub(super) customer_impact: Option<DateTime<Utc>>,
     /// Each state with when it began, oldest first; the last one is in force.
     pub(super) states: Vec<(IncidentState, DateTime<Utc>)>,
+    pub(super) links: Vec<LinkRecord>,
+}
+
+/// A link on an incident.
+#[derive(Clone, Debug)]
+pub(super) struct LinkRecord {
+    pub(super) id: String,
+    pub(super) title: String,
+    pub(super) url: String,
+    pub(super) modified: DateTime<Utc>,
+}
+
+/// A failure that DORA Metrics was told of.
+#[derive(Clone, Debug)]
+pub(super) struct FailureRecord {
+    pub(super) id: String,
+    pub(super) services: Vec<String>,
+    pub(super) started: DateTime<Utc>,
+    pub(super) finished: Option<DateTime<Utc>>,
 }
 
 impl IncidentRecord {
@@ -133,6 +154,7 @@ impl World {
             entities: BTreeMap::new(),
             incidents: Vec::new(),
             deployments: Vec::new(),
+            failures: Vec::new(),
             events: Vec::new(),
             runs: Vec::new(),
             coverage: BTreeMap::new(),

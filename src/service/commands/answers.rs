@@ -49,7 +49,8 @@ impl Work<'_> {
                 None => told(comment::not_scored()),
             },
             Command::Hotfix { incident } => self.mends(row, incident).await?,
-            Command::Attribute { .. } | Command::Unattribute { .. } => told(comment::needs_outcomes()),
+            Command::Attribute { incident } => self.corrects(row, incident, true).await?,
+            Command::Unattribute { incident } => self.corrects(row, incident, false).await?,
         })
     }
 
@@ -260,12 +261,12 @@ impl Work<'_> {
 }
 
 /// The command was followed.
-fn followed(reply: String) -> Decision<'static> {
+pub(super) fn followed(reply: String) -> Decision<'static> {
     Decision { reply: Some(reply), accepted: true, ..Decision::default() }
 }
 
 /// The command was not followed, and why.
-fn told(reply: String) -> Decision<'static> {
+pub(super) fn told(reply: String) -> Decision<'static> {
     Decision { reply: Some(reply), ..Decision::default() }
 }
 

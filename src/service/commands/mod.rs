@@ -2,6 +2,7 @@
 //! for each pull request, and answered once; what is done and what is answered is stored before GitHub is asked.
 
 mod answers;
+mod causes;
 mod reply;
 
 use chrono::{DateTime, TimeDelta, Utc};

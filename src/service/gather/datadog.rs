@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long a score waits for one question, with all that the client waits for its limits.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -39,7 +39,7 @@ const PAST: Age = Age::within(Duration::from_secs(6 * 3_600)).or_at_worst(Durati
 /// The time over which a service's deployments are judged.
 const JUDGED: TimeDelta = TimeDelta::days(90);
 /// Where an incident says its environment, if the organisation has made a property for it. Datadog has none of its own.
-const ENV_FIELDS: [&str; 4] = ["env", "envs", "environment", "environments"];
+pub(super) const ENV_FIELDS: [&str; 4] = ["env", "envs", "environment", "environments"];
 /// Services of one change of which each is asked about; of the others there is only what is asked once for all.
 const SERVICES_MAX: usize = 10;
 const SUITES: usize = 5;
@@ -206,7 +206,7 @@ impl Ages {
 }
 
 /// The answer, or why there is none.
-async fn answered<T>(answer: impl Future<Output = Result<T, Error>>) -> Known<T> {
+pub(super) async fn answered<T>(answer: impl Future<Output = Result<T, Error>>) -> Known<T> {
     answer.await.map_err(|error| {
         match error {
             // As long as nobody changes the key or the site, so is every answer; the check run says it.

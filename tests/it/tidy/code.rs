@@ -85,7 +85,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "history" => vec!["risk", "slo", "codeowners"],
         "deployment" => vec!["catalog", "risk", "slo", "codeowners"],
         "outcome" => vec!["history", "risk", "slo", "codeowners"],
-        "report" => vec!["outcome", "history", "risk", "slo", "codeowners"],
+        "report" => vec!["outcome", "deployment", "history", "risk", "slo", "codeowners"],
         "config" => PURE.to_vec(),
         "github" | "datadog" | "pagerduty" | "codecov" | "sonar" | "git" | "store" | "stream" => {
             [PURE, &["clock", "remote"]].concat()

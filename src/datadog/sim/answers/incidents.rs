@@ -68,7 +68,7 @@ fn word(state: IncidentState) -> &'static str {
     }
 }
 
-fn id(incident: &IncidentRecord) -> String {
+pub(super) fn id(incident: &IncidentRecord) -> String {
     format!("00000000-0000-4000-8000-{:012}", incident.number)
 }
 
@@ -98,7 +98,7 @@ fn shape(incident: &IncidentRecord) -> Value {
     let to_resolve = incident.resolved.map_or(0, |resolved| (resolved - incident.created).num_seconds());
     let attributes = json!({
         "public_id": incident.number, "title": incident.title, "created": created, "declared": created,
-        "detected": created, "modified": created, "resolved": incident.resolved.map(time), "state": state,
+        "detected": created, "modified": time(incident.modified), "resolved": incident.resolved.map(time), "state": state,
         "severity": incident.severity, "customer_impacted": incident.customer_impact.is_some(),
         "customer_impact_start": incident.customer_impact.map(time), "customer_impact_end": null,
         "customer_impact_scope": "", "customer_impact_duration": 0, "time_to_detect": 0,

@@ -5,6 +5,7 @@ mod deployments;
 mod incidents;
 mod slos;
 mod test_runs;
+mod writes;
 
 use serde_json::{Value, json};
 
@@ -87,14 +88,20 @@ fn admitted(world: &World, asked: &Asked) -> Result<(), Answer> {
         // The API key alone is looked at here.
         "/api/v1/validate" if api => Ok(()),
         _ if !(api && app) => Err(Answer::bad_keys()),
-        path => match permission(path).filter(|permission| world.lacking.contains(*permission)) {
+        path => match permission(&asked.method, path).filter(|permission| world.lacking.contains(*permission)) {
             Some(_) => Err(Answer::texts(403, "Forbidden")),
             None => Ok(()),
         },
     }
 }
 
-fn permission(path: &str) -> Option<&'static str> {
+fn permission(method: &str, path: &str) -> Option<&'static str> {
+    match (method, path) {
+        ("POST" | "PATCH", path) if path.starts_with("/api/v2/incidents/") => return Some("incident_write"),
+        // These two take the API key alone.
+        (_, "/api/v2/dora/deployment" | "/api/v2/dora/failure") => return None,
+        _ => {}
+    }
     let permissions = [
         ("/api/v1/slo", "slos_read"),
         ("/api/v1/events", "events_read"),
@@ -120,6 +127,11 @@ fn routed(world: &mut World, asked: &Asked) -> Outcome {
         ("GET", ["api", "v1", "slo", id, "history"]) => slos::history(world, id, asked),
         ("POST", ["api", "v2", "query", "timeseries"]) => slos::timeseries(world, asked),
         ("GET", ["api", "v2", "incidents", "search"]) => incidents::search(world, asked),
+        ("GET", ["api", "v2", "incidents", id, "attachments"]) => writes::links(world, id, asked),
+        ("POST", ["api", "v2", "incidents", id, "attachments"]) => writes::add_link(world, id, asked),
+        ("PATCH", ["api", "v2", "incidents", id, "attachments", link]) => writes::change_link(world, id, link, asked),
+        ("POST", ["api", "v2", "dora", "deployment"]) => writes::deployment(world, asked),
+        ("POST", ["api", "v2", "dora", "failure"]) => writes::failure(world, asked),
         ("POST", ["api", "v2", "dora", "deployments"]) => deployments::list(world, asked),
         ("GET", ["api", "v1", "events"]) => deployments::events(world, asked),
         ("POST", ["api", "v2", "ci", "tests", "analytics", "aggregate"]) => test_runs::aggregate(world, asked),
