@@ -15,7 +15,7 @@ use tokio::{
 use super::datadog;
 use crate::{
     clock::Clock,
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, GitHubApp},
     datadog::Keys,
     github::{AppCredentials, GitHub, Options, Urls},
     service::{

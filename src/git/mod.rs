@@ -4,8 +4,8 @@
 //! text conversion or file-system monitor that a repository's configuration may name, no write. Only `mirror` fetches.
 
 mod authors;
-mod contents;
 mod between;
+mod contents;
 mod diff;
 mod kept;
 mod log;
@@ -217,14 +217,6 @@ impl Repository {
             candidates.extend(names.iter().map(|name| format!("{prefix}{name}")));
         }
         candidates.into_iter().find(|name| self.commit(name).is_ok()).ok_or(Error::NoDefaultBranch)
-    }
-
-    /// Object id of the commit that is checked out.
-    ///
-    /// # Errors
-    /// There is none, or git fails.
-    pub fn checked_out(&self) -> Result<String, Error> {
-        self.commit("HEAD")
     }
 
     /// Short names of branches and tags, at most 5,000.

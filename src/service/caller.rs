@@ -25,6 +25,8 @@ pub(super) enum Unknown {
     Refused(&'static str),
     /// It cannot be said now.
     Unavailable,
+    /// A workflow of a repository that the App does not cover: GitHub makes such a token for whoever asks.
+    Uncovered,
     /// The database fails.
     Store(StoreError),
 }
@@ -70,13 +72,18 @@ impl Caller {
             Self::Workflow(workflow) => i64::try_from(workflow.repository_id) == Ok(repository.repository_id),
         }
     }
-    /// The repository that it speaks for, where it is one alone, and the installation, where that is known without asking.
-    pub(super) fn speaks_for(&self) -> Teller {
-        match self {
-            Self::Token(row) => Teller { repository_id: row.repository_id, installation_id: Some(row.installation_id) },
-            Self::Workflow(workflow) => {
-                Teller { repository_id: i64::try_from(workflow.repository_id).ok(), installation_id: None }
+
+    /// The installation that it speaks for, and the repository where it is one alone.
+    pub(super) async fn speaks_for(&self, app: &App) -> Result<Teller, Unknown> {
+        let repository_id = match self {
+            Self::Token(row) => {
+                return Ok(Teller { repository_id: row.repository_id, installation_id: Some(row.installation_id) });
             }
-        }
+            Self::Workflow(workflow) => i64::try_from(workflow.repository_id).map_err(|_| Unknown::Uncovered)?,
+        };
+        let name = app.store.repository_name(repository_id).await.map_err(Unknown::Store)?.ok_or(Unknown::Uncovered)?;
+        let found = app.store.repository_named(&name).await.map_err(Unknown::Store)?;
+        let found = found.filter(|found| found.repository_id == repository_id).ok_or(Unknown::Uncovered)?;
+        Ok(Teller { repository_id: Some(repository_id), installation_id: Some(found.installation_id) })
     }
 }

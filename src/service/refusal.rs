@@ -34,6 +34,11 @@ pub(super) fn of_caller(unknown: Unknown) -> Response {
             let refused = "whether the workflow's token is good cannot be told now";
             later(StatusCode::SERVICE_UNAVAILABLE, refused, "try again", RETRY_AFTER_S)
         }
+        Unknown::Uncovered => refuse(
+            StatusCode::FORBIDDEN,
+            "the workflow's repository is not covered",
+            "the App has to be installed there",
+        ),
         Unknown::Store(error) => failed(&error),
     }
 }

@@ -36,8 +36,15 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Deliveries, Self::Installations, Self::Heads, Self::Erase, Self::Services, Self::Deployments, Self::Outcomes];
+    const ALL: [Self; 7] = [
+        Self::Deliveries,
+        Self::Installations,
+        Self::Heads,
+        Self::Erase,
+        Self::Services,
+        Self::Deployments,
+        Self::Outcomes,
+    ];
 }
 
 /// When the rounds are due. Without tasks that work on them, none ever is.

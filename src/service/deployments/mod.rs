@@ -29,6 +29,8 @@ use crate::{
 };
 use told::{Told, Wrong};
 
+pub(super) use told::{instant, maybe_instant};
+
 /// Largest body; a deployment is told in a few hundred bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
@@ -46,7 +48,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: 
 
 async fn receive(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
     let caller = Caller::of(app, headers).await.map_err(of_caller)?;
-    let teller = caller.speaks_for();
+    let teller = caller.speaks_for(app).await.map_err(of_caller)?;
     let whose = teller.repository_id.or(teller.installation_id.map(|id| -id)).unwrap_or_default();
     app.deployments.pace.take(whose, app.clock.now_ms()).map_err(|wait_s| {
         let refused = "too many deployments in a minute";
@@ -69,7 +71,7 @@ async fn receive(app: &App, headers: &HeaderMap, body: Body) -> Result<Response,
 }
 
 /// Ids are the callers' own: nobody's can be taken for another's.
-fn scope(teller: Teller) -> String {
+pub(super) fn scope(teller: Teller) -> String {
     match (teller.repository_id, teller.installation_id) {
         (Some(id), _) => format!("repository-{id}"),
         (None, Some(id)) => format!("installation-{id}"),
@@ -95,7 +97,8 @@ async fn repository(app: &App, caller: &Caller, told: &Told) -> Result<Option<Du
     Ok(Some(found))
 }
 
-fn is_json(headers: &HeaderMap) -> Result<(), Response> {
+/// The body has to be said to be JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> Result<(), Response> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if kind == "application/json" || kind.ends_with("+json") {

@@ -157,12 +157,16 @@ impl Instant {
 
 const INSTANT: &str = "a time is RFC 3339, or a number of seconds, milliseconds or nanoseconds since 1970";
 
-fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+/// A time in one of the spellings that pipelines write.
+pub(in crate::service) fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
     let told = Instant::deserialize(deserializer).map_err(|_| de::Error::custom(INSTANT))?;
     told.read().ok_or_else(|| de::Error::custom(INSTANT))
 }
 
-fn maybe_instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+/// The same, where there may be none.
+pub(in crate::service) fn maybe_instant<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<DateTime<Utc>>, D::Error> {
     let told = Option::<Instant>::deserialize(deserializer).map_err(|_| de::Error::custom(INSTANT))?;
     told.map(|told| told.read().ok_or_else(|| de::Error::custom(INSTANT))).transpose()
 }

@@ -13,7 +13,7 @@ use axum::{
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Wrong, failed, known, number, read, refuse, scope, unusable};
+use super::{Wrong, failed, known, read, refuse, scope, unusable};
 use crate::{
     deployment::{
         attribution::{Correction, Target, Verdict},
@@ -21,12 +21,7 @@ use crate::{
         sighting::WitnessId,
     },
     github::RepoName,
-    service::{
-        App,
-        caller::Caller,
-        gather::outcomes::Named,
-        outcomes,
-    },
+    service::{App, caller::Caller, gather::outcomes::Named, outcomes},
     store::Teller,
 };
 
@@ -74,7 +69,9 @@ async fn receive(app: &App, headers: &HeaderMap, body: Body) -> Result<Response,
         (Word::NoDeployment, Some(_)) => {
             return Err(unusable(&Wrong::Field("no_deployment", "names neither pull_request nor deployment")));
         }
-        (_, None) => return Err(unusable(&Wrong::Field("pull_request or deployment", "is missing: exactly one of them"))),
+        (_, None) => {
+            return Err(unusable(&Wrong::Field("pull_request or deployment", "is missing: exactly one of them")));
+        }
     };
     let at = app.clock.now();
     let words = serde_json::to_vec(&(&incident, &verdict, at)).unwrap_or_default();

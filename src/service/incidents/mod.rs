@@ -23,7 +23,7 @@ use super::{
     number,
     refusal::{failed, later, of_body, of_caller, refuse},
 };
-use crate::store::{StoreError, Teller};
+use crate::store::Teller;
 
 pub(super) use cause::post as cause;
 pub(super) use list::get;
@@ -61,31 +61,16 @@ async fn receive(app: &App, headers: &HeaderMap, body: Body) -> Result<Response,
     Ok((status, Json(serde_json::json!({ "status": word, "incident": incident }))).into_response())
 }
 
-/// Who calls, within their pace. A workflow's token is made by GitHub for whoever asks: its repository has to be one that the
-/// App covers.
+/// Who calls, within their pace.
 async fn known(app: &App, headers: &HeaderMap) -> Result<(Caller, Teller), Response> {
     let caller = Caller::of(app, headers).await.map_err(of_caller)?;
-    let mut teller = caller.speaks_for();
-    if let (Caller::Workflow(_), Some(id)) = (&caller, teller.repository_id) {
-        let covered = installation_of(app, id).await.map_err(|error| failed(&error))?;
-        teller.installation_id = Some(covered.ok_or_else(|| {
-            let hint = "the App has to be installed there";
-            refuse(StatusCode::FORBIDDEN, "the workflow's repository is not covered", hint)
-        })?);
-    }
+    let teller = caller.speaks_for(app).await.map_err(of_caller)?;
     let whose = teller.repository_id.or(teller.installation_id.map(|id| -id)).unwrap_or_default();
     app.incidents.take(whose, app.clock.now_ms()).map_err(|wait_s| {
         let refused = "too much was told in a minute";
         later(StatusCode::TOO_MANY_REQUESTS, refused, "tell what has changed, once", wait_s)
     })?;
     Ok((caller, teller))
-}
-
-/// The installation that covers a repository.
-async fn installation_of(app: &App, repository_id: i64) -> Result<Option<i64>, StoreError> {
-    let Some(name) = app.store.repository_name(repository_id).await? else { return Ok(None) };
-    let found = app.store.repository_named(&name).await?;
-    Ok(found.filter(|found| found.repository_id == repository_id).map(|found| found.installation_id))
 }
 
 async fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: Body) -> Result<T, Response> {

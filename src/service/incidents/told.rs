@@ -76,7 +76,8 @@ impl Told {
         if self.services.len() > NAMES_MAX || self.teams.len() > NAMES_MAX {
             return Err(Wrong::Field("services or teams", "are more than 50"));
         }
-        let names = self.services.iter().map(|name| ("services", name)).chain(self.teams.iter().map(|name| ("teams", name)));
+        let names =
+            self.services.iter().map(|name| ("services", name)).chain(self.teams.iter().map(|name| ("teams", name)));
         for (name, text) in names.chain(self.env.as_ref().map(|env| ("env", env))) {
             if text.trim().is_empty() || text.chars().count() > NAME_MAX || text.chars().any(char::is_control) {
                 return Err(Wrong::Field(name, "is empty, too long, or holds control characters"));
@@ -113,7 +114,8 @@ mod tests {
 
     #[test]
     fn an_incident_is_told_in_our_words() {
-        let began = r#"{"id": "INC-7", "title": "Refunds fail", "services": ["pay"], "severity": 2, "started_at": 1780272000}"#;
+        let began =
+            r#"{"id": "INC-7", "title": "Refunds fail", "services": ["pay"], "severity": 2, "started_at": 1780272000}"#;
         let ended = began.replace("\"started_at\"", "\"finished_at\": \"2026-06-01T00:30:00Z\", \"started_at\"");
         for order in [[began, &ended], [&ended, began]] {
             let told: Vec<Telling> = order.iter().map(|json| telling(json).unwrap()).collect();
@@ -137,6 +139,8 @@ mod tests {
         check(r#", "finished_at": 1780271999"#, "finished_at");
         check(r#", "detected_at": "soon""#, "RFC 3339");
         check(&format!(r#", "title": "{}""#, "x".repeat(201)), "too long");
-        assert!(telling(r#"{"started_at": 1780272000}"#).is_err() && telling(r#"{"id": "a/b", "started_at": 1}"#).is_err());
+        assert!(
+            telling(r#"{"started_at": 1780272000}"#).is_err() && telling(r#"{"id": "a/b", "started_at": 1}"#).is_err()
+        );
     }
 }
