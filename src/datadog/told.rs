@@ -108,6 +108,7 @@ mod tests {
                 state: IncidentState::Active,
                 severity: Severity::Sev(2),
                 created: Some(at(0)),
+                modified: None,
                 declared: Some(at(1)),
                 detected: None,
                 resolved,

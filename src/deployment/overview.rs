@@ -31,6 +31,9 @@ pub struct Overview {
     pub odd: Vec<Odd>,
 }
 
+/// From when, and until when.
+type Window = (DateTime<Utc>, DateTime<Utc>);
+
 /// One kind of what is odd.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Odd {
@@ -128,7 +131,7 @@ fn services(record: Record<'_>, within: &[&Deployment], scope: &Scope) -> Vec<Do
 }
 
 /// How many days each part has, and the parts: whole weeks, as many as it takes for at most [`PARTS_MAX`].
-fn parts(scope: &Scope) -> (u64, Vec<(DateTime<Utc>, DateTime<Utc>)>) {
+fn parts(scope: &Scope) -> (u64, Vec<Window>) {
     let weeks = (scope.to - scope.from).num_days() / 7;
     let length = TimeDelta::weeks(weeks.div_euclid(PARTS_MAX) + i64::from(weeks % PARTS_MAX > 0));
     let mut parts = Vec::new();

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -54,6 +54,17 @@ pub(super) fn of_body(unread: &Unread, smaller: &str) -> Response {
             later(StatusCode::SERVICE_UNAVAILABLE, refused, "try again", RETRY_AFTER_S)
         }
     }
+}
+
+/// The body is not said to be JSON.
+pub(super) fn not_json(headers: &HeaderMap) -> Option<Response> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let refused = || {
+        let hint = "send it with Content-Type: application/json";
+        refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not said to be JSON", hint)
+    };
+    (kind != "application/json" && !kind.ends_with("+json")).then(refused)
 }
 
 /// The database fails.

@@ -24,7 +24,7 @@ use crate::remote::sim::{Cut, Door, Ordered, Shared, Sim};
 use answers::Answer;
 pub use faults::{Fault, FaultKind, Times};
 pub use limits::Used;
-pub use verbs::{SimDeployment, SimSlo};
+pub use verbs::{SimDeployment, SimFailure, SimSlo};
 use world::World;
 
 /// The API key that it takes at first.

@@ -17,6 +17,9 @@ use crate::{
     slo::Kind,
 };
 
+/// A failure that DORA Metrics was told of: its services, since when, and until when.
+pub type SimFailure = (Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>);
+
 /// How an SLO is set up.
 #[derive(Clone, Debug)]
 pub struct SimSlo {
@@ -253,8 +256,8 @@ impl SimDatadog {
         world.deployments.iter().map(|one| (one.service.clone(), one.window.1)).collect()
     }
 
-    /// Failures that DORA Metrics was told of, by services, beginning and end.
-    pub fn failures(&self) -> Vec<(Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>)> {
+    /// Failures that DORA Metrics was told of.
+    pub fn failures(&self) -> Vec<SimFailure> {
         let world = self.state();
         world.failures.iter().map(|one| (one.services.clone(), one.started, one.finished)).collect()
     }

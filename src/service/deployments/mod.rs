@@ -10,7 +10,7 @@ use axum::{
     Json,
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use http_body_util::Limited;
@@ -20,7 +20,7 @@ use super::{
     body::Unread,
     caller::Caller,
     coverage::pace::Pace,
-    refusal::{failed, later, of_body, of_caller, refuse},
+    refusal::{failed, later, not_json, of_body, of_caller, refuse},
 };
 use crate::{
     catalog,
@@ -54,7 +54,7 @@ async fn receive(app: &App, headers: &HeaderMap, body: Body) -> Result<Response,
         let refused = "too many deployments in a minute";
         later(StatusCode::TOO_MANY_REQUESTS, refused, "tell each deployment once", wait_s)
     })?;
-    is_json(headers)?;
+    not_json(headers).map_or(Ok(()), Err)?;
     let smaller = "a deployment is told in at most 64 KB";
     let body = app.bodies.read(Body::new(Limited::new(body, BODY_LIMIT))).await;
     let held = body.map_err(|unread: Unread| of_body(&unread, smaller))?;
@@ -95,17 +95,6 @@ async fn repository(app: &App, caller: &Caller, told: &Told) -> Result<Option<Du
         return Err(refuse(StatusCode::FORBIDDEN, "the token is for another repository", hint));
     }
     Ok(Some(found))
-}
-
-/// The body has to be said to be JSON.
-pub(super) fn is_json(headers: &HeaderMap) -> Result<(), Response> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if kind == "application/json" || kind.ends_with("+json") {
-        return Ok(());
-    }
-    let hint = "send it with Content-Type: application/json";
-    Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not said to be JSON", hint))
 }
 
 fn unusable(wrong: &Wrong) -> Response {

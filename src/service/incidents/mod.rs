@@ -19,9 +19,8 @@ use serde::de::DeserializeOwned;
 use super::{
     App,
     caller::Caller,
-    deployments::{is_json, scope},
-    number,
-    refusal::{failed, later, of_body, of_caller, refuse},
+    deployments::scope,
+    refusal::{failed, later, not_json, of_body, of_caller, refuse},
 };
 use crate::store::Teller;
 
@@ -74,7 +73,7 @@ async fn known(app: &App, headers: &HeaderMap) -> Result<(Caller, Teller), Respo
 }
 
 async fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: Body) -> Result<T, Response> {
-    is_json(headers)?;
+    not_json(headers).map_or(Ok(()), Err)?;
     let body = app.bodies.read(Body::new(Limited::new(body, BODY_LIMIT))).await;
     let held = body.map_err(|unread| of_body(&unread, "an incident is told in at most 256 KB"))?;
     serde_json::from_slice(&held.bytes).map_err(|error| unusable(&Wrong::Json(error)))
