@@ -229,17 +229,19 @@ pub fn run(args: Args) -> ExitCode {
     }
 }
 
+fn scored(args: &Args, score: &score::ScoreArgs) -> anyhow::Result<ExitCode> {
+    let (clock, settings) = (Clock::system(), args.settings(Vec::new()));
+    // Settings are for the App; a range needs none, and only asks Datadog where they name its keys.
+    let datadog = match &settings {
+        Ok(config) => datadog::client(config, &clock)?,
+        Err(_) => None,
+    };
+    score::run(score, clock.now(), datadog.as_ref(), &mut Terminal::stdout())
+}
+
 fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
     match &args.command {
-        Command::Score(score) => {
-            let (clock, settings) = (Clock::system(), args.settings(Vec::new()));
-            // Settings are for the App; a range needs none, and only asks Datadog where they name its keys.
-            let datadog = match &settings {
-                Ok(config) => datadog::client(config, &clock)?,
-                Err(_) => None,
-            };
-            score::run(score, clock.now(), datadog.as_ref(), &mut Terminal::stdout())
-        }
+        Command::Score(score) => scored(args, score),
         Command::Owners(owners) => owners::run(owners, Clock::system().now(), &mut Terminal::stdout()),
         Command::Backtest(backtest) => backtest::run(backtest, &mut Terminal::stdout()),
         Command::Calibrate(calibrate) => calibrate::run(calibrate),

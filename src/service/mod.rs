@@ -269,6 +269,17 @@ impl App {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Starts what works until it is stopped.
+    fn work(self: &Arc<Self>, tasks: &TaskTracker, stop: &CancellationToken) {
+        worker::start(self, tasks, stop);
+        tasks.spawn(mirrors::keep(self.clone(), tasks.clone(), stop.clone()));
+        tasks.spawn(sweep::sweep(self.clone(), stop.clone()));
+        if self.timing.outage.is_some() {
+            turns::start(self, tasks, stop);
+        }
+        tasks.spawn(retention::keep(self.clone(), stop.clone()));
+    }
+
     fn look(&self) -> CheckRunLook {
         self.look_for(report::check_run::NAME)
     }
@@ -355,13 +366,7 @@ impl Service {
             turns: turns::Turns::default(),
             resumed_at,
         });
-        worker::start(&app, &tasks, &stop);
-        tasks.spawn(mirrors::keep(app.clone(), tasks.clone(), stop.clone()));
-        tasks.spawn(sweep::sweep(app.clone(), stop.clone()));
-        if timing.outage.is_some() {
-            turns::start(&app, &tasks, &stop);
-        }
-        tasks.spawn(retention::keep(app.clone(), stop.clone()));
+        app.work(&tasks, &stop);
         if let Some(source) = operations.secrets {
             tasks.spawn(rotation::watch(app.clone(), source, stop.clone()));
         }

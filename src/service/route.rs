@@ -12,7 +12,7 @@ use super::{
 use crate::{
     codeowners::PLACES,
     config::repository,
-    github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary, PushEvent},
+    github::webhook::{CheckRunAction, CheckRunEvent, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary, PushEvent},
     report::check_run::{ACKNOWLEDGE, RESCORE},
     risk::revert::claim,
     store::{Delivery, DeliveryOutcome, JobRequest, Pushed, StoreError},
@@ -72,19 +72,7 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
             Ok(wanted(job, run_at))
         }
         Event::PullRequestReview(event) => Ok(wanted(pull_job(&event.origin, &event.pull), now)),
-        Event::CheckRun(event) => {
-            let on = OnCommit { origin: &event.origin, sha: &event.head_sha, pulls: &event.pulls };
-            match &event.action {
-                CheckRunAction::Created => Ok(ignored()),
-                CheckRunAction::Completed => seen_commit(app, &on, burst).await,
-                CheckRunAction::Rerequested => again(app, &on, now).await,
-                CheckRunAction::RequestedAction { identifier } if identifier == RESCORE => again(app, &on, now).await,
-                CheckRunAction::RequestedAction { identifier } if identifier == ACKNOWLEDGE => {
-                    Ok(commands::acknowledged(app, delivery, event).await?.unwrap_or_else(ignored))
-                }
-                CheckRunAction::RequestedAction { .. } => Ok(ignored()),
-            }
-        }
+        Event::CheckRun(event) => check_run(app, delivery, event).await,
         Event::CheckSuite(event) => {
             let on = OnCommit { origin: &event.origin, sha: &event.head_sha, pulls: &event.pulls };
             match event.action {
@@ -113,6 +101,21 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
         Event::Deployment(event) => Ok(told(deployments::heard::deployment(app, delivery, event).await?)),
         Event::Release(event) => Ok(told(deployments::heard::release(app, delivery, event).await?)),
         Event::Ping | Event::Ignored(_) => Ok(ignored()),
+    }
+}
+
+async fn check_run(app: &App, delivery: &Delivery, event: &CheckRunEvent) -> Result<Routed, Error> {
+    let now = app.clock.now_ms();
+    let on = OnCommit { origin: &event.origin, sha: &event.head_sha, pulls: &event.pulls };
+    match &event.action {
+        CheckRunAction::Created => Ok(ignored()),
+        CheckRunAction::Completed => seen_commit(app, &on, now + app.timing.burst.as_millis() as i64).await,
+        CheckRunAction::Rerequested => again(app, &on, now).await,
+        CheckRunAction::RequestedAction { identifier } if identifier == RESCORE => again(app, &on, now).await,
+        CheckRunAction::RequestedAction { identifier } if identifier == ACKNOWLEDGE => {
+            Ok(commands::acknowledged(app, delivery, event).await?.unwrap_or_else(ignored))
+        }
+        CheckRunAction::RequestedAction { .. } => Ok(ignored()),
     }
 }
 

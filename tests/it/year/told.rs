@@ -128,7 +128,10 @@ impl Told {
         for (place, cluster) in clusters.iter().enumerate().take(clusters.len() - usize::from(stopped)) {
             let mut part = one.clone();
             part.cluster = Some((*cluster).to_owned());
-            part.finished_at = part.finished_at.map(|at| at + TimeDelta::minutes(3 * place as i64));
+            let later = TimeDelta::minutes(3 * place as i64);
+            part.finished_at = part.finished_at.map(|at| at + later);
+            part.received_at = part.received_at.map(|at| at + later);
+            part.said_at += later;
             if place > 0 {
                 part.witness.id = format!("{}-{cluster}", one.witness.id);
             }
