@@ -48,13 +48,28 @@ CREATE TABLE backfills (
     records BIGINT NOT NULL
 );
 
--- Commits between two commits of a repository that touch some paths, as JSON: the graph does not change.
+-- Commits from one deployed commit of a service to the next, as JSON: the graph does not change.
 CREATE TABLE commits_between (
     repository_id BIGINT NOT NULL,
+    service TEXT NOT NULL,
     before_sha TEXT NOT NULL,
     sha TEXT NOT NULL,
-    paths TEXT NOT NULL,
     read_at BIGINT NOT NULL,
     body TEXT NOT NULL,
-    PRIMARY KEY (repository_id, before_sha, sha, paths)
+    PRIMARY KEY (repository_id, service, before_sha, sha)
+);
+
+-- Pull requests as they were merged, as JSON, of commits that were deployed.
+CREATE TABLE landed_pulls (
+    repository_id BIGINT NOT NULL,
+    pull_request BIGINT NOT NULL,
+    read_at BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (repository_id, pull_request)
+);
+
+-- Which services are deployed from which repositories, and whose they are, as JSON, as it was known last: one row.
+CREATE TABLE deployment_names (
+    name TEXT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL
 );

@@ -124,6 +124,11 @@ impl Claims {
         }
     }
 
+    /// Services that claim anything of the repository.
+    pub fn services(&self) -> BTreeSet<&str> {
+        self.claims.iter().map(|claim| claim.service.as_str()).collect()
+    }
+
     /// Whether anything says which files are a service's.
     pub fn knows(&self, service: &str) -> bool {
         self.claims.iter().any(|claim| claim.service == service)

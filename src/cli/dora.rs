@@ -9,10 +9,10 @@ use clap::ValueEnum;
 use super::{ExitCode, output::Terminal};
 use crate::{
     config::Config,
-    deployment::{dora::Scope, overview::overview, reckoning::Rules},
+    deployment::{dora::Scope, overview::overview},
     report::dora,
-    service::reckoned,
-    store::{Store, StoreOptions},
+    service::{outcome_rules, reckoned},
+    store::{Store, StoreError, StoreOptions},
 };
 
 /// Figures are of so many days unless told otherwise: twelve whole weeks at least, in which every band can show.
@@ -88,11 +88,15 @@ pub(super) async fn run(
     now: DateTime<Utc>,
     terminal: &mut Terminal,
 ) -> anyhow::Result<ExitCode> {
-    let rules = Rules::default();
     let from = args.since.at(now)?;
     let store = Store::open(StoreOptions::new(config.database.parse()?)).await?;
-    let reckoning = reckoned(&store, &rules, from, now).await;
+    let found = async {
+        let rules = outcome_rules(&store).await?;
+        Ok::<_, StoreError>((reckoned(&store, &rules, from, now).await?, rules))
+    };
+    let found = found.await;
     store.close().await;
+    let (reckoning, rules) = found?;
     let scope = Scope {
         service: args.service.clone(),
         team: args.team.clone(),
@@ -100,7 +104,7 @@ pub(super) async fn run(
         from,
         to: now,
     };
-    let overview = overview(&reckoning?, &scope);
+    let overview = overview(&reckoning, &scope);
     let text = match args.format {
         Format::Text => dora::text(&overview, now, terminal.style()),
         Format::Json => serde_json::to_string_pretty(&dora::json(&overview, now))? + "\n",

@@ -202,8 +202,6 @@ fn written(service: &str, draft: &Draft, settings: &Settings) -> Deployment {
     let witnesses = &draft.witnesses;
     let timed = witnesses.iter().find(|witness| witness.skew().is_none());
     let told = |field: fn(&Witness) -> &Option<String>| witnesses.iter().find_map(|witness| field(witness).clone());
-    // The rollout that got furthest is the one that happened: a source that saw it fail may have given up too early.
-    let rollout = witnesses.iter().map(|witness| witness.rollout).max().unwrap_or(Rollout::InProgress);
     Deployment {
         id: witnesses[0].id.clone(),
         service: service.to_owned(),
@@ -214,7 +212,7 @@ fn written(service: &str, draft: &Draft, settings: &Settings) -> Deployment {
         started_at: timed.and_then(|witness| witness.started_at),
         finished_at: timed.and_then(|witness| witness.finished_at),
         at: draft.at(),
-        rollout,
+        rollout: draft.rollout(),
         automated: witnesses.iter().find_map(|witness| witness.automated),
         clusters: witnesses.iter().filter_map(|witness| witness.cluster.clone()).collect(),
         witnesses: witnesses.iter().chain(&draft.releases).map(|witness| witness.id.clone()).collect(),

@@ -4,6 +4,7 @@
 //! nothing. No figure is about a person; nothing here knows an author. docs/dora.md and docs/outcomes.md define each figure.
 
 pub mod attribution;
+pub mod brought;
 pub mod build;
 pub mod change;
 pub mod dora;

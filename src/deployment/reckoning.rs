@@ -58,8 +58,13 @@ pub struct Reckoning {
 
 /// Reckons what follows by `now`.
 pub fn reckon(told: Told, rules: &Rules, now: DateTime<Utc>) -> Reckoning {
-    let Told { sightings, tellings, corrections, burns, shipped } = told;
-    let ledger = reconcile(&sightings, &rules.ledger);
+    let ledger = reconcile(&told.sightings, &rules.ledger);
+    reckon_on(ledger, told, rules, now)
+}
+
+/// Reckons what follows from a ledger that was made of what is told.
+pub fn reckon_on(ledger: Ledger, told: Told, rules: &Rules, now: DateTime<Utc>) -> Reckoning {
+    let Told { sightings: _, tellings, corrections, burns, shipped } = told;
     let incidents = incident::fold(&tellings);
     let remedies = remedies(&ledger, &shipped, &rules.rollforward);
     let known = Known {

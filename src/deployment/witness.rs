@@ -16,7 +16,10 @@ const CLOCKS_DIFFER_BY: TimeDelta = TimeDelta::minutes(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Witness {
     pub(super) id: WitnessId,
+    /// When it was heard of first; `None` where it was asked for.
     pub(super) received_at: Option<DateTime<Utc>>,
+    /// When it was first told that it took effect when it did; `None` where that was asked for.
+    pub(super) told_at: Option<DateTime<Utc>>,
     pub(super) service: Option<String>,
     pub(super) env: Option<String>,
     pub(super) production: bool,
@@ -61,7 +64,7 @@ impl Witness {
 
     pub(super) fn skew(&self) -> Option<Skew> {
         let backwards = self.started_at.zip(self.finished_at).is_some_and(|(started, finished)| finished < started);
-        let ahead = self.received_at.is_some_and(|received| self.at() - received > CLOCKS_DIFFER_BY);
+        let ahead = self.told_at.is_some_and(|told| self.at() - told > CLOCKS_DIFFER_BY);
         if backwards { Some(Skew::Backwards) } else { ahead.then_some(Skew::Ahead) }
     }
 }
@@ -86,8 +89,9 @@ fn last_word(mut said: Vec<&Sighting>) -> Witness {
     let commit = text(|one| &one.commit_sha);
     let version = text(|one| &one.version);
     let over = said.iter().rev().map(|one| one.rollout).find(|rollout| *rollout != Rollout::InProgress);
-    Witness {
+    let mut witness = Witness {
         id: said[0].witness.clone(),
+        told_at: None,
         received_at: said.iter().map(|one| one.received_at).min().flatten(),
         service: text(|one| &one.service),
         env: text(|one| &one.env),
@@ -101,7 +105,11 @@ fn last_word(mut said: Vec<&Sighting>) -> Witness {
         said_at: said.iter().find_map(|one| believable(one.said_at)).unwrap_or_default(),
         rollout: over.unwrap_or(Rollout::InProgress),
         automated: said.iter().rev().find_map(|one| one.automated),
-    }
+    };
+    let at = witness.at();
+    let tells = |one: &&&Sighting| [one.finished_at, one.started_at, Some(one.said_at)].contains(&Some(at));
+    witness.told_at = said.iter().filter(tells).map(|one| one.received_at).min().flatten();
+    witness
 }
 
 /// A time that somebody may have meant; what is further off is none, and cannot overflow what is reckoned with it.

@@ -236,7 +236,10 @@ impl Repository {
     }
 
     /// Object id of the commit that a revision names.
-    fn commit(&self, revision: &str) -> Result<String, Error> {
+    ///
+    /// # Errors
+    /// It names none here.
+    pub fn commit(&self, revision: &str) -> Result<String, Error> {
         let unknown = || Error::UnknownRevision(revision.to_owned());
         // An empty text, or one with a NUL, cannot even be asked for.
         if revision.is_empty() || revision.contains('\0') {

@@ -15,6 +15,7 @@ use super::{App, outcomes};
 use crate::{
     deployment::{dora::Scope, overview::overview},
     report::dora,
+    store::StoreError,
 };
 
 /// Figures are of so many days unless asked otherwise.
@@ -35,7 +36,10 @@ pub(super) struct Asked {
 
 pub(super) async fn show(State(app): State<Arc<App>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
     let now = app.clock.now();
-    let rules = outcomes::rules(&app);
+    let rules = match outcomes::rules(&app.store).await {
+        Ok(rules) => rules,
+        Err(error) => return unread(&error),
+    };
     let scope = asked.map_err(|_| "the query has a part that is not known").and_then(|Query(asked)| {
         let environment = asked.env.as_ref().map(|name| rules.ledger.environment(name).name);
         let (from, to) = window(&asked.from, &asked.to, now)?;
@@ -53,11 +57,13 @@ pub(super) async fn show(State(app): State<Arc<App>>, asked: Result<Query<Asked>
     let _turn = app.reckoning.lock().await;
     match outcomes::reckoned(&app.store, &rules, scope.from, now).await {
         Ok(reckoning) => Json(dora::json(&overview(&reckoning, &scope), now)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the DORA metrics could not be read");
-            problem(StatusCode::SERVICE_UNAVAILABLE, "the database could not be read", "try again")
-        }
+        Err(error) => unread(&error),
     }
+}
+
+fn unread(error: &StoreError) -> Response {
+    tracing::error!(%error, "the DORA metrics could not be read");
+    problem(StatusCode::SERVICE_UNAVAILABLE, "the database could not be read", "try again")
 }
 
 /// The window that is asked for; the last 90 days where nothing is said.

@@ -72,7 +72,7 @@ pub use erase::KEPT_AFTER_REMOVAL;
 pub use gather::datadog::health_of_range;
 pub use metrics::{METRICS, Metric, MetricKind};
 pub use mirrors::MirrorSettings;
-pub use outcomes::{Telling, reckoned};
+pub use outcomes::{Telling, reckoned, rules as outcome_rules};
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
 pub use rotation::{SecretSource, Secrets};
@@ -242,6 +242,8 @@ pub(crate) struct App {
     telling: Telling,
     /// When that was looked at last.
     told: outcomes::Told,
+    /// When all that deployments brought was looked at last.
+    graph_read: outcomes::Told,
     /// Whoever reckons what became of deployments for somebody who asks.
     reckoning: tokio::sync::Mutex<()>,
     /// Environment that PagerDuty's incidents are in.
@@ -359,6 +361,7 @@ impl Service {
             incidents: coverage::pace::Pace::default(),
             telling: operations.telling,
             told: outcomes::Told::default(),
+            graph_read: outcomes::Told::default(),
             reckoning: tokio::sync::Mutex::default(),
             pagerduty_env: operations.pagerduty.env,
             watched: watch::Watched::default(),

@@ -12,7 +12,9 @@ use super::{
 use crate::{
     codeowners::PLACES,
     config::repository,
-    github::webhook::{CheckRunAction, CheckRunEvent, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary, PushEvent},
+    github::webhook::{
+        CheckRunAction, CheckRunEvent, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary, PushEvent,
+    },
     report::check_run::{ACKNOWLEDGE, RESCORE},
     risk::revert::claim,
     store::{Delivery, DeliveryOutcome, JobRequest, Pushed, StoreError},

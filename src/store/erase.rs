@@ -59,6 +59,7 @@ impl Store {
             COVERAGE,
             SAID,
             COMMITS_BETWEEN,
+            LANDED_PULLS,
             TOKENS,
         ]
         .into_iter()
@@ -132,6 +133,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     SAID,
     ALL_SAID,
     COMMITS_BETWEEN,
+    LANDED_PULLS,
     TOKENS,
     ALL_TOKENS,
     JOBS,
@@ -295,9 +297,16 @@ DELETE FROM deployments_said WHERE (kind, digest) IN ( \
 
 const COMMITS_BETWEEN: &str = concat!(
     "\
-DELETE FROM commits_between WHERE (repository_id, before_sha, sha, paths) IN ( \
-  SELECT repository_id, before_sha, sha, paths FROM commits_between WHERE repository_id = $1 \
-  ORDER BY before_sha, sha, paths LIMIT $3) AND ",
+DELETE FROM commits_between WHERE (repository_id, service, before_sha, sha) IN ( \
+  SELECT repository_id, service, before_sha, sha FROM commits_between WHERE repository_id = $1 \
+  ORDER BY service, before_sha, sha LIMIT $3) AND ",
+    left!()
+);
+
+const LANDED_PULLS: &str = concat!(
+    "\
+DELETE FROM landed_pulls WHERE (repository_id, pull_request) IN ( \
+  SELECT repository_id, pull_request FROM landed_pulls WHERE repository_id = $1 ORDER BY pull_request LIMIT $3) AND ",
     left!()
 );
 

@@ -6,6 +6,7 @@
 mod assessments;
 mod backfills;
 mod backup;
+mod brought;
 mod check_runs;
 mod commands;
 mod coverage_reports;
@@ -40,8 +41,9 @@ mod testing;
 mod tokens;
 
 pub use assessments::{AssessmentRow, AssessmentSummary, RECENT_SCORES_LIMIT};
-pub use backfills::{Backfill, Between};
+pub use backfills::Backfill;
 pub use backup::{Copied, Restored, backup, restore};
+pub use brought::{Between, ReadBetween};
 pub use check_runs::{CheckRunRow, CheckRunState};
 pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand, ReaderLimits};
 pub use coverage_reports::{CoverageRow, REPORTS_PER_COMMIT, SavedReport};
@@ -188,6 +190,7 @@ const STATEMENTS: &[&[&str]] = &[
     deployments::STATEMENTS,
     sendings::STATEMENTS,
     backfills::STATEMENTS,
+    brought::STATEMENTS,
 ];
 
 #[cfg(test)]

@@ -232,7 +232,7 @@ fn github_tells_of_deployments_and_releases() {
         shop.deployment_status(id, "success");
         ctx.settle().await;
         let deployment = only(&ctx).await;
-        assert!(deployment.is_live());
+        assert!(deployment.is_live(), "{deployment:?}");
         // It waited for half an hour before it began.
         let minutes = |at: Option<DateTime<Utc>>| at.map(|at| (at - start()).num_minutes());
         assert_eq!((minutes(deployment.started_at), minutes(deployment.finished_at)), (Some(30), Some(34)));

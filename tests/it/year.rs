@@ -97,7 +97,8 @@ fn every_deployment_is_one_row_with_its_own_witnesses() {
         let ledger = reconcile(&told.sightings, &settings());
         let mut rows: Vec<_> = ledger.live().map(|row| (number_of(&row.id), row)).collect();
         rows.sort_by_key(|(number, _)| *number);
-        assert_eq!(rows.len(), world.deployed.len(), "seed {seed}");
+        let twice: Vec<_> = rows.windows(2).filter(|pair| pair[0].0 == pair[1].0).collect();
+        assert_eq!(rows.len(), world.deployed.len(), "seed {seed}: {twice:?}");
         for ((number, row), (expected, deployed)) in rows.iter().zip(world.deployed.iter().enumerate()) {
             let service = &SERVICES[deployed.service];
             assert_eq!((*number, row.at, row.service.as_str()), (expected, Some(deployed.at), service.name));

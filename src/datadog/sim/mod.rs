@@ -104,12 +104,12 @@ async fn answer(State(shared): State<Shared<World>>, request: Request) -> Respon
             tokio::time::sleep(wait.min(HOLD_MAX)).await;
             written(right(&shared))
         }
-        Some(kind) => ordered(kind, right(&shared)).await,
+        Some(kind) => ordered(kind, || right(&shared)).await,
     }
 }
 
-/// What goes wrong instead of the right answer.
-async fn ordered(kind: FaultKind, right: Answer) -> Response<Body> {
+/// What goes wrong instead of the right answer. What is cut off was done; what is refused was not.
+async fn ordered(kind: FaultKind, right: impl FnOnce() -> Answer) -> Response<Body> {
     let mut response = match kind {
         FaultKind::Status(status) => written(Answer::texts(status, &words(status_of(status)))),
         FaultKind::Empty(status) => written(Answer { status, ..Answer::empty() }),
@@ -130,11 +130,11 @@ async fn ordered(kind: FaultKind, right: Answer) -> Response<Body> {
         }),
         FaultKind::Timeout => {
             tokio::time::sleep(HOLD_MAX).await;
-            cut(Cut::Unanswered, right)
+            cut(Cut::Unanswered, right())
         }
-        FaultKind::Cut => cut(Cut::Unanswered, right),
-        FaultKind::Half => cut(Cut::Half, right),
-        FaultKind::Slow(_) => written(right),
+        FaultKind::Cut => cut(Cut::Unanswered, right()),
+        FaultKind::Half => cut(Cut::Half, right()),
+        FaultKind::Slow(_) => written(right()),
     };
     response.extensions_mut().insert(Ordered);
     response

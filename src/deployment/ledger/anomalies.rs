@@ -73,12 +73,12 @@ pub(super) fn of_deployment(deployment: &Deployment, draft: &Draft, settings: &S
     }
     odd.extend(draft.again.iter().cloned().map(Oddity::Duplicate));
     for witness in &draft.witnesses {
-        match (witness.skew(), witness.started_at, witness.finished_at, witness.received_at) {
+        match (witness.skew(), witness.started_at, witness.finished_at, witness.told_at) {
             (Some(Skew::Backwards), Some(started), Some(finished), _) => {
                 odd.push(Oddity::EndsBeforeItBegins((started - finished).num_seconds()));
             }
-            (Some(Skew::Ahead), .., Some(received)) => {
-                odd.push(Oddity::InTheFuture((witness.at() - received).num_seconds()));
+            (Some(Skew::Ahead), .., Some(told)) => {
+                odd.push(Oddity::InTheFuture((witness.at() - told).num_seconds()));
             }
             _ => {}
         }

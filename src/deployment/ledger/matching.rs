@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::build::Build;
-use super::super::sighting::{Source, WitnessId};
+use super::super::sighting::{Rollout, Source, WitnessId};
 use super::super::witness::{Skew, Witness};
 use super::{Environment, PRODUCTION, Settings};
 
@@ -59,6 +59,15 @@ impl Draft {
 
     fn is_production(&self) -> bool {
         self.environment.as_ref().is_some_and(|environment| environment.production)
+    }
+
+    /// The rollout that got furthest is the one that happened: a source that saw it fail may have given up too early.
+    pub(super) fn rollout(&self) -> Rollout {
+        self.witnesses.iter().map(|witness| witness.rollout).max().unwrap_or(Rollout::InProgress)
+    }
+
+    fn is_over(&self) -> bool {
+        self.rollout() != Rollout::InProgress
     }
 
     fn join(&mut self, other: Self) {
@@ -172,10 +181,11 @@ fn matched(mut drafts: Vec<Draft>, told: Vec<Draft>) -> Vec<Draft> {
         for (here, draft) in drafts.iter().enumerate().skip(first).take_while(|(_, draft)| draft.span.1 <= ended) {
             let apart = (draft.span.0.max(other.span.0) - draft.span.1.min(other.span.1)).max(TimeDelta::zero());
             let ends_apart = (draft.span.1 - other.span.1).abs();
+            // A rollout that failed and one that went well are the same one only if nothing fits better.
+            let disputed = draft.is_over() && other.is_over() && draft.rollout() != other.rollout();
             // Sources tell the end alike, and the beginning each in its own way.
-            pairs.extend(
-                fit(draft, other, apart).map(|fit| (fit, ends_apart, apart, draft.id(), other.id(), here, there)),
-            );
+            let rank = |fit: Fit| (fit, disputed, ends_apart, apart, draft.id(), other.id(), here, there);
+            pairs.extend(fit(draft, other, apart).map(rank));
         }
     }
     pairs.sort_unstable();

@@ -91,7 +91,43 @@ fn seen(told: Told, scope: &Scope) -> (Overview, DateTime<Utc>) {
 fn eight_weeks_as_a_person_reads_them() {
     let (told, scope) = weeks();
     let (overview, now) = seen(told, &scope);
-    insta::assert_snapshot!(text(&overview, now, PLAIN), @"");
+    insta::assert_snapshot!(text(&overview, now, PLAIN), @"Deployments to production of all services
+2026-06-01 00:00 UTC to 2026-07-27 00:00 UTC, 56 days
+
+Deployment frequency      1.16 a day, daily     ████████
+  65 deployments on 56 of 56 days
+Change lead time          11 h                  ████████
+  half of 111 commits took at most this; p75 14.5 h, p95 19 h; what 9 deployments brought is not
+  known
+Change fail rate          10.8 %                ████▁███
+  7 of 65 deployments whose outcome is known: 7 by incident, 1 rolled back
+Recovery time             ~57 min               ▄▅▅▆·▇██
+  half of 7 failed deployments took at most this; p90 79 min
+Rework rate               1.5 %                 ▁▁▁▁█▁▁▁
+  1 of 65 deployments that remedy an earlier one
+Rollback rate             1.5 %                 ▁▁▁▁█▁▁▁
+  1 of 65 deployments that bring back an earlier build
+Detection time            ~30 min               ████·███
+  of 7 failed deployments with an incident
+Started by a program      86.2 %                █▇██▇███
+  56 of 65 deployments of which it is known
+
+Each bar is 7 days, the last one ends with the window; · is no figure.
+~ is a figure of fewer than 10: too few to rely on.
+
+Services
+                               deployments    lead time  fail rate  recovery time   rework
+  payments-api                          56         11 h     12.5 %        ~57 min    1.8 %
+  cart                                   8            –       ~0 %              –     ~0 %
+  evil␛[31m⟨U+202E⟩<img src=x>           1            –       ~0 %              –     ~0 %
+
+Teams
+           deployments    lead time  fail rate  recovery time   rework
+  money             56         11 h     12.5 %        ~57 min    1.8 %
+  shop               9            –       ~0 %              –     ~0 %
+
+What is odd
+  1 of no known service: in no figure, the oldest 47 days ago");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join;
 
 use self::mapping::Mapping;
+pub(super) use self::mapping::service;
 use crate::{
     catalog,
     config::repository::RepositoryPolicy,

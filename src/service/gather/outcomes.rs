@@ -1,11 +1,15 @@
 //! What other systems know of what became of deployments: incidents, and the catalogue that says whose they are.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{super::App, datadog::ENV_FIELDS};
 use crate::{
+    catalog,
     datadog::{Age, CatalogService, Datadog, Error, Incident as DatadogIncident, IncidentState, Severity},
     deployment::{
         failures::BURN_WINDOW,
@@ -40,23 +44,10 @@ const NAMES: Age = Age::within(Duration::from_secs(60)).or_at_worst(Duration::fr
 /// # Errors
 /// It is not known for now, in words.
 pub(in super::super) async fn catalogue(app: &App) -> Result<Catalogue, String> {
-    let Some(datadog) = &app.datadog else { return Ok(Catalogue::default()) };
-    let datadog = datadog.patient(super::datadog::PATIENCE);
-    let lists =
-        futures_util::future::join(datadog.service_definitions(CATALOGUE), datadog.service_entities(false, CATALOGUE));
-    let mut catalogue = Catalogue::default();
-    let (definitions, entities) = lists.await;
-    for list in [definitions, entities] {
-        match list {
-            Ok(list) => catalogue.services.extend(list.value.iter().map(catalogued)),
-            // Without a right to it there is none; that does not pass.
-            Err(Error::Forbidden { .. } | Error::NotFound) => {}
-            Err(error) => return Err(format!("the catalogue of services is not known: {error}")),
-        }
-    }
+    let mut services: Vec<CataloguedService> = listed(app).await?.iter().map(catalogued).collect();
     // Both lists may have a service: one row has all that is known of it.
-    catalogue.services.sort_by(|a, b| a.name.cmp(&b.name));
-    catalogue.services.dedup_by(|other, kept| {
+    services.sort_by(|a, b| a.name.cmp(&b.name));
+    services.dedup_by(|other, kept| {
         let same = other.name == kept.name;
         if same {
             kept.team = kept.team.take().or_else(|| other.team.take());
@@ -64,8 +55,37 @@ pub(in super::super) async fn catalogue(app: &App) -> Result<Catalogue, String> 
         }
         same
     });
-    catalogue.teams = catalogue.services.iter().filter_map(|service| service.team.clone()).collect();
-    Ok(catalogue)
+    let teams = services.iter().filter_map(|service| service.team.clone()).collect();
+    Ok(Catalogue { services, teams })
+}
+
+/// Services of the catalogue with what they claim of repositories, and whose they are.
+///
+/// # Errors
+/// It is not known for now, in words.
+pub(in super::super) async fn services(app: &App) -> Result<(Vec<catalog::Service>, BTreeMap<String, String>), String> {
+    let listed = listed(app).await?;
+    let teams = listed.iter().filter_map(|one| Some((one.name.clone(), one.owner.clone()?))).collect();
+    Ok((catalog::merged(listed.iter().map(super::datadog::service)), teams))
+}
+
+/// Both lists of the catalogue; nothing where there is no Datadog.
+async fn listed(app: &App) -> Result<Vec<CatalogService>, String> {
+    let Some(datadog) = &app.datadog else { return Ok(Vec::new()) };
+    let datadog = datadog.patient(super::datadog::PATIENCE);
+    let (definitions, entities) =
+        futures_util::future::join(datadog.service_definitions(CATALOGUE), datadog.service_entities(false, CATALOGUE))
+            .await;
+    let mut services = Vec::new();
+    for list in [definitions, entities] {
+        match list {
+            Ok(list) => services.extend(list.value.iter().cloned()),
+            // Without a right to it there is none; that does not pass.
+            Err(Error::Forbidden { .. } | Error::NotFound) => {}
+            Err(error) => return Err(format!("the catalogue of services is not known: {error}")),
+        }
+    }
+    Ok(services)
 }
 
 fn catalogued(service: &CatalogService) -> CataloguedService {

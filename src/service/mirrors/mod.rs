@@ -23,6 +23,7 @@ use url::Url;
 use super::App;
 use crate::{
     clock::Stopwatch,
+    deployment::graph::GraphCommit,
     store::{MirrorRequest, StoreError},
 };
 pub(super) use answer::{Wanted, Whose, history};
@@ -197,6 +198,27 @@ pub(super) async fn files(app: &App, repository_id: i64, commit: &str) -> Option
     let commit = commit.to_owned();
     let listed = tokio::task::spawn_blocking(move || read::files(&place.mirror, &commit)).await;
     listed.ok().flatten()
+}
+
+/// Commits that `sha` has and `before` has not, newest first, where the repository's mirror knows both. `name` is what the
+/// repository calls itself, without its owner.
+pub(super) async fn between(
+    app: &App,
+    repository_id: i64,
+    name: &str,
+    (before, sha): (&str, &str),
+) -> Option<Vec<GraphCommit>> {
+    let place = app.mirrors.as_ref()?.place(repository_id);
+    let (name, before, sha) = (name.to_owned(), before.to_owned(), sha.to_owned());
+    let read = tokio::task::spawn_blocking(move || read::between(&place.mirror, &name, &before, &sha)).await;
+    read.ok().flatten()
+}
+
+/// The whole id of a commit that may be shortened, where the repository's mirror has it.
+pub(super) async fn commit(app: &App, repository_id: i64, sha: &str) -> Option<String> {
+    let place = app.mirrors.as_ref()?.place(repository_id);
+    let sha = sha.to_owned();
+    tokio::task::spawn_blocking(move || read::commit(&place.mirror, &sha)).await.ok().flatten()
 }
 
 /// Deletes the mirror of a repository and what was read off it; `false` if that has to wait.

@@ -4,6 +4,7 @@ use std::{fs, ops::ControlFlow, path::Path};
 
 use super::histories::Loaded;
 use crate::{
+    deployment::{change::COMMITS_MAX, graph::GraphCommit},
     git::{
         Lines, Wanted, mine,
         mirror::{BranchName, Mirror, MirrorError},
@@ -15,6 +16,24 @@ use crate::{
 pub(super) fn files(directory: &Path, commit: &str) -> Option<Vec<String>> {
     let mirror = Mirror::at(directory.to_owned());
     mirror.contains(commit).then(|| mirror.repository().ok()?.files(commit).ok()).flatten()
+}
+
+/// Commits that `sha` has and `before` has not, where the mirror in this directory has both.
+pub(super) fn between(directory: &Path, name: &str, before: &str, sha: &str) -> Option<Vec<GraphCommit>> {
+    let repository = Mirror::at(directory.to_owned()).repository().ok()?.called(name);
+    match repository.between(before, sha, COMMITS_MAX) {
+        Ok(commits) => Some(commits),
+        // It is fetched from time to time, and has no branch that was deleted.
+        Err(error) => {
+            tracing::debug!(%error, "what a deployment brought is not known to the mirror");
+            None
+        }
+    }
+}
+
+/// The whole id of a commit that the mirror in this directory has.
+pub(super) fn commit(directory: &Path, sha: &str) -> Option<String> {
+    Mirror::at(directory.to_owned()).repository().ok()?.commit(sha).ok()
 }
 
 /// Reads the history of a branch up to its tip, going on from what `file` holds of it, and keeps it there. `name` is what

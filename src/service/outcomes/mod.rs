@@ -1,6 +1,8 @@
 //! What became of deployments: all that was told, read from the database and reckoned anew. Nothing here asks anybody.
 
+mod brought;
 mod comment;
+mod names;
 mod round;
 mod tell;
 
@@ -11,6 +13,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use names::rules;
 pub(super) use round::round;
 pub use tell::Telling;
 
@@ -20,14 +23,16 @@ use super::{
 };
 use crate::{
     deployment::{
-        change::ChangeId,
+        brought::{Graph, Step},
+        change::{ChangeId, Shipped},
         incident::{IncidentId, Keeper},
-        reckoning::{self, Reckoning, Rules, reckon},
+        ledger::reconcile,
+        reckoning::{self, Reckoning, Rules, reckon_on},
         sighting::WitnessId,
     },
     report::incidents::{Before, BeforeMerge},
     risk::assessment::Because,
-    store::{Store, StoreError, Teller},
+    store::{ReadBetween, Store, StoreError, Teller},
 };
 
 /// So long before a window what was told still decides about it: a build that is brought back ran at most 90 days before,
@@ -53,17 +58,29 @@ pub async fn reckoned(
         tellings: store.tellings(since).await?,
         corrections: store.corrections(DateTime::UNIX_EPOCH).await?,
         burns: store.burns().await?.into_iter().map(|(burn, _)| burn).collect(),
-        shipped: Default::default(),
+        shipped: Shipped::new(),
     };
-    let rules = rules.clone();
+    let (rules, graph) = (rules.clone(), graph(store).await?);
     // A million deployments take seconds: others are answered meanwhile.
-    let reckoned = tokio::task::spawn_blocking(move || reckon(told, &rules, now)).await;
-    Ok(reckoned.expect("reckoning does not panic, and is not cancelled"))
+    let reckoned = tokio::task::spawn_blocking(move || {
+        let ledger = reconcile(&told.sightings, &rules.ledger);
+        let shipped = graph.shipped(&ledger);
+        reckon_on(ledger, reckoning::Told { shipped, ..told }, &rules, now)
+    });
+    Ok(reckoned.await.expect("reckoning does not panic, and is not cancelled"))
 }
 
-/// By which rules it is reckoned here.
-pub(super) fn rules(_: &App) -> Rules {
-    Rules::default()
+/// What was read of commits and pull requests.
+async fn graph(store: &Store) -> Result<Graph, StoreError> {
+    let mut graph = Graph::default();
+    for read in store.all_between().await? {
+        let ReadBetween { repository, service, before_sha, sha, commits } = read;
+        graph.steps.insert(Step { repository: repository.to_lowercase(), service, before_sha, sha }, commits);
+    }
+    for (repository, pull) in store.all_landed().await? {
+        graph.pull_requests.entry(repository.to_lowercase()).or_default().insert(pull.number, pull);
+    }
+    Ok(graph)
 }
 
 /// The incident that people call so: one that was told of, by its id, or one at Datadog. What was told over the API is known

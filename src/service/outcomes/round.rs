@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{super::App, rules};
+use super::{super::App, brought, names, rules};
 use crate::{
     datadog::{Datadog, Error},
     deployment::{
@@ -41,10 +41,16 @@ pub(in super::super) async fn round(app: &App) -> anyhow::Result<Duration> {
         return Ok(EVERY);
     }
     let now = app.clock.now();
+    let covered = names::look(app).await?;
+    let settings = rules(&app.store).await?.ledger;
+    if let Some(covered) = covered {
+        let all = app.graph_read.is_due(now, brought::ALL_EVERY);
+        brought::round(app, &covered, &settings, all, now).await?;
+    }
     if let Some(datadog) = &app.datadog {
         let datadog = datadog.patient(PATIENCE);
         incidents(app, &datadog, now).await?;
-        burns(app, &datadog, now).await?;
+        burns(app, &datadog, &settings, now).await?;
     }
     super::tell::round(app, now).await?;
     Ok(EVERY)
@@ -84,15 +90,14 @@ async fn incidents(app: &App, datadog: &Datadog, now: DateTime<Utc>) -> Result<(
 }
 
 /// Asks how SLOs burned around the deployments of which that can be told by now.
-async fn burns(app: &App, datadog: &Datadog, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let settings = rules(app).ledger;
+async fn burns(app: &App, datadog: &Datadog, settings: &Settings, now: DateTime<Utc>) -> Result<(), StoreError> {
     let sightings = app.store.sightings(now - LOOKED_BACK).await?;
-    let ledger = reconcile(&sightings, &settings);
+    let ledger = reconcile(&sightings, settings);
     let over = now - BURN_WINDOW - Watch::default().margin;
     let is_due = |one: &&Deployment| one.at.is_some_and(|at| now - LOOKED_BACK <= at && at <= over);
     let mut questions = 0;
     for deployment in ledger.live().filter(is_due) {
-        match around(app, datadog, deployment, &settings, now).await? {
+        match around(app, datadog, deployment, settings, now).await? {
             Ok(asked) => questions += asked,
             Err(error) => {
                 // A limit, a permission, an outage: what follows would end the same way.

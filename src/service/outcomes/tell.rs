@@ -53,7 +53,7 @@ pub(super) async fn round(app: &App, now: DateTime<Utc>) -> Result<(), StoreErro
         return Ok(());
     }
     let from = now - TOLD;
-    let reckoning = reckoned(&app.store, &rules(app), from, now).await?;
+    let reckoning = reckoned(&app.store, &rules(&app.store).await?, from, now).await?;
     let before = before_merge(app, &reckoning, (from, now)).await?;
     if wanted.comments {
         comment::round(app, &reckoning, &before, (from, now)).await?;

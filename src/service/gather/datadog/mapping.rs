@@ -74,7 +74,8 @@ fn targets(catalogue: &[catalog::Service], wanted: &Wanted<'_>) -> Vec<TargetSer
     targets
 }
 
-fn service(one: &CatalogService) -> catalog::Service {
+/// A service of the catalogue, without what its deployments tell.
+pub(in crate::service::gather) fn service(one: &CatalogService) -> catalog::Service {
     let link = |link: &crate::datadog::CatalogLink| catalog::Link {
         name: link.name.clone(),
         kind: link.kind.clone(),
