@@ -54,7 +54,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, asked: Result<Query<Asked>
         }
     };
     // One at a time: whoever asks, and however often, takes one core at most.
-    let _turn = app.reckoning.lock().await;
+    let _turn = app.outcomes.turn.lock().await;
     match outcomes::reckoned(&app.store, &rules, scope.from, now).await {
         Ok(reckoning) => Json(dora::json(&overview(&reckoning, &scope), now)).into_response(),
         Err(error) => unread(&error),

@@ -238,16 +238,8 @@ pub(crate) struct App {
     reads_deployments: bool,
     /// How much those who tell of incidents may say.
     incidents: coverage::pace::Pace,
-    /// What is told to others of what became of deployments.
-    telling: Telling,
-    /// When that was looked at last.
-    told: outcomes::Told,
-    /// When all that deployments brought was looked at last.
-    graph_read: outcomes::Told,
-    /// Whoever reckons what became of deployments for somebody who asks.
-    reckoning: tokio::sync::Mutex<()>,
-    /// Environment that PagerDuty's incidents are in.
-    pagerduty_env: Option<String>,
+    /// What became of deployments.
+    outcomes: outcomes::Desk,
     /// Where the watch over services is.
     watched: watch::Watched,
     /// What GitHub said of those who could be asked.
@@ -359,11 +351,7 @@ impl Service {
             datadog: operations.datadog,
             reads_deployments: operations.reads_deployments,
             incidents: coverage::pace::Pace::default(),
-            telling: operations.telling,
-            told: outcomes::Told::default(),
-            graph_read: outcomes::Told::default(),
-            reckoning: tokio::sync::Mutex::default(),
-            pagerduty_env: operations.pagerduty.env,
+            outcomes: outcomes::Desk::new(operations.telling, operations.pagerduty.env),
             watched: watch::Watched::default(),
             people: people::People::default(),
             turns: turns::Turns::default(),

@@ -155,7 +155,7 @@ pub(super) async fn run(app: &App, notice: &Notice, attempts: i64) -> Result<(),
                 Err(_) => Catalogue::default(),
             };
             // A webhook carries nothing of the monitor that alerted.
-            pagerduty::map(incident, None, &catalogue, app.pagerduty_env.as_deref())
+            pagerduty::map(incident, None, &catalogue, app.outcomes.pagerduty_env.as_deref())
         }
         Said::Note { .. } | Said::Nothing => Mapping::default(),
     };

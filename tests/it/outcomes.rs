@@ -1,6 +1,8 @@
 //! What became of deployments, through the running service: incidents and SLOs at Datadog fail them, and the DORA metrics say
 //! so over HTTP as on the command line.
 
+mod brought;
+
 use std::process::Command;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -39,7 +39,7 @@ pub(in super::super) async fn get(
         }
     };
     // One at a time: whoever asks, and however often, takes one core at most.
-    let _turn = app.reckoning.lock().await;
+    let _turn = app.outcomes.turn.lock().await;
     let found = async {
         let reckoning = outcomes::reckoned(&app.store, &outcomes::rules(&app.store).await?, from, now).await?;
         let before = outcomes::before_merge(&app, &reckoning, (from, to)).await?;

@@ -156,11 +156,32 @@ async fn scored(app: &App, repository: &str, number: u64) -> Result<Option<Befor
     Ok(Some(Before { assessment, score, level, flagged }))
 }
 
-/// When others were told last.
-#[derive(Default)]
-pub(super) struct Told(Mutex<Option<DateTime<Utc>>>);
+/// What is kept of it in this process.
+pub(super) struct Desk {
+    /// What is told to others.
+    telling: Telling,
+    /// Environment that PagerDuty's incidents are in.
+    pub(super) pagerduty_env: Option<String>,
+    /// Whoever reckons for somebody who asks: one at a time takes one core at most, however often it is asked.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    /// When others were told.
+    told: Last,
+    /// When all that deployments brought was looked at.
+    read: Last,
+}
 
-impl Told {
+impl Desk {
+    pub(super) fn new(telling: Telling, pagerduty_env: Option<String>) -> Self {
+        let (turn, told, read) = Default::default();
+        Self { telling, pagerduty_env, turn, told, read }
+    }
+}
+
+/// When something was done last.
+#[derive(Default)]
+struct Last(Mutex<Option<DateTime<Utc>>>);
+
+impl Last {
     /// Whether it is time again; then it counts as done.
     fn is_due(&self, now: DateTime<Utc>, every: TimeDelta) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -44,7 +44,7 @@ pub(in super::super) async fn round(app: &App) -> anyhow::Result<Duration> {
     let covered = names::look(app).await?;
     let settings = rules(&app.store).await?.ledger;
     if let Some(covered) = covered {
-        let all = app.graph_read.is_due(now, brought::ALL_EVERY);
+        let all = app.outcomes.read.is_due(now, brought::ALL_EVERY);
         brought::round(app, &covered, &settings, all, now).await?;
     }
     if let Some(datadog) = &app.datadog {

@@ -48,8 +48,8 @@ pub struct Telling {
 
 /// Tells what there is to tell, now and again.
 pub(super) async fn round(app: &App, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let wanted = app.telling;
-    if wanted == Telling::default() || !app.told.is_due(now, EVERY) {
+    let wanted = app.outcomes.telling;
+    if wanted == Telling::default() || !app.outcomes.told.is_due(now, EVERY) {
         return Ok(());
     }
     let from = now - TOLD;
