@@ -91,7 +91,7 @@ pub(super) async fn run(
     let from = args.since.at(now)?;
     let store = Store::open(StoreOptions::new(config.database.parse()?)).await?;
     let found = async {
-        let rules = outcome_rules(&store).await?;
+        let rules = outcome_rules(&store, &config.outcomes).await?;
         Ok::<_, StoreError>((reckoned(&store, &rules, from, now).await?, rules))
     };
     let found = found.await;

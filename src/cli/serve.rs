@@ -87,6 +87,7 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
             coverage: coverage(config),
             datadog,
             reads_deployments: true,
+            outcomes: config.outcomes.clone(),
             telling: Telling {
                 incident_links: config.datadog.incident_links,
                 dora_events: config.datadog.dora_events,

@@ -5,6 +5,7 @@
 
 mod lookup;
 mod nearest;
+mod outcomes;
 mod pages;
 pub mod repository;
 mod settings;
@@ -20,6 +21,7 @@ pub use lookup::{ConfigSources, SecretPlace};
 pub use nearest::nearest;
 pub use settings::{SETTINGS, Setting};
 
+use crate::deployment::reckoning::Rules;
 use lookup::Lookup;
 
 /// All settings of the program. Secrets are shown by no formatter.
@@ -39,6 +41,8 @@ pub struct Config {
     pub workers: usize,
     /// Pull requests that incidents are put down to get a comment.
     pub outcome_comments: bool,
+    /// By which rules outcomes are reckoned.
+    pub outcomes: Rules,
     /// Address of its own for `/metrics`.
     pub metrics_listen: Option<SocketAddr>,
     /// How long what is stored is kept.
@@ -186,6 +190,13 @@ impl Config {
             public_url: lookup.optional("MERGECAST_PUBLIC_URL", value::web_url)?,
             workers: lookup.required("MERGECAST_WORKERS", value::workers)?,
             outcome_comments: lookup.required("MERGECAST_OUTCOME_COMMENTS", value::switch)?,
+            outcomes: outcomes::rules(
+                lookup.required("MERGECAST_PRODUCTION", outcomes::production)?,
+                lookup.required("MERGECAST_HOTFIXES", outcomes::hotfixes)?,
+                lookup.required("MERGECAST_REVERTS", outcomes::reverts)?,
+                lookup.required("MERGECAST_ATTRIBUTION_WINDOW", outcomes::window)?,
+                lookup.required("MERGECAST_SLO_BURN_FAILS", value::switch)?,
+            ),
             metrics_listen: lookup.optional("MERGECAST_METRICS_LISTEN", value::address)?,
             retention: Retention {
                 deliveries: lookup.required("MERGECAST_RETENTION_DELIVERIES", |text| value::age(text, 7))?,

@@ -41,6 +41,36 @@ pub const SETTINGS: &[Setting] = &[
         "`on`: a pull request that an incident is put down to gets a comment that says so",
     ),
     plain(
+        "MERGECAST_PRODUCTION",
+        "outcomes.production",
+        Some("production, prod, prd, live, prod-*, production-*"),
+        "environments that are production; those that end with `*` are environments of their own, the others are one",
+    ),
+    plain(
+        "MERGECAST_HOTFIXES",
+        "outcomes.hotfixes",
+        Some("label:hotfix, title:hotfix*, title:fix(hotfix)*, branch:hotfix/*, branch:hotfix-*"),
+        "what makes a pull request a hotfix, which fails the deployment before it; or `off`",
+    ),
+    plain(
+        "MERGECAST_REVERTS",
+        "outcomes.reverts",
+        Some("on"),
+        "reverts that fail the deployment they take back: `on`, `proven` by their patches alone, or `off`",
+    ),
+    plain(
+        "MERGECAST_ATTRIBUTION_WINDOW",
+        "outcomes.attribution_window",
+        Some("4h"),
+        "how long after a deployment an incident may begin that is put down to it, `1h` to `72h`",
+    ),
+    plain(
+        "MERGECAST_SLO_BURN_FAILS",
+        "outcomes.slo_burn_fails",
+        Some("on"),
+        "`off`: SLO burn after a deployment is shown, and is no failure by itself",
+    ),
+    plain(
         "MERGECAST_RETENTION_DELIVERIES",
         "retention.deliveries",
         Some("90d"),

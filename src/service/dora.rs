@@ -36,7 +36,7 @@ pub(super) struct Asked {
 
 pub(super) async fn show(State(app): State<Arc<App>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
     let now = app.clock.now();
-    let rules = match outcomes::rules(&app.store).await {
+    let rules = match app.rules().await {
         Ok(rules) => rules,
         Err(error) => return unread(&error),
     };

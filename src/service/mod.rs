@@ -62,6 +62,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     clock::Clock,
     datadog::Datadog,
+    deployment::reckoning::Rules,
     github::{CheckRunLook, GitHub},
     report,
     risk::Model,
@@ -123,6 +124,8 @@ pub struct Operations {
     pub datadog: Option<Datadog>,
     /// Read deployments from Datadog, those of the last two years first.
     pub reads_deployments: bool,
+    /// By which rules it is reckoned what became of deployments.
+    pub outcomes: Rules,
     /// What is told to others of what became of deployments.
     pub telling: Telling,
     /// How PagerDuty's webhooks are taken.
@@ -351,7 +354,7 @@ impl Service {
             datadog: operations.datadog,
             reads_deployments: operations.reads_deployments,
             incidents: coverage::pace::Pace::default(),
-            outcomes: outcomes::Desk::new(operations.telling, operations.pagerduty.env),
+            outcomes: outcomes::Desk::new(operations.outcomes, operations.telling, operations.pagerduty.env),
             watched: watch::Watched::default(),
             people: people::People::default(),
             turns: turns::Turns::default(),

@@ -3,6 +3,7 @@
 //! Only those, and the time, are simulated. Webhooks are signed and arrive over HTTP, the database is a file, and nothing is shown
 //! before its check run stands on the simulated GitHub, once and completed.
 
+mod outcome;
 mod past;
 mod people;
 mod runtime;
@@ -23,7 +24,7 @@ use crate::{
         sim::{PullHandle, Sim, SimCheckRun, SimOptions},
     },
     report::{check_run::NAME, owners, terminal},
-    service::{Links, MirrorSettings, Operations, Service, Settings, Stored, Timing},
+    service::{Links, MirrorSettings, Operations, Service, Settings, Stored, Telling, Timing},
     store::{Store, StoreOptions, StorePath},
 };
 
@@ -48,8 +49,10 @@ struct Stage {
     chapter: &'static str,
     /// What came out so far, for the end.
     shown: Vec<Shown>,
-    /// The newest commit of what was before the story; `None` without git, and without history then.
-    tip: Option<String>,
+    /// What was before the story; `None` without git, and without history then.
+    past: Option<past::Past>,
+    /// The commit that runs when it begins.
+    running: Option<String>,
     /// Holds the database, the mirror and what it mirrors; deleted at the end.
     _directory: tempfile::TempDir,
 }
@@ -113,7 +116,8 @@ impl Stage {
             AppCredentials { app_id: app.app_id, client_id: Some(app.client_id), private_key_pem: app.private_key_pem };
         let urls = Urls::new(sim.api_url().parse()?)?;
         let listen = super::serve::free_port(Ipv4Addr::LOCALHOST.into()).await?;
-        let (mirrors, tip) = history(directory.path(), clock.now())?.unzip();
+        let (mirrors, past) = history(directory.path(), clock.now())?.unzip();
+        let running = past.as_ref().map(|past| outcome::until_now(&datadog, &sim, past)).transpose()?;
         let links = Links { public_url: Some(format!("http://{listen}")), github_url: Some(sim.api_url()) };
         let service = Service::start(Settings {
             listen,
@@ -135,6 +139,8 @@ impl Stage {
                 mirrors,
                 datadog: Some(client),
                 coverage: coverage.settings(),
+                reads_deployments: true,
+                telling: Telling { incident_links: true, dora_events: false, comments: true },
                 ..Operations::default()
             },
         })
@@ -152,7 +158,8 @@ impl Stage {
             terminal,
             chapter: "",
             shown,
-            tip,
+            past,
+            running,
             _directory: directory,
         })
     }
@@ -187,17 +194,22 @@ impl Stage {
 
     /// Uploads a coverage report of a pull request's head, as CI would: with a token, over HTTP.
     async fn upload(&self, pull: &PullHandle, report: String) -> anyhow::Result<()> {
-        let repository = self.store.repository_named(pull.repository()).await?;
+        let token = self.token(pull.repository()).await?;
+        let url =
+            format!("http://{}/api/v1/coverage/{}/{}", self.service.address(), pull.repository(), pull.head_sha());
+        let answer = client()?.put(url).bearer_auth(token).body(report).send().await?;
+        anyhow::ensure!(answer.status() == 201, "the upload was answered with {}", answer.status());
+        Ok(())
+    }
+
+    /// A token of the story's CI.
+    async fn token(&self, repository: &str) -> anyhow::Result<String> {
+        let repository = self.store.repository_named(repository).await?;
         let repository = repository.context("the App covers the story's repository")?;
         let about = (repository.repository, "the story's CI".to_owned());
         let (token, row) = made(&self.clock, Some(repository.repository_id), repository.installation_id, about);
         self.store.save_token(&row).await?;
-        let url =
-            format!("http://{}/api/v1/coverage/{}/{}", self.service.address(), pull.repository(), pull.head_sha());
-        let client = reqwest::Client::builder().tls_certs_only([]).no_proxy().build()?;
-        let answer = client.put(url).header("authorization", format!("Bearer {token}")).body(report).send().await?;
-        anyhow::ensure!(answer.status() == 201, "the upload was answered with {}", answer.status());
-        Ok(())
+        Ok(token)
     }
 
     /// Begins a chapter: its heading and what happens, in a sentence or two.
@@ -285,12 +297,24 @@ impl Stage {
     }
 }
 
-/// What was before the story, and its newest commit; `None` without git.
-fn history(directory: &Path, now: DateTime<Utc>) -> anyhow::Result<Option<(MirrorSettings, String)>> {
+/// Host of the simulated GitHub, as repositories are addressed.
+fn host(sim: &Sim) -> String {
+    let address = sim.api_url();
+    let host = address.split("://").nth(1).unwrap_or_default();
+    host.split(':').next().unwrap_or_default().to_owned()
+}
+
+fn client() -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().tls_certs_only([]).no_proxy().build()?)
+}
+
+/// What was before the story; `None` without git.
+fn history(directory: &Path, now: DateTime<Utc>) -> anyhow::Result<Option<(MirrorSettings, past::Past)>> {
     match past::make(directory, now) {
-        Ok((base, tip)) => {
-            let url = Url::from_file_path(base).map_err(|()| anyhow!("the temporary directory has no address"))?;
-            Ok(Some((MirrorSettings::new(directory.join("data"), url), tip)))
+        Ok(past) => {
+            let url =
+                Url::from_file_path(&past.base).map_err(|()| anyhow!("the temporary directory has no address"))?;
+            Ok(Some((MirrorSettings::new(directory.join("data"), url), past)))
         }
         Err(error) => {
             anstream::eprintln!("The story has no history behind it: {error:#}");

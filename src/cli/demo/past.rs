@@ -26,16 +26,56 @@ const AUTHORS: [[&str; 3]; 4] =
 /// One in so many changes to payments was rolled back, by the next one.
 const FAILING: usize = 11;
 
-/// Makes the repository below `directory`; gives the base of its remote and its newest commit.
-pub(super) fn make(directory: &Path, now: DateTime<Utc>) -> anyhow::Result<(PathBuf, String)> {
+/// The repository as it was when the story began, and as it goes on.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    /// The base of its remote.
+    pub(super) base: PathBuf,
+    /// Its newest commit when the story began.
+    pub(super) tip: String,
+}
+
+impl Past {
+    /// All commits of the main line, oldest first, with when they were made, in seconds since 1970.
+    pub(super) fn commits(&self) -> anyhow::Result<Vec<(String, i64)>> {
+        let printed = git(&repository(&self.base), &["log", "--reverse", "--format=%H %ct", "main"], "")?;
+        let commit = |line: &str| line.split_once(' ').and_then(|(sha, at)| Some((sha.to_owned(), at.parse().ok()?)));
+        Ok(printed.lines().filter_map(commit).collect())
+    }
+
+    /// A commit more on the main line; gives its id.
+    pub(super) fn land(
+        &self,
+        login: &str,
+        message: &str,
+        at: DateTime<Utc>,
+        path: &str,
+        text: &str,
+    ) -> anyhow::Result<String> {
+        let mut stream = String::new();
+        commit(&mut stream, login, at.timestamp(), message);
+        stream.push_str("from refs/heads/main^0\n");
+        file(&mut stream, path, text);
+        let repository = repository(&self.base);
+        git(&repository, &["fast-import", "--quiet"], &stream)?;
+        Ok(git(&repository, &["rev-parse", "main"], "")?.trim().to_owned())
+    }
+}
+
+fn repository(base: &Path) -> PathBuf {
+    base.join(format!("{REPOSITORY}.git"))
+}
+
+/// Makes the repository below `directory`.
+pub(super) fn make(directory: &Path, now: DateTime<Utc>) -> anyhow::Result<Past> {
     let base = directory.join("remotes");
-    let repository = base.join(format!("{REPOSITORY}.git"));
+    let repository = repository(&base);
     fs::create_dir_all(&repository)?;
     git(&repository, &["init", "--quiet", "--bare", "--template=", "-b", "main"], "")?;
     git(&repository, &["config", "uploadpack.allowFilter", "true"], "")?;
     git(&repository, &["fast-import", "--quiet"], &changes(now))?;
     let tip = git(&repository, &["rev-parse", "main"], "")?;
-    Ok((base, tip.trim().to_owned()))
+    Ok(Past { base, tip: tip.trim().to_owned() })
 }
 
 /// All changes as `git fast-import` reads them.

@@ -12,14 +12,13 @@ use crate::{
     github::sim::{Edits, PullSpec, SimRepository},
 };
 
-const SLO: &str = "payments-answers";
+pub(super) const SLO: &str = "payments-answers";
 /// Times the pace at which the budget lasts its 30 days.
-const USUAL: f64 = 0.4;
-const FAST: f64 = 4.2;
+pub(super) const USUAL: f64 = 0.4;
+pub(super) const FAST: f64 = 4.2;
 
 pub(super) async fn play(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()> {
-    let host = stage.links.github_url.as_deref().and_then(|url| url.split("://").nth(1)).unwrap_or_default();
-    let host = host.split(':').next().unwrap_or_default().to_owned();
+    let host = super::host(&stage.sim);
     stage.datadog.service("payments-api", &format!("{host}/{REPOSITORY}"), &["apps/payments/**", "apps/mail/**"]);
     stage.datadog.slo(SimSlo::metric(SLO, "payments-api", 99.9));
     stage.datadog.burn(SLO, stage.clock.now() - TimeDelta::days(40), USUAL);

@@ -1,6 +1,6 @@
 //! The story: a shop's repository and its pull requests, each with something that a score must get right.
 
-use super::{Stage, people, runtime};
+use super::{Stage, outcome, people, runtime};
 use crate::{
     github::sim::{Edits, Permission, PullSpec, SimRepository},
     report::check_run::{NAME, RESCORE},
@@ -32,8 +32,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         shop.member(person, Permission::Write);
     }
     let base = base();
-    shop.base_files(match &stage.tip {
-        Some(tip) => base.id(tip),
+    shop.base_files(match &stage.past {
+        Some(past) => base.id(&past.tip),
         None => base,
     });
     small_and_safe(stage, &shop).await?;
@@ -48,7 +48,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     re_score(stage, &shop).await?;
     coverage_arrives(stage, &shop).await?;
     runtime::play(stage, &shop).await?;
-    people::play(stage, &shop).await
+    people::play(stage, &shop).await?;
+    outcome::play(stage, &shop).await
 }
 
 /// The repository before the story begins.

@@ -41,7 +41,7 @@ pub(in super::super) async fn get(
     // One at a time: whoever asks, and however often, takes one core at most.
     let _turn = app.outcomes.turn.lock().await;
     let found = async {
-        let reckoning = outcomes::reckoned(&app.store, &outcomes::rules(&app.store).await?, from, now).await?;
+        let reckoning = outcomes::reckoned(&app.store, &app.rules().await?, from, now).await?;
         let before = outcomes::before_merge(&app, &reckoning, (from, to)).await?;
         Ok(Json(incidents::json(&reckoning, (from, to), &before, now)).into_response())
     };

@@ -158,6 +158,8 @@ async fn scored(app: &App, repository: &str, number: u64) -> Result<Option<Befor
 
 /// What is kept of it in this process.
 pub(super) struct Desk {
+    /// By which rules it is reckoned, names apart.
+    settings: Rules,
     /// What is told to others.
     telling: Telling,
     /// Environment that PagerDuty's incidents are in.
@@ -171,9 +173,9 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(telling: Telling, pagerduty_env: Option<String>) -> Self {
+    pub(super) fn new(settings: Rules, telling: Telling, pagerduty_env: Option<String>) -> Self {
         let (turn, told, read) = Default::default();
-        Self { telling, pagerduty_env, turn, told, read }
+        Self { settings, telling, pagerduty_env, turn, told, read }
     }
 }
 

@@ -26,13 +26,21 @@ struct Names {
     teams: BTreeMap<String, String>,
 }
 
-/// The rules by which outcomes are reckoned, with the names that were known last.
+/// The rules by which outcomes are reckoned: those of the settings, with the names that were known last.
 ///
 /// # Errors
 /// Whatever the database fails with.
-pub async fn rules(store: &Store) -> Result<Rules, StoreError> {
+pub async fn rules(store: &Store, settings: &Rules) -> Result<Rules, StoreError> {
     let Names { services, teams } = store.service_names().await?.unwrap_or_default();
-    Ok(Rules { ledger: Settings { services, teams, ..Settings::default() }, ..Rules::default() })
+    let rules = settings.clone();
+    Ok(Rules { ledger: Settings { services, teams, ..rules.ledger }, ..rules })
+}
+
+impl App {
+    /// The same for what this process was set up with.
+    pub(in super::super) async fn rules(&self) -> Result<Rules, StoreError> {
+        rules(&self.store, &self.outcomes.settings).await
+    }
 }
 
 /// A repository that is covered.

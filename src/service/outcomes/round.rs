@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{super::App, brought, names, rules};
+use super::{super::App, brought, names};
 use crate::{
     datadog::{Datadog, Error},
     deployment::{
@@ -42,7 +42,7 @@ pub(in super::super) async fn round(app: &App) -> anyhow::Result<Duration> {
     }
     let now = app.clock.now();
     let covered = names::look(app).await?;
-    let settings = rules(&app.store).await?.ledger;
+    let settings = app.rules().await?.ledger;
     if let Some(covered) = covered {
         let all = app.outcomes.read.is_due(now, brought::ALL_EVERY);
         brought::round(app, &covered, &settings, all, now).await?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{super::App, before_merge, comment, reckoned, round::PATIENCE, rules};
+use super::{super::App, before_merge, comment, reckoned, round::PATIENCE};
 use crate::{
     datadog::{Datadog, Error, IncidentLink, ToldDeployment, ToldFailure},
     deployment::{
@@ -53,7 +53,7 @@ pub(super) async fn round(app: &App, now: DateTime<Utc>) -> Result<(), StoreErro
         return Ok(());
     }
     let from = now - TOLD;
-    let reckoning = reckoned(&app.store, &rules(&app.store).await?, from, now).await?;
+    let reckoning = reckoned(&app.store, &app.rules().await?, from, now).await?;
     let before = before_merge(app, &reckoning, (from, now)).await?;
     if wanted.comments {
         comment::round(app, &reckoning, &before, (from, now)).await?;

@@ -27,6 +27,20 @@ const DEVIATIONS: &[Deviation] = &[
     deviation("POST /api/v2/dora/deployments", r"^response \d+: is called application/vnd\.api\+json$"),
     deviation("POST /api/v2/query/timeseries", r"^response 200: is called application/vnd\.api\+json$"),
     deviation("GET /api/v2/catalog/entity", r"^response 200: is called application/vnd\.api\+json$"),
+    deviation("POST /api/v2/dora/deployment", r"^response \d+: is called application/vnd\.api\+json$"),
+    deviation("GET /api/v2/incidents/{incident_id}/attachments", r"^response \d+: is called application/vnd\.api\+json$"),
+    deviation("POST /api/v2/incidents/{incident_id}/attachments", r"^response \d+: is called application/vnd\.api\+json$"),
+    deviation(
+        "PATCH /api/v2/incidents/{incident_id}/attachments/{attachment_id}",
+        r"^response \d+: is called application/vnd\.api\+json$",
+    ),
+    // An incident that is not there, in the newer shape of refusals, or where no such answer is documented.
+    deviation("GET /api/v2/incidents/{incident_id}/attachments", r"^response: Datadog documents no status 404 here$"),
+    deviation("POST /api/v2/incidents/{incident_id}/attachments", r"^response: Datadog documents no status 404 here$"),
+    deviation(
+        "PATCH /api/v2/incidents/{incident_id}/attachments/{attachment_id}",
+        r#"^response 404: /errors/0: \{.*\} is not of type "string"$"#,
+    ),
     // Null where the document has a text, a number or a list.
     deviation(
         "GET /api/v1/events",
