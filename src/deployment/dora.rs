@@ -15,7 +15,7 @@ use lead_time::{Brought, brought};
 use super::change::Shipped;
 use super::failures::{Evidence, Outcome, Remedy};
 use super::ledger::{Deployment, Ledger};
-use super::sighting::WitnessId;
+use super::sighting::{Rollout, WitnessId};
 
 /// All that the metrics are made of.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +53,13 @@ impl Scope {
 
     /// Whether a deployment is one of those that are counted.
     pub(super) fn holds(&self, deployment: &Deployment) -> bool {
+        deployment.is_live() && self.covers(deployment)
+    }
+
+    /// Whether it is one that was to reach production.
+    fn covers(&self, deployment: &Deployment) -> bool {
         let is = |asked: &Option<String>, told: Option<&String>| asked.is_none() || asked.as_ref() == told;
-        deployment.is_live()
+        deployment.environment.as_ref().is_some_and(|environment| environment.production)
             && deployment.at.is_some_and(|at| self.from <= at && at < self.to)
             && is(&self.service, Some(&deployment.service))
             && is(&self.team, deployment.team.as_ref())
@@ -176,6 +181,8 @@ pub struct Dora {
     pub automated: Share,
     /// From the beginning of a failed deployment until somebody or something noticed.
     pub detection: Option<Spread>,
+    /// Rollouts to production that went well, of those that are over: what failed on its way is in no other figure.
+    pub pipeline_success: Share,
 }
 
 /// The metrics of a scope.
@@ -204,7 +211,17 @@ pub fn dora(record: Record<'_>, scope: &Scope) -> Dora {
             of: automated.len() as u64,
         },
         detection: Spread::of(failed.iter().filter_map(|one| one.detection)),
+        pipeline_success: pipeline_success(record.ledger, scope),
     }
+}
+
+fn pipeline_success(ledger: &Ledger, scope: &Scope) -> Share {
+    let mut share = Share::default();
+    for deployment in ledger.deployments.iter().filter(|one| scope.covers(one)) {
+        share.of += u64::from(deployment.rollout != Rollout::InProgress);
+        share.count += u64::from(deployment.rollout == Rollout::Succeeded);
+    }
+    share
 }
 
 fn change_fail(outcomes: &[&Outcome]) -> ChangeFail {

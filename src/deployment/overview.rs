@@ -116,7 +116,7 @@ pub fn overview(reckoning: &Reckoning, scope: &Scope) -> Overview {
 fn services(record: Record<'_>, within: &[&Deployment], scope: &Scope) -> Vec<Dora> {
     let mut ledgers: BTreeMap<&str, Ledger> =
         within.iter().map(|one| (one.service.as_str(), Ledger::default())).collect();
-    for deployment in record.ledger.live() {
+    for deployment in &record.ledger.deployments {
         if let Some(ledger) = ledgers.get_mut(deployment.service.as_str()) {
             ledger.deployments.push(deployment.clone());
         }

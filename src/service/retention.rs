@@ -24,10 +24,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 const JOBS: TimeDelta = TimeDelta::days(30);
 /// An answer of GitHub's that was not asked for again for so long will hardly be.
 const CACHED: TimeDelta = TimeDelta::days(30);
+/// The longest window of the DORA metrics is two years, and half a year before it still decides about it.
+const DEPLOYMENTS: TimeDelta = TimeDelta::days(3 * 365);
 
 /// What is forgotten, as metrics name it.
-pub(super) const KINDS: [&str; 8] =
-    ["deliveries", "commands", "merge_groups", "moves", "facts", "coverage", "jobs", "cached"];
+pub(super) const KINDS: [&str; 9] =
+    ["deliveries", "commands", "merge_groups", "moves", "facts", "coverage", "deployments", "jobs", "cached"];
 
 /// Looks at once, then now and again until `stop`.
 pub(super) async fn keep(app: Arc<App>, stop: CancellationToken) {
@@ -73,6 +75,7 @@ async fn batch(app: &App, what: &'static str) -> Result<u64, StoreError> {
         "moves" => app.store.forget_moves(before(deliveries), AT_ONCE).await,
         "facts" => app.store.forget_facts(before(facts), AT_ONCE).await,
         "coverage" => app.store.forget_coverage(before(facts), AT_ONCE).await,
+        "deployments" => app.store.forget_deployments(before(DEPLOYMENTS), AT_ONCE).await,
         "jobs" => app.store.forget_jobs(before(JOBS), AT_ONCE).await,
         _ => app.store.forget_cached(before(CACHED), AT_ONCE).await,
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Result, Store, StoreError,
-    db::{Row, Val},
+    db::{Row, Val, limit},
 };
 use crate::deployment::{failures::BurnWindow, sighting::WitnessId};
 
@@ -15,6 +15,17 @@ impl Store {
     /// Whatever the database fails with.
     pub async fn is_any_deployment_told(&self) -> Result<bool> {
         Ok(self.db.query_one(ANY_SIGHTING, Vec::new()).await?.is_some())
+    }
+
+    /// Forgets what was told of deployments and incidents, and read for them, before `before`, in milliseconds since 1970: at
+    /// most `most` rows in each place.
+    ///
+    /// # Errors
+    /// Whatever the database fails with; then nothing is forgotten.
+    pub async fn forget_deployments(&self, before: i64, most: usize) -> Result<u64> {
+        let places = [FORGET_SAID, FORGET_BURNS, FORGET_SENDINGS, FORGET_BETWEEN, FORGET_LANDED];
+        let statements = places.into_iter().map(|sql| (sql, vec![before.into(), limit(most)])).collect();
+        Ok(self.db.tx(statements).await?.into_iter().map(|done| done.changed).sum())
     }
 
     /// How SLOs burned around a deployment, by this record of it, each with when that was asked for last.
@@ -34,13 +45,36 @@ fn burn(deployment: &WitnessId, mut row: Row) -> Result<(BurnWindow, DateTime<Ut
     Ok((burn, asked_at))
 }
 
-pub(super) const STATEMENTS: &[&str] = &[ANY_SIGHTING, AROUND];
+pub(super) const STATEMENTS: &[&str] =
+    &[ANY_SIGHTING, AROUND, FORGET_SAID, FORGET_BURNS, FORGET_SENDINGS, FORGET_BETWEEN, FORGET_LANDED];
 
 const ANY_SIGHTING: &str = "\
 SELECT digest FROM deployments_said WHERE kind = 'sighting' LIMIT 1";
 
 const AROUND: &str = "\
 SELECT slo, asked_at, burn_before, burn_after FROM slo_windows WHERE deployment = $1 ORDER BY slo";
+
+const FORGET_SAID: &str = "\
+DELETE FROM deployments_said WHERE (kind, digest) IN ( \
+  SELECT kind, digest FROM deployments_said WHERE said_at < $1 ORDER BY said_at, kind, digest LIMIT $2)";
+
+const FORGET_BURNS: &str = "\
+DELETE FROM slo_windows WHERE (deployment, slo) IN ( \
+  SELECT deployment, slo FROM slo_windows WHERE asked_at < $1 ORDER BY asked_at, deployment, slo LIMIT $2)";
+
+const FORGET_SENDINGS: &str = "\
+DELETE FROM sendings WHERE (place, subject) IN ( \
+  SELECT place, subject FROM sendings WHERE sent_at < $1 ORDER BY sent_at, place, subject LIMIT $2)";
+
+const FORGET_BETWEEN: &str = "\
+DELETE FROM commits_between WHERE (repository_id, service, before_sha, sha) IN ( \
+  SELECT repository_id, service, before_sha, sha FROM commits_between WHERE read_at < $1 \
+  ORDER BY read_at, repository_id, service, before_sha, sha LIMIT $2)";
+
+const FORGET_LANDED: &str = "\
+DELETE FROM landed_pulls WHERE (repository_id, pull_request) IN ( \
+  SELECT repository_id, pull_request FROM landed_pulls WHERE read_at < $1 \
+  ORDER BY read_at, repository_id, pull_request LIMIT $2)";
 
 #[cfg(test)]
 mod tests {
@@ -76,5 +110,18 @@ mod tests {
         let said = Sighting::new(Source::Api, "1", now - TimeDelta::days(900));
         store.save_sightings(&[said], Teller::default()).await.unwrap();
         assert_eq!(store.is_any_deployment_told().await, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn what_is_old_is_forgotten() {
+        let place = Place::new();
+        let store = place.open().await;
+        let now = DateTime::from_timestamp(1_780_272_000, 0).unwrap();
+        let told = |id: &str, days| Sighting::new(Source::Api, id, now - TimeDelta::days(days));
+        store.save_sightings(&[told("old", 1_100), told("new", 1_000)], Teller::default()).await.unwrap();
+        let before = (now - TimeDelta::days(1_095)).timestamp_millis();
+        assert_eq!(store.forget_deployments(before, 100).await, Ok(1));
+        let left = store.sightings(DateTime::UNIX_EPOCH).await.unwrap();
+        assert_eq!(left.iter().map(|one| one.witness.id.as_str()).collect::<Vec<_>>(), ["new"]);
     }
 }

@@ -174,13 +174,15 @@ fn incidents_are_put_down_to_what_caused_them() {
 
 /// Deployments of a scope, as they were.
 fn truly<'a>(world: &'a World, scope: &'a Scope) -> impl Iterator<Item = (usize, &'a Deployed)> {
-    world.deployed.iter().enumerate().filter(|(_, one)| {
-        let service = &SERVICES[one.service];
-        scope.service.as_deref().is_none_or(|name| name == service.name)
-            && scope.team.as_deref().is_none_or(|name| name == service.team)
-            && scope.from <= one.at
-            && one.at < scope.to
-    })
+    world.deployed.iter().enumerate().filter(|(_, one)| scope_holds(scope, one.service, one.at))
+}
+
+fn scope_holds(scope: &Scope, service: usize, at: DateTime<Utc>) -> bool {
+    let service = &SERVICES[service];
+    scope.service.as_deref().is_none_or(|name| name == service.name)
+        && scope.team.as_deref().is_none_or(|name| name == service.team)
+        && scope.from <= at
+        && at < scope.to
 }
 
 /// Lead times of the commits of each deployment, in seconds, by the truth.
@@ -218,6 +220,8 @@ fn metrics_are_those_of_the_truth() {
             assert_eq!(metrics.change_fail.rate, share(|one| one.failed), "seed {seed} {scope:?}");
             assert_eq!((metrics.rework, metrics.rollback), (share(|one| one.remedy), share(|one| one.rollback)));
             assert_eq!(metrics.automated, share(|one| one.automated));
+            let broken = told.broken.iter().filter(|(service, at)| scope_holds(&scope, *service, *at)).count() as u64;
+            assert_eq!(metrics.pipeline_success, Share { count: of, of: of + broken });
             let failed = || all.iter().map(|(_, one)| *one).filter(|one| one.failed);
             let recovery = failed().filter_map(|one| one.recovery).map(|took| took.num_seconds());
             assert_eq!(metrics.recovery.spread, spread(recovery), "seed {seed} {scope:?}");

@@ -52,6 +52,7 @@ fn metrics(dora: &Dora) -> Value {
         "rework_rate": share(dora.rework),
         "rollback_rate": share(dora.rollback),
         "automated_share": share(dora.automated),
+        "pipeline_success": share(dora.pipeline_success),
         "detection_time": spread(&dora.detection),
     })
 }

@@ -158,6 +158,16 @@ fn metrics(overview: &Overview) -> Vec<Metric> {
             |one| one.automated.ratio(),
             format!("{} of which it is known", of(whole.automated)),
         ),
+        metric(
+            "Pipeline success",
+            rate(whole.pipeline_success),
+            |one| one.pipeline_success.ratio(),
+            format!(
+                "{} of {} to production went well",
+                figures::count(whole.pipeline_success.count),
+                figures::counted(whole.pipeline_success.of, "rollout", "rollouts")
+            ),
+        ),
     ]
 }
 

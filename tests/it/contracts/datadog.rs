@@ -28,8 +28,14 @@ const DEVIATIONS: &[Deviation] = &[
     deviation("POST /api/v2/query/timeseries", r"^response 200: is called application/vnd\.api\+json$"),
     deviation("GET /api/v2/catalog/entity", r"^response 200: is called application/vnd\.api\+json$"),
     deviation("POST /api/v2/dora/deployment", r"^response \d+: is called application/vnd\.api\+json$"),
-    deviation("GET /api/v2/incidents/{incident_id}/attachments", r"^response \d+: is called application/vnd\.api\+json$"),
-    deviation("POST /api/v2/incidents/{incident_id}/attachments", r"^response \d+: is called application/vnd\.api\+json$"),
+    deviation(
+        "GET /api/v2/incidents/{incident_id}/attachments",
+        r"^response \d+: is called application/vnd\.api\+json$",
+    ),
+    deviation(
+        "POST /api/v2/incidents/{incident_id}/attachments",
+        r"^response \d+: is called application/vnd\.api\+json$",
+    ),
     deviation(
         "PATCH /api/v2/incidents/{incident_id}/attachments/{attachment_id}",
         r"^response \d+: is called application/vnd\.api\+json$",

@@ -23,6 +23,8 @@ pub(super) struct Told {
     pub(super) released_alone: usize,
     pub(super) backwards: usize,
     pub(super) partial: usize,
+    /// Rollouts that failed: of which service, and when.
+    pub(super) broken: Vec<(usize, DateTime<Utc>)>,
 }
 
 pub(super) fn told(world: &World, seed: u64) -> Told {
@@ -154,6 +156,7 @@ impl Told {
             one.commit_sha = one.commit_sha.map(|_| commit(1_000_000 + number));
             one.version = one.version.map(|_| format!("0.0.{number}-broken"));
             one.rollout = Rollout::Failed;
+            self.broken.push((deployed.service, at));
             self.sightings.push(one);
         }
         if service.sources.contains(&Source::GithubRelease) && rng.u8(0..100) < 4 {
