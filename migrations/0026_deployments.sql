@@ -59,7 +59,7 @@ CREATE TABLE commits_between (
     PRIMARY KEY (repository_id, service, before_sha, sha)
 );
 
--- Pull requests as they were merged, as JSON, of commits that were deployed.
+-- Pull requests as they were merged, as JSON, of commits that were deployed; null for a number that is none's.
 CREATE TABLE landed_pulls (
     repository_id BIGINT NOT NULL,
     pull_request BIGINT NOT NULL,

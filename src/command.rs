@@ -75,7 +75,7 @@ pub enum Command {
         #[arg(value_name = "incident")]
         incident: String,
     },
-    /// Take that back
+    /// Say that this change did not cause an incident
     Unattribute {
         /// The incident.
         #[arg(value_name = "incident")]

@@ -8,6 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::{ExitCode, output::Terminal, printable};
@@ -54,17 +55,25 @@ pub(super) struct DeployArgs {
     #[arg(long, value_name = "SHA")]
     git_commit_sha: Option<String>,
     /// Tell neither repository nor commit; then nothing is known of the changes
-    #[arg(long, conflicts_with_all = ["git_repository_url", "git_commit_sha"])]
+    #[arg(long)]
     skip_git: bool,
-    /// What the pipeline calls the deployment; told again under it, the later word stands
+    /// Taken for those who come from datadog-ci, and not kept
+    #[arg(long, value_name = "KEY:VALUE")]
+    custom_tags: Vec<String>,
+    /// What the pipeline calls the deployment, so that it can be told again [default: made of what does not change]
     #[arg(long, value_name = "ID")]
     id: Option<String>,
     /// Address of the Mergecast server
-    #[arg(long, value_name = "URL", env = "MERGECAST_PUBLIC_URL", required_unless_present = "dry_run")]
-    server: Option<Url>,
+    #[arg(long, value_name = "URL", env = "MERGECAST_PUBLIC_URL")]
+    server: Option<String>,
     /// Print what would be sent, and send nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// What is told; pipelines set a variable to nothing where they have no value.
+fn told(value: Option<&String>) -> Option<String> {
+    value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -103,7 +112,7 @@ impl fmt::Display for Time {
 /// When something that is needed is missing, and when the server cannot be asked or refuses.
 pub(super) async fn run(
     args: &DeployArgs,
-    token: Option<SecretString>,
+    (token, public_url): (Option<SecretString>, Option<Url>),
     now: DateTime<Utc>,
     terminal: &mut Terminal,
 ) -> anyhow::Result<ExitCode> {
@@ -112,13 +121,19 @@ pub(super) async fn run(
         writeln!(terminal.out(), "{}", serde_json::to_string_pretty(&deployment)?)?;
         return Ok(ExitCode::Done);
     }
-    let server = args.server.as_ref().context("No server is named\nhint: --server says where Mergecast is")?;
+    let server = match told(args.server.as_ref()) {
+        Some(text) => {
+            Some(text.parse().context("The server's address is none\nhint: https://mergecast.example is one")?)
+        }
+        None => public_url,
+    };
+    let server = server.context("No server is named\nhint: --server says where Mergecast is")?;
     let Some(token) = token.filter(|token| !token.expose_secret().is_empty()) else {
         bail!("MERGECAST_TOKEN is not set\nhint: `mergecast token create --repo OWNER/NAME` makes a token");
     };
-    let record = send(server, &token, &deployment).await?;
+    let record = send(&server, &token, &deployment).await?;
     writeln!(terminal.out(), "{}", printable(&record))?;
-    let to = args.env.as_deref().map(|env| format!(" to {env}")).unwrap_or_default();
+    let to = told(args.env.as_ref()).map(|env| format!(" to {env}")).unwrap_or_default();
     anstream::eprintln!("The deployment of {}{} is kept", printable(&args.service), printable(&to));
     Ok(ExitCode::Done)
 }
@@ -131,25 +146,36 @@ impl DeployArgs {
         if finished_at.is_some_and(|finished| self.started_at.0 > finished.0) {
             bail!("--started-at lies after --finished-at\nhint: without --finished-at it is now");
         }
+        let service = told(Some(&self.service)).context("--service names no service")?;
+        let git = self.git(here)?;
         let mut deployment = Map::new();
         let mut say = |name: &str, value: Option<String>| {
             if let Some(value) = value {
                 deployment.insert(name.to_owned(), json!(value));
             }
         };
-        say("service", Some(self.service.clone()));
-        say("env", self.env.clone());
-        say("version", self.version.clone());
-        say("team", self.team.clone());
-        say("cluster", self.cluster.clone());
-        say("id", self.id.clone());
+        say("env", told(self.env.as_ref()));
+        say("version", told(self.version.as_ref()));
+        say("team", told(self.team.as_ref()));
+        say("cluster", told(self.cluster.as_ref()));
         say("started_at", Some(self.started_at.to_string()));
         say("finished_at", finished_at.map(|at| at.to_string()));
         say("status", self.status.to_possible_value().map(|value| value.get_name().to_owned()));
-        if let Some((repository_url, commit_sha)) = self.git(here)? {
+        let id = told(self.id.as_ref()).unwrap_or_else(|| self.own_id(&service, git.as_ref().map(|(_, sha)| sha)));
+        say("id", Some(id));
+        say("updated_at", Some(Time(now).to_string()));
+        say("service", Some(service));
+        if let Some((repository_url, commit_sha)) = git {
             deployment.insert("git".to_owned(), json!({ "repository_url": repository_url, "commit_sha": commit_sha }));
         }
         Ok(Value::Object(deployment))
+    }
+
+    /// The same for a step that is run again: made of what it tells but for the end.
+    fn own_id(&self, service: &str, sha: Option<&String>) -> String {
+        let (env, version, cluster) = (&self.env, &self.version, &self.cluster);
+        let words = json!([service, env, version, cluster, sha, self.started_at.to_string()]);
+        format!("deploy-{}", &hex::encode(Sha256::digest(words.to_string()))[..32])
     }
 
     /// Repository and commit: as they are told, else those of the repository here.
@@ -157,13 +183,14 @@ impl DeployArgs {
         if self.skip_git {
             return Ok(None);
         }
-        if let (Some(url), Some(sha)) = (&self.git_repository_url, &self.git_commit_sha) {
+        let (url, sha) = (told(self.git_repository_url.as_ref()), told(self.git_commit_sha.as_ref()));
+        if let (Some(url), Some(sha)) = (&url, &sha) {
             return Ok(Some((plain(url)?, sha.clone())));
         }
         let hint = "--git-repository-url and --git-commit-sha tell both, --skip-git neither";
         let unread = || format!("The repository here cannot be read\nhint: {hint}");
         let repository = git::Repository::open(here).with_context(unread)?;
-        let url = match &self.git_repository_url {
+        let url = match &url {
             Some(url) => plain(url)?,
             None => {
                 let origin =
@@ -171,8 +198,8 @@ impl DeployArgs {
                 plain(&origin)?
             }
         };
-        let sha = match &self.git_commit_sha {
-            Some(sha) => sha.clone(),
+        let sha = match sha {
+            Some(sha) => sha,
             None => repository.checked_out().with_context(unread)?,
         };
         anstream::eprintln!("Taken from the repository here: {} at {}", printable(&url), printable(&sha));
@@ -265,8 +292,14 @@ mod tests {
     fn it_is_over_now_unless_something_else_is_said() {
         let told = deployment("--skip-git").unwrap();
         let expected = json!({"service": "pay", "started_at": "2026-06-01T00:00:00Z",
-            "finished_at": "2026-06-01T00:05:00Z", "status": "succeeded"});
+            "finished_at": "2026-06-01T00:05:00Z", "status": "succeeded", "id": told["id"], "updated_at": "2026-06-01T00:05:00Z"});
         assert_eq!(told, expected);
+        // A step that is run again tells of the same deployment, and so does one that tells of its beginning and its end.
+        for again in ["--skip-git --finished-at 2026-06-01T00:04:00Z", "--skip-git --status in_progress"] {
+            assert_eq!(deployment(again).unwrap()["id"], told["id"], "{again}");
+        }
+        assert_ne!(deployment("--skip-git --cluster eu").unwrap()["id"], told["id"]);
+        assert!(deployment("--skip-git --custom-tags a:b --env=").unwrap()["env"].is_null());
         let told = deployment("--skip-git --finished-at 2026-06-01T02:01:00+02:00 --status failed").unwrap();
         assert_eq!(
             (told["finished_at"].as_str(), told["status"].as_str()),
@@ -286,6 +319,6 @@ mod tests {
         assert!(deployment("--git-repository-url pay --git-commit-sha 1a2b3c4").unwrap_err().contains("is none"));
         // Both are taken from the repository here, where one is missing.
         assert!(deployment("--git-commit-sha 1a2b3c4").unwrap_err().contains("cannot be read"));
-        assert!(deployment("--skip-git --git-commit-sha 1a2b3c4").is_err());
+        assert!(deployment("--skip-git --git-commit-sha 1a2b3c4").unwrap()["git"].is_null());
     }
 }

@@ -89,7 +89,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> anyhow::Result<ExitCode> {
     let from = args.since.at(now)?;
-    let store = Store::open(StoreOptions::new(config.database.parse()?)).await?;
+    let store = Store::open(StoreOptions::existing(config.database.parse()?)).await?;
     let found = async {
         let rules = outcome_rules(&store, &config.outcomes).await?;
         Ok::<_, StoreError>((reckoned(&store, &rules, from, now).await?, rules))

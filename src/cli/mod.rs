@@ -284,7 +284,8 @@ fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
         Command::Deploy(deploy) => {
             // Not an option, which others on the machine could read.
             let token = environment("MERGECAST_TOKEN").map(|token| token.trim().to_owned().into());
-            runtime()?.block_on(deploy::run(deploy, token, Clock::system().now(), &mut Terminal::stdout()))
+            let known = (token, args.settings(Vec::new()).ok().and_then(|config| config.public_url));
+            runtime()?.block_on(deploy::run(deploy, known, Clock::system().now(), &mut Terminal::stdout()))
         }
         Command::Token(token) => {
             let config = args.settings(database(&token.database))?;

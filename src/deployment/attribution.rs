@@ -26,6 +26,8 @@ use super::sighting::WitnessId;
 pub const WINDOW: TimeDelta = TimeDelta::hours(4);
 /// The only candidate is likely the cause if the incident began within this time after it.
 const LIKELY_WITHIN: TimeDelta = TimeDelta::hours(1);
+/// An incident that is still open is mended by what comes within so long.
+const OPEN_AT_MOST: TimeDelta = TimeDelta::days(7);
 /// A rollout that began before an incident and ended this long after its beginning is not looked at.
 const ROLLOUT_AT_MOST: TimeDelta = TimeDelta::hours(24);
 
@@ -106,6 +108,10 @@ pub struct Attribution {
     pub cause: Option<WitnessId>,
     /// How sure that is; of no cause only where a person said so.
     pub sure: Option<Sure>,
+    /// The pull request that a person named, of those that the cause brought.
+    pub named: Option<u64>,
+    /// Pull requests of candidates of which a person said that they were not it, by repository and number.
+    pub ruled_out: BTreeSet<(String, u64)>,
 }
 
 /// All that incidents are put down by.
@@ -134,7 +140,7 @@ struct Search<'a> {
     settings: Settings,
     /// Deployments to production in order of the time at which they took effect; also those of each service.
     all: Vec<&'a Deployment>,
-    of_services: BTreeMap<&'a str, Vec<&'a Deployment>>,
+    of_services: BTreeMap<String, Vec<&'a Deployment>>,
     remedied: BTreeMap<&'a WitnessId, Vec<&'a Remedy>>,
     said: Said<'a>,
 }
@@ -143,9 +149,9 @@ impl<'a> Search<'a> {
     fn of(known: Known<'a>, settings: Settings) -> Self {
         let mut all: Vec<&Deployment> = known.ledger.live().collect();
         all.sort_by_key(|deployment| (deployment.at, &deployment.id));
-        let mut of_services: BTreeMap<&str, Vec<&Deployment>> = BTreeMap::new();
+        let mut of_services: BTreeMap<String, Vec<&Deployment>> = BTreeMap::new();
         for deployment in &all {
-            of_services.entry(&deployment.service).or_default().push(deployment);
+            of_services.entry(deployment.service.to_lowercase()).or_default().push(deployment);
         }
         let mut remedied: BTreeMap<&WitnessId, Vec<&Remedy>> = BTreeMap::new();
         for remedy in known.remedies {
@@ -177,11 +183,19 @@ impl<'a> Search<'a> {
                 first.evidence.insert(Evidence::Said);
                 candidates.insert(0, first);
             }
-            return Attribution { incident: incident.id.clone(), candidates, cause, sure: Some(Sure::Corrected) };
+            return Attribution {
+                incident: incident.id.clone(),
+                candidates,
+                cause,
+                sure: Some(Sure::Corrected),
+                named: said.pull_request,
+                ruled_out: said.pulls_ruled_out,
+            };
         }
         let sure = candidates.first().and_then(|first| sure(first, candidates.len()));
         let cause = candidates.first().filter(|_| sure.is_some()).map(|first| first.deployment.clone());
-        Attribution { incident: incident.id.clone(), candidates, cause, sure }
+        let ruled_out = said.pulls_ruled_out;
+        Attribution { incident: incident.id.clone(), candidates, cause, sure, named: None, ruled_out }
     }
 
     /// Deployments in the window before the incident, of its services; of its teams if it names no service; else of all.
@@ -198,7 +212,7 @@ impl<'a> Search<'a> {
             };
             self.before(&self.all, incident).filter(is_there).filter(of_team).collect()
         } else {
-            let services = incident.services.iter().filter_map(|name| self.of_services.get(name.as_str()));
+            let services = incident.services.iter().filter_map(|name| self.of_services.get(&name.to_lowercase()));
             services.flat_map(|deployments| self.before(deployments, incident)).filter(is_there).collect()
         };
         let names = Names::of(incident, found.iter().map(|deployment| self.files(deployment)));
@@ -226,7 +240,7 @@ impl<'a> Search<'a> {
 
     fn evidence(&self, deployment: &Deployment, incident: &Incident, names: &Names<'_>) -> BTreeSet<Evidence> {
         let mut evidence = BTreeSet::new();
-        if incident.services.contains(&deployment.service) {
+        if incident.is_on(&deployment.service) {
             evidence.insert(Evidence::SameService);
         } else if deployment.team.as_ref().is_some_and(|team| incident.teams.contains(team)) {
             evidence.insert(Evidence::SameTeam);
@@ -239,10 +253,11 @@ impl<'a> Search<'a> {
         let share = seconds.saturating_mul(100) / self.settings.window.num_seconds().max(1);
         let share_of_window = u8::try_from(share.min(100)).unwrap_or(100);
         evidence.insert(Evidence::Since { seconds, share_of_window });
-        let until = incident.active.last().and_then(|span| span.to).map(|over| over + self.settings.window);
+        // An incident that nobody closed is not mended by whatever comes months later.
+        let over = incident.active.last().and_then(|span| span.to).map(|over| over + self.settings.window);
+        let until = over.unwrap_or(incident.began_at + OPEN_AT_MOST);
         let remedies = self.remedied.get(&deployment.id).into_iter().flatten();
-        let of_it =
-            remedies.filter(|remedy| remedy.at >= incident.began_at && until.is_none_or(|until| remedy.at <= until));
+        let of_it = remedies.filter(|remedy| remedy.at >= incident.began_at && remedy.at <= until);
         evidence.extend(of_it.map(|remedy| {
             let proof = match remedy.kind {
                 RemedyKind::Rollback(_) => true,

@@ -31,10 +31,13 @@ impl Build {
             ((Some(one), _), (Some(other), _)) => {
                 Some(one.starts_with(other.as_str()) || other.starts_with(one.as_str()))
             }
-            ((_, Some(one)), (_, Some(other))) => Some(bare(one) == bare(other)),
-            ((Some(commit), None), (None, Some(version))) | ((None, Some(version)), (Some(commit), None)) => {
-                names(version, commit).then_some(true)
+            // A version that is the commit says more than another version does not.
+            ((Some(commit), _), (None, Some(version))) | ((None, Some(version)), (Some(commit), _))
+                if names(version, commit) =>
+            {
+                Some(true)
             }
+            ((_, Some(one)), (_, Some(other))) => Some(bare(one) == bare(other)),
             _ => None,
         }
     }
@@ -86,6 +89,7 @@ mod tests {
         check((None, Some("v2")), (None, Some("3")), Some(false));
         check((None, Some("vendor")), (None, Some("endor")), Some(false));
         check((Some("0a1b2c3d4e"), None), (None, Some("sha-0a1b2c3")), Some(true));
+        check((Some("0a1b2c3d4e"), Some("v1.2.3")), (None, Some("0a1b2c3")), Some(true));
         // Another naming is no contradiction.
         check((Some("0a1b2c3d4e"), None), (None, Some("2024.1")), None);
         check((None, None), (Some("0a1b2c3d4e"), Some("2")), None);

@@ -97,7 +97,7 @@ pub fn changes(
         return Vec::new();
     }
     let mut changes: BTreeMap<ChangeId, Change> = BTreeMap::new();
-    for commit in between.iter().take(COMMITS_MAX).filter(|commit| !commit.merge) {
+    for commit in between.iter().filter(|commit| !commit.merge).take(COMMITS_MAX) {
         let id = match commit.pull_request {
             Some(number) => ChangeId::PullRequest(number),
             None => ChangeId::Commit(commit.sha.clone()),

@@ -58,10 +58,17 @@ impl Scope {
 
     /// Whether it is one that was to reach production.
     fn covers(&self, deployment: &Deployment) -> bool {
-        let is = |asked: &Option<String>, told: Option<&String>| asked.is_none() || asked.as_ref() == told;
         deployment.environment.as_ref().is_some_and(|environment| environment.production)
             && deployment.at.is_some_and(|at| self.from <= at && at < self.to)
-            && is(&self.service, Some(&deployment.service))
+            && self.is_asked(deployment)
+    }
+
+    /// Whether service, team and environment are those that are asked for. Names are compared without case.
+    pub(super) fn is_asked(&self, deployment: &Deployment) -> bool {
+        let is = |asked: &Option<String>, told: Option<&String>| {
+            asked.as_ref().is_none_or(|asked| told.is_some_and(|told| told.to_lowercase() == asked.to_lowercase()))
+        };
+        is(&self.service, Some(&deployment.service))
             && is(&self.team, deployment.team.as_ref())
             && is(&self.environment, deployment.environment.as_ref().map(|environment| &environment.name))
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use remedies::{Remedy, RemedyKind, RollforwardRules, remedies};
+pub use remedies::{ROLLED_FORWARD_WITHIN, Remedy, RemedyKind, RollforwardRules, remedies};
 
 use super::attribution::Attribution;
 use super::incident::{Incident, IncidentId, active_time, united};

@@ -139,7 +139,8 @@ pub struct Incident {
     pub env: Option<String>,
     /// 0 for the worst to 5; `None` while nobody has said.
     pub severity: Option<u8>,
-    /// When the damage began: the earliest that was told, else when it was active first.
+    /// When the damage began: as it was told last by who tells all that there is, else the earliest that was told, else when it
+    /// was active first.
     pub began_at: DateTime<Utc>,
     /// When it was noticed.
     pub detected_at: Option<DateTime<Utc>>,
@@ -153,6 +154,11 @@ impl Incident {
     /// How long it was active; `None` while it is, and where nobody tells. Time in which it was stable does not count.
     pub fn time_to_restore(&self) -> Option<TimeDelta> {
         active_time(&self.active)
+    }
+
+    /// Whether it is on a service. Names are compared without case.
+    pub fn is_on(&self, service: &str) -> bool {
+        self.services.contains(service) || self.services.iter().any(|one| one.to_lowercase() == service.to_lowercase())
     }
 }
 
@@ -202,7 +208,13 @@ fn last_word(mut told: Vec<&Telling>) -> Incident {
     // The surest mapping stands, though the last telling may hold less: who resolves by hand sends no monitor along.
     let names = |one: &Telling| !(one.services.is_empty() && one.teams.is_empty() && one.env.is_none());
     let mapped = told.iter().rev().filter(|one| names(one)).min_by_key(|one| one.mapped).unwrap_or(&last);
-    let began = told.iter().filter_map(|one| believable(one.began_at?)).min();
+    // Who tells all that there is corrects what was told before; of turns each is one part, and the first was the beginning.
+    let whole = |one: &&&Telling| matches!(one.activity, Activity::Spans(_));
+    let by_last = |of: fn(&Telling) -> Option<DateTime<Utc>>| {
+        let last = told.iter().rev().find(whole).and_then(|one| of(one));
+        let earliest = || told.iter().filter_map(|one| believable(of(one)?)).min();
+        last.and_then(believable).or_else(earliest)
+    };
     Incident {
         id: last.incident.clone(),
         title: told.iter().rev().map(|one| one.title.trim()).find(|title| !title.is_empty()).unwrap_or("").to_owned(),
@@ -211,11 +223,11 @@ fn last_word(mut told: Vec<&Telling>) -> Incident {
         teams: mapped.teams.clone(),
         env: mapped.env.clone(),
         severity: told.iter().rev().find_map(|one| one.severity),
-        began_at: began
+        began_at: by_last(|one| one.began_at)
             .or_else(|| Some(active.first()?.from))
             .or_else(|| believable(told[0].said_at))
             .unwrap_or_default(),
-        detected_at: told.iter().filter_map(|one| believable(one.detected_at?)).min(),
+        detected_at: by_last(|one| one.detected_at),
         active,
         test: last.test,
     }

@@ -81,6 +81,8 @@ pub struct Deployment {
     pub service: String,
     /// Environment; `None` where nobody tells, which is not production.
     pub environment: Option<Environment>,
+    /// What the environment is called by the witness that is believed most of those that say it. Untrusted.
+    pub env_told: Option<String>,
     /// Team. Untrusted.
     pub team: Option<String>,
     /// What was deployed.
@@ -159,12 +161,14 @@ pub fn reconcile<'a>(sightings: impl IntoIterator<Item = &'a Sighting>, settings
     let mut anomalies = Vec::new();
     for witness in fold(sightings) {
         match service_of(&witness, settings) {
-            Some(service) => of_services.entry(service).or_default().push(witness),
+            // Datadog writes names in lower case, GitHub as its people do.
+            Some(service) => of_services.entry(service.to_lowercase()).or_default().push(witness),
             None => anomalies.push(Anomaly::of(Oddity::Orphan, &witness)),
         }
     }
     let mut deployments = Vec::new();
-    for (service, witnesses) in of_services {
+    for (key, witnesses) in of_services {
+        let service = spelled(&key, &witnesses, settings);
         let (releases, witnesses): (Vec<_>, Vec<_>) =
             witnesses.into_iter().partition(|witness| witness.id.source == Source::GithubRelease);
         let mut drafts = matching::drafts(witnesses, settings);
@@ -193,6 +197,19 @@ fn service_of(witness: &Witness, settings: &Settings) -> Option<String> {
     services.next().filter(|_| services.next().is_none()).cloned()
 }
 
+fn team(service: &str, settings: &Settings) -> Option<String> {
+    let key = service.to_lowercase();
+    let exact = settings.teams.get(service);
+    exact.or_else(|| settings.teams.iter().find(|(name, _)| name.to_lowercase() == key).map(|(_, team)| team)).cloned()
+}
+
+/// The name of a service as the source spells it that is believed most, else as the settings do.
+fn spelled(key: &str, witnesses: &[Witness], settings: &Settings) -> String {
+    let told = witnesses.iter().filter_map(|witness| Some((witness.id.source, witness.service.as_ref()?)));
+    let set = || settings.services.values().flatten().find(|name| name.to_lowercase() == key);
+    told.min().map(|(_, name)| name).or_else(set).map_or_else(|| key.to_owned(), String::clone)
+}
+
 fn repository(address: &str) -> Option<String> {
     catalog::repository_of(address).map(|(host, name)| format!("{host}/{name}"))
 }
@@ -206,7 +223,8 @@ fn written(service: &str, draft: &Draft, settings: &Settings) -> Deployment {
         id: witnesses[0].id.clone(),
         service: service.to_owned(),
         environment: draft.environment.clone(),
-        team: told(|witness| &witness.team).or_else(|| settings.teams.get(service).cloned()),
+        team: told(|witness| &witness.team).or_else(|| team(service, settings)),
+        env_told: told(|witness| &witness.env),
         build: draft.build.clone(),
         repository: witnesses.iter().find_map(|witness| repository(witness.repository.as_deref()?)),
         started_at: timed.and_then(|witness| witness.started_at),

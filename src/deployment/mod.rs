@@ -9,6 +9,7 @@ pub mod build;
 pub mod change;
 pub mod dora;
 pub mod failures;
+pub mod fates;
 pub mod graph;
 pub mod incident;
 pub mod ledger;

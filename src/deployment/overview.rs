@@ -6,11 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::dora::{Dora, Record, Scope, dora};
-use super::ledger::{Anomaly, Deployment, Ledger, Oddity};
+use super::ledger::{Deployment, Ledger, Oddity};
 use super::reckoning::Reckoning;
+use super::sighting::WitnessId;
 
 /// A window is cut into so many parts at most; each is whole weeks long, so that weekends weigh the same in all.
 const PARTS_MAX: i64 = 26;
+/// Of one kind of what is odd so many are named.
+const ABOUT_MAX: usize = 20;
 
 /// The metrics of a window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +46,8 @@ pub struct Odd {
     pub count: u64,
     /// Since when the oldest is.
     pub since: DateTime<Utc>,
+    /// The deployments or records, the oldest first, at most 20.
+    pub about: Vec<WitnessId>,
 }
 
 /// Kinds of [`Oddity`], without what each holds.
@@ -106,7 +111,7 @@ pub fn overview(reckoning: &Reckoning, scope: &Scope) -> Overview {
         services: services(record, &within, scope),
         teams: teams.into_iter().map(of_team).collect(),
         environments: environments.into_iter().map(of_environment).collect(),
-        odd: odd(&record.ledger.anomalies, scope),
+        odd: odd(record.ledger, scope),
         whole,
     }
 }
@@ -144,14 +149,22 @@ fn parts(scope: &Scope) -> (u64, Vec<Window>) {
     (length.num_days().unsigned_abs(), parts)
 }
 
-/// What is odd since the window began, whatever service it is about: an orphan is about none.
-fn odd(anomalies: &[Anomaly], scope: &Scope) -> Vec<Odd> {
+/// What is odd since the window began: of deployments that are asked for, and of records that are of none that is known.
+fn odd(ledger: &Ledger, scope: &Scope) -> Vec<Odd> {
+    let deployments: BTreeMap<&WitnessId, &Deployment> =
+        ledger.deployments.iter().map(|deployment| (&deployment.id, deployment)).collect();
     let mut kinds: BTreeMap<OddKind, Odd> = BTreeMap::new();
-    for anomaly in anomalies.iter().filter(|one| scope.from <= one.since) {
+    for anomaly in ledger.anomalies.iter().filter(|one| scope.from <= one.since && one.since < scope.to) {
+        if deployments.get(&anomaly.about).is_some_and(|deployment| !scope.is_asked(deployment)) {
+            continue;
+        }
         let kind = OddKind::of(&anomaly.oddity);
-        let odd = kinds.entry(kind).or_insert(Odd { kind, count: 0, since: anomaly.since });
+        let odd = kinds.entry(kind).or_insert(Odd { kind, count: 0, since: anomaly.since, about: Vec::new() });
         odd.count += 1;
         odd.since = odd.since.min(anomaly.since);
+        if odd.about.len() < ABOUT_MAX {
+            odd.about.push(anomaly.about.clone());
+        }
     }
     kinds.into_values().collect()
 }

@@ -81,7 +81,8 @@ pub(super) fn fold<'a>(sightings: impl IntoIterator<Item = &'a Sighting>) -> Vec
 
 fn last_word(mut said: Vec<&Sighting>) -> Witness {
     // By what is said, not by when it came.
-    said.sort_by(|a, b| (a.said_at, a).cmp(&(b.said_at, b)));
+    let content = |one: &Sighting| Sighting { received_at: None, ..one.clone() };
+    said.sort_by(|a, b| a.said_at.cmp(&b.said_at).then_with(|| content(a).cmp(&content(b))));
     let text = |field: fn(&Sighting) -> &Option<String>| {
         let told = said.iter().rev().filter_map(|one| field(one).as_deref());
         told.map(str::trim).find(|text| !text.is_empty()).map(str::to_owned)

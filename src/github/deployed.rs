@@ -127,7 +127,12 @@ impl DeploymentBody {
         // A person can press a button for a workflow; whoever else made the deployment is a program only if it says so.
         let by_workflow = workflow_run.and_then(|run| run.event).map(|event| event != "workflow_dispatch");
         let by_bot = || deployment.creator.as_ref().filter(|creator| creator.kind == "Bot").map(|_| true);
-        let service = deployment.payload["service"].as_str().filter(|name| !name.trim().is_empty());
+        // Whoever made it may have given it as a text that holds JSON.
+        let payload = match &deployment.payload {
+            Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
+            payload => payload.clone(),
+        };
+        let service = payload["service"].as_str().filter(|name| !name.trim().is_empty());
         DeploymentEvent {
             origin,
             id: deployment.id,

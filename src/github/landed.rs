@@ -60,6 +60,8 @@ struct Head {
 #[derive(Deserialize)]
 struct Listed {
     commit: Written,
+    #[serde(default)]
+    parents: Vec<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +93,7 @@ impl Installation {
         })
     }
 
-    /// When each commit of a pull request was written, by its author's clock: at most the 250 that GitHub lists.
+    /// When each commit of a pull request was written, merges apart, by its author's clock: at most the 250 that GitHub lists.
     ///
     /// # Errors
     /// There is none of this number, or GitHub does not answer.
@@ -102,7 +104,9 @@ impl Installation {
         while let Some(url) = next.take().filter(|_| written.len() < COMMITS_MAX) {
             let answer = self.get(url).await?;
             let listed: Vec<Listed> = answer.json()?;
-            written.extend(listed.into_iter().filter_map(|one| one.commit.author?.date));
+            // A merge brings what others wrote.
+            let own = listed.into_iter().filter(|one| one.parents.len() < 2);
+            written.extend(own.filter_map(|one| one.commit.author?.date));
             next = answer.next_link().map(|link| self.transport().on_base(link)).transpose()?;
         }
         Ok(written)

@@ -145,7 +145,7 @@ pub struct Suspect {
     pub sure: Sure,
 }
 
-/// Of the pull requests that the cause brought, the one that was taken back since, or changed a file that the incident names,
+/// Of the pull requests that the cause brought, the one that a person named, or that was taken back since, or changed a file that the incident names,
 /// or scored highest. `None` without a cause, or where it is not known what the cause brought.
 pub fn suspect(attribution: &Attribution, reckoning: &Reckoning, before: &BeforeMerge) -> Option<Suspect> {
     let (cause, sure) = (attribution.cause.as_ref()?, attribution.sure?);
@@ -171,12 +171,14 @@ pub fn suspect(attribution: &Attribution, reckoning: &Reckoning, before: &Before
             ChangeId::PullRequest(number) => Some((number, change)),
             ChangeId::Commit(_) => None,
         })
+        .filter(|(number, _)| !attribution.ruled_out.contains(&(repository.clone(), *number)))
         .collect();
     let of = pulls.len();
     let known = |number: u64| before.get(&(repository.clone(), number));
     let (number, _) = pulls.into_iter().max_by_key(|(number, change)| {
         let score = known(*number).map(|before| before.score);
-        (taken_back.contains(number), is_named(change), score, std::cmp::Reverse(*number))
+        let is_said = attribution.named == Some(*number);
+        (is_said, taken_back.contains(number), is_named(change), score, std::cmp::Reverse(*number))
     })?;
     Some(Suspect { repository: repository.clone(), number, of, before: known(number).cloned(), sure })
 }
@@ -214,6 +216,8 @@ pub fn title(suspect: &Suspect) -> String {
 pub struct Caused<'a> {
     /// The pull request.
     pub suspect: &'a Suspect,
+    /// What people call the incident: its number at Datadog, else its id. Untrusted.
+    pub name: &'a str,
     /// Title of the incident. Untrusted.
     pub title: &'a str,
     /// When it began.
@@ -234,8 +238,12 @@ pub fn comment(caused: &[Caused<'_>]) -> String {
             Sure::Proven => "proven by what was taken back",
             Sure::Corrected => "a person said so",
         };
-        let title = markdown::code_within(one.title, TITLE_MAX);
-        out.push_str(&format!("- {title}, which began on {} ({sure})\n", figures::instant(one.began_at)));
+        let name = markdown::code_within(one.name, TITLE_MAX);
+        let title = match one.title.trim() {
+            "" => String::new(),
+            title => format!(" {}", markdown::code_within(title, TITLE_MAX)),
+        };
+        out.push_str(&format!("- {name}{title}, which began on {} ({sure})\n", figures::instant(one.began_at)));
     }
     match &first.suspect.before {
         None => out.push_str("\nIt was not scored before its merge."),
@@ -248,7 +256,8 @@ pub fn comment(caused: &[Caused<'_>]) -> String {
             out.push_str(&format!("\nBefore its merge it scored {} ({}){flagged}.", before.score, before.level));
         }
     }
-    out.push_str(" `/risk unattribute <incident>` corrects this.\n");
+    let command = markdown::code_within(&format!("/risk unattribute {}", first.name), TITLE_MAX);
+    out.push_str(&format!(" If this change was not it, {command} says so.\n"));
     out
 }
 
@@ -361,13 +370,14 @@ mod tests {
             sure: Sure::Likely,
         };
         let title = "Refunds `fail` @acme/all\n<img src=x> #1 \u{202e}";
-        let said = comment(&[Caused { suspect: &suspect, title, began_at: at(30) }]);
+        let said = comment(&[Caused { suspect: &suspect, name: "IR-7", title, began_at: at(30) }]);
         assert!(said.contains(", which began on 2026-06-01 00:30 UTC (likely)\n"), "{said}");
         assert!(said.contains("Before its merge it scored 72 (high) and was flagged."), "{said}");
         // What the title holds stands in code, on one line, with nothing hidden.
         let lines: Vec<&str> = said.lines().filter(|line| line.contains("Refunds")).collect();
-        assert!(lines.len() == 1 && lines[0].starts_with("- `") && lines[0].contains("<img src=x>"), "{said}");
+        assert!(lines.len() == 1 && lines[0].starts_with("- `IR-7` `") && lines[0].contains("<img src=x>"), "{said}");
         assert!(!said.contains('\u{202e}'), "{said}");
+        assert!(said.ends_with("If this change was not it, `/risk unattribute IR-7` says so.\n"), "{said}");
         assert!(comment(&[]).contains("That was corrected"));
     }
 }

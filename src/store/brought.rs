@@ -91,12 +91,23 @@ impl Store {
         }
     }
 
-    /// Whether a merged pull request is known.
+    /// Whether a number is that of a merged pull request; `None` where that is not known.
     ///
     /// # Errors
     /// Whatever the database fails with.
-    pub async fn is_landed_known(&self, repository_id: i64, pull_request: u64) -> Result<bool> {
-        Ok(self.db.query_one(LANDED, vec![repository_id.into(), number(pull_request)]).await?.is_some())
+    pub async fn is_landed(&self, repository_id: i64, pull_request: u64) -> Result<Option<bool>> {
+        let row = self.db.query_one(LANDED, vec![repository_id.into(), number(pull_request)]).await?;
+        row.map(|mut row| Ok(body::<Option<PullRequest>>(&mut row, 0)?.is_some())).transpose()
+    }
+
+    /// Keeps that a number is that of no merged pull request.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn save_stranger(&self, repository_id: i64, pull_request: u64, now: DateTime<Utc>) -> Result<()> {
+        let nothing = json(&None::<PullRequest>)?;
+        let args = vec![repository_id.into(), number(pull_request), now.timestamp_millis().into(), Val::from(&nothing)];
+        self.db.exec(SAVE_LANDED, args).await.map(drop)
     }
 
     /// Keeps a merged pull request.
@@ -120,7 +131,8 @@ impl Store {
             let read = rows.len();
             for mut row in rows {
                 after = (row.take(0)?, row.take(2)?);
-                all.push((row.take(1)?, body(&mut row, 3)?));
+                let (repository, pull) = (row.take(1)?, body::<Option<PullRequest>>(&mut row, 3)?);
+                all.extend(pull.map(|pull| (repository, pull)));
             }
             if read < PAGE {
                 return Ok(all);
@@ -189,7 +201,7 @@ WHERE (b.repository_id, b.service, b.before_sha, b.sha) > ($1, $2, $3, $4) \
 ORDER BY b.repository_id, b.service, b.before_sha, b.sha LIMIT $5";
 
 const LANDED: &str = "\
-SELECT read_at FROM landed_pulls WHERE repository_id = $1 AND pull_request = $2";
+SELECT body FROM landed_pulls WHERE repository_id = $1 AND pull_request = $2";
 
 const SAVE_LANDED: &str = "\
 INSERT INTO landed_pulls (repository_id, pull_request, read_at, body) VALUES ($1, $2, $3, $4) \

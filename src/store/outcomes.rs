@@ -64,7 +64,7 @@ DELETE FROM slo_windows WHERE (deployment, slo) IN ( \
 
 const FORGET_SENDINGS: &str = "\
 DELETE FROM sendings WHERE (place, subject) IN ( \
-  SELECT place, subject FROM sendings WHERE sent_at < $1 ORDER BY sent_at, place, subject LIMIT $2)";
+  SELECT place, subject FROM sendings WHERE COALESCE(sent_at, claimed_until) < $1 ORDER BY place, subject LIMIT $2)";
 
 const FORGET_BETWEEN: &str = "\
 DELETE FROM commits_between WHERE (repository_id, service, before_sha, sha) IN ( \

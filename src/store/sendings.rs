@@ -81,9 +81,21 @@ impl Store {
         let sent_at = sent_at.map(|at| at.ok_or(StoreError::Unreadable("a time"))).transpose()?;
         Ok(Some(Sending { attempts: row.take(0)?, sent_at, sent_digest: row.take(2)?, remote_id: row.take(3)? }))
     }
+
+    /// What was sent to `place` at `since` or later, by its subjects, in their order.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn sent_subjects(&self, place: &str, since: DateTime<Utc>) -> Result<Vec<String>> {
+        let rows = self.db.query(SUBJECTS, vec![Val::from(place), since.timestamp_millis().into()]).await?;
+        rows.into_iter().map(|mut row| row.take(0)).collect()
+    }
 }
 
-pub(super) const STATEMENTS: &[&str] = &[CLAIM, SENT, UNSENT, SENDING];
+pub(super) const STATEMENTS: &[&str] = &[CLAIM, SENT, UNSENT, SENDING, SUBJECTS];
+
+const SUBJECTS: &str = "\
+SELECT subject FROM sendings WHERE place = $1 AND sent_at >= $2 ORDER BY subject";
 
 const CLAIM: &str = "\
 INSERT INTO sendings (place, subject, digest, claimed_until, attempts) VALUES ($1, $2, $3, $4, 1) \

@@ -46,7 +46,7 @@ pub(super) async fn play(stage: &mut Stage, shop: &SimRepository) -> anyhow::Res
 
     let risky = goes_out(stage, shop, &past).await?;
     let number = stage.datadog.open_incident("Refunds fail: TypeError in refund.ts:31", "SEV-1", &[SERVICE]);
-    stage.pass(TimeDelta::minutes(25)).await?;
+    stage.pass(TimeDelta::minutes(85)).await?;
     stage.tell(
         "21. An incident, and what it is put down to",
         "The error budget burns at 4.2 times its pace, and a SEV-1 incident opens. The deployment before it is named, with \
@@ -61,8 +61,9 @@ pub(super) async fn play(stage: &mut Stage, shop: &SimRepository) -> anyhow::Res
     stage.pass(TimeDelta::hours(7)).await?;
     stage.tell(
         "22. Rolled back",
-        "The build of before is deployed again, which proves the cause, and the incident ends. Seven hours later its outcome is \
-         known, and all four metrics have moved.",
+        "The build of before is deployed again, which proves the cause, and the incident ends. Seven hours later the outcome is \
+         known. The last bar of each metric has it: two deployments and a commit more, one of them failed by roll-back, \
+         incident and SLO burn, and how long it took to recover.",
     )?;
     stage.incident(number, &risky).await?;
     let now = stage.dora().await?;
@@ -172,8 +173,10 @@ impl Stage {
         let out = self.terminal.out();
         writeln!(out, "incident    {}", word(&incident["title"]))?;
         writeln!(out, "put down to {}, {}", word(&incident["cause"]), word(&incident["sure"]))?;
+        let at = word(&candidate["at"]);
+        writeln!(out, "            {} to {} at {at}", word(&candidate["service"]), word(&candidate["environment"]))?;
         for evidence in candidate["evidence"].as_array().into_iter().flatten() {
-            writeln!(out, "            {}", word(&evidence["kind"]).replace('_', " "))?;
+            writeln!(out, "            {}", reason(evidence))?;
         }
         let before = &pull["before_merge"];
         writeln!(out, "it brought  #{} {}", pull["number"], word(&pull["title"]))?;
@@ -190,7 +193,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Shows the metrics of the last 60 days; gives how many deployments there were.
+    /// Shows the metrics of the last nine weeks; gives how many deployments there were.
     async fn dora(&mut self) -> anyhow::Result<u64> {
         let (now, rules) = (self.clock.now(), outcome_rules(&self.store, &Rules::default()).await?);
         let from = now - TimeDelta::days(63);
@@ -200,5 +203,20 @@ impl Stage {
         let style = self.terminal.style();
         write!(self.terminal.out(), "{}", dora::text(&overview, now, style))?;
         Ok(overview.whole.frequency.deployments)
+    }
+}
+
+/// A piece of evidence in words.
+fn reason(evidence: &Value) -> String {
+    let text = |name: &str| printable(evidence[name].as_str().unwrap_or_default());
+    match evidence["kind"].as_str().unwrap_or_default() {
+        "remedied" => format!("taken back by {}", text("by")),
+        "file" => format!("the incident names {}, which it changed", text("path")),
+        "same_service" => "of the service that the incident is on".to_owned(),
+        "since" => {
+            let (seconds, share) = (evidence["seconds"].as_i64().unwrap_or_default(), &evidence["share_of_window"]);
+            format!("{} minutes before the incident began: {share} % of the window", seconds / 60)
+        }
+        other => other.replace('_', " "),
     }
 }

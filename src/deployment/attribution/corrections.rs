@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Known;
-use crate::deployment::change::ChangeId;
+use crate::deployment::change::{ChangeId, Shipped};
 use crate::deployment::incident::{Incident, IncidentId};
 use crate::deployment::ledger::Deployment;
 use crate::deployment::sighting::WitnessId;
@@ -57,13 +57,19 @@ pub(super) struct Said<'a> {
     by_witness: BTreeMap<&'a WitnessId, &'a Deployment>,
     /// Deployments to production that brought a pull request, oldest first.
     by_pull_request: BTreeMap<(String, u64), Vec<&'a Deployment>>,
+    shipped: &'a Shipped,
 }
 
 /// What holds of one incident.
+#[derive(Default)]
 pub(super) struct Holds<'a> {
-    /// A person named the cause; inside, nothing if that is no deployment, or none that is known.
+    /// A person named the cause; inside, nothing if that is no deployment.
     pub(super) named: Option<Option<&'a Deployment>>,
+    /// The pull request by which it was named.
+    pub(super) pull_request: Option<u64>,
     pub(super) ruled_out: BTreeSet<WitnessId>,
+    /// Pull requests that were not it.
+    pub(super) pulls_ruled_out: BTreeSet<(String, u64)>,
 }
 
 impl<'a> Said<'a> {
@@ -88,27 +94,63 @@ impl<'a> Said<'a> {
         for deployments in by_pull_request.values_mut() {
             deployments.sort_by_key(|deployment: &&Deployment| (deployment.at, &deployment.id));
         }
-        Self { of_incidents, by_witness, by_pull_request }
+        Self { of_incidents, by_witness, by_pull_request, shipped: known.shipped }
     }
 
+    /// What was said last stands, of whatever it was said: each target is the deployments that it means. What means none that
+    /// is known yet changes nothing until it does.
     pub(super) fn of_incident(&self, incident: &Incident) -> Holds<'a> {
-        let (mut named, mut ruled_out) = (None, BTreeSet::new());
+        let mut holds = Holds::default();
         // In order of time; those of one time by their ids.
         for correction in self.of_incidents.get(&incident.id).into_iter().flatten() {
             match &correction.verdict {
-                Verdict::Attribute(target) => {
-                    ruled_out.remove(target);
-                    named = Some(Some(target));
-                }
-                Verdict::Unattribute(target) => {
-                    ruled_out.insert(target);
-                    named = named.filter(|named| *named != Some(target));
-                }
-                Verdict::NoDeployment => named = Some(None),
+                Verdict::Attribute(target) => self.attributed(&mut holds, target, incident),
+                Verdict::Unattribute(target) => self.unattributed(&mut holds, target),
+                Verdict::NoDeployment => (holds.named, holds.pull_request) = (Some(None), None),
             }
         }
-        let ruled_out = ruled_out.into_iter().flat_map(|target| self.all(target)).map(|one| one.id.clone()).collect();
-        Holds { named: named.map(|target| self.one(target?, incident)), ruled_out }
+        holds
+    }
+
+    fn attributed(&self, holds: &mut Holds<'a>, target: &Target, incident: &Incident) {
+        let Some(deployment) = self.one(target, incident) else { return };
+        holds.ruled_out.remove(&deployment.id);
+        holds.named = Some(Some(deployment));
+        holds.pull_request = None;
+        if let Target::PullRequest { repository, number } = target {
+            holds.pulls_ruled_out.remove(&(repository.to_lowercase(), *number));
+            holds.pull_request = Some(*number);
+        }
+    }
+
+    fn unattributed(&self, holds: &mut Holds<'a>, target: &Target) {
+        if let Target::PullRequest { repository, number } = target {
+            holds.pulls_ruled_out.insert((repository.to_lowercase(), *number));
+            if holds.pull_request == Some(*number) {
+                (holds.named, holds.pull_request) = (None, None);
+            }
+        }
+        for deployment in self.all(target) {
+            // It may have been another one of those that went out together.
+            if matches!(target, Target::PullRequest { .. }) && self.brought_another(deployment, &holds.pulls_ruled_out)
+            {
+                continue;
+            }
+            holds.ruled_out.insert(deployment.id.clone());
+            let is_it = |named: &Deployment| named.id == deployment.id;
+            if holds.named.flatten().is_some_and(is_it) {
+                (holds.named, holds.pull_request) = (None, None);
+            }
+        }
+    }
+
+    fn brought_another(&self, deployment: &Deployment, ruled_out: &BTreeSet<(String, u64)>) -> bool {
+        let changes = deployment.witnesses.iter().find_map(|witness| self.shipped.get(witness));
+        let repository = deployment.repository.clone().unwrap_or_default();
+        changes.into_iter().flatten().any(|change| match change.id {
+            ChangeId::PullRequest(number) => !ruled_out.contains(&(repository.clone(), number)),
+            ChangeId::Commit(_) => true,
+        })
     }
 
     fn all(&self, target: &Target) -> Vec<&'a Deployment> {
@@ -123,7 +165,7 @@ impl<'a> Said<'a> {
     /// Of several deployments of a pull request that of a service of the incident, the last before it began; else the first.
     fn one(&self, target: &Target, incident: &Incident) -> Option<&'a Deployment> {
         let all = self.all(target);
-        let is_its = |one: &&&Deployment| incident.services.contains(&one.service);
+        let is_its = |one: &&&Deployment| incident.is_on(&one.service);
         let before = |one: &&&Deployment| one.began_at() <= Some(incident.began_at);
         let of_service = all.iter().rev().filter(is_its).find(before).or_else(|| all.iter().find(is_its));
         of_service.or_else(|| all.iter().rev().find(before)).or_else(|| all.first()).copied()

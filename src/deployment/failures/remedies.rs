@@ -16,6 +16,9 @@ const LOOKED_BACK: usize = 100;
 /// A build that ran longer ago is not brought back; its name is used again.
 const BROUGHT_BACK_WITHIN: TimeDelta = TimeDelta::days(90);
 
+/// A roll-forward that comes later mends something else.
+pub const ROLLED_FORWARD_WITHIN: TimeDelta = TimeDelta::days(7);
+
 /// A deployment that remedies an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remedy {
@@ -88,7 +91,7 @@ impl Default for RollforwardRules {
             labels: globs(&["hotfix"]),
             titles: globs(&["hotfix*", "fix(hotfix)*"]),
             branches: globs(&["hotfix/*", "hotfix-*"]),
-            within: TimeDelta::days(7),
+            within: ROLLED_FORWARD_WITHIN,
         }
     }
 }

@@ -15,7 +15,10 @@ pub fn render(overview: &Overview, now: DateTime<Utc>) -> Value {
         all.iter().map(|one| json!({"name": name(&one.scope), "metrics": metrics(one)})).collect()
     };
     let part = |one: &Dora| json!({"from": one.scope.from, "to": one.scope.to, "metrics": metrics(one)});
-    let odd = |one: &Odd| json!({"kind": one.kind, "count": one.count, "since": one.since});
+    let odd = |one: &Odd| {
+        let about: Vec<String> = one.about.iter().map(ToString::to_string).collect();
+        json!({"kind": one.kind, "count": one.count, "since": one.since, "about": about})
+    };
     let Scope { service, team, environment, from, to } = &overview.whole.scope;
     json!({
         "schema": "mergecast.dora/1",

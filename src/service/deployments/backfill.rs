@@ -20,18 +20,23 @@ const BREATH: Duration = Duration::from_secs(5);
 const BACK: TimeDelta = TimeDelta::days(730);
 /// What came in by then is read again, since some is told late: Datadog takes events that are 18 h old.
 const LATE: TimeDelta = TimeDelta::hours(24);
+/// Between two looks at what came late.
+const LATE_EVERY: TimeDelta = TimeDelta::minutes(30);
 /// Each answer begins so long before the end of the last one. Whether Datadog looks at beginnings or ends is not documented;
 /// a rollout that takes longer can be missed while it is read back, and is found where it is new.
 const OVERLAP: TimeDelta = TimeDelta::hours(1);
-/// Events are read window by window: within one they are paged, newest first.
-const WINDOW: TimeDelta = TimeDelta::days(2);
+/// Events are read window by window: within one they are paged, newest first. Seconds, the longest and the shortest.
+pub(super) const WINDOWS_S: [i64; 2] = [2 * 86_400, 600];
 /// Answers of one source in one round; others have a turn in between.
 const ANSWERS: usize = 20;
 
-const DEPLOYMENTS: &str = "datadog.deployments";
+pub(in super::super) const DEPLOYMENTS: &str = "datadog.deployments";
 const EVENTS: &str = "datadog.events";
 /// What is read back.
 pub(in super::super) const SOURCES: [&str; 2] = [DEPLOYMENTS, EVENTS];
+
+/// What the ids of deployments begin with that were told from here.
+pub(in super::super) const OWN: &str = "mergecast-deployment-";
 
 /// How a round of a source ended.
 enum Stopped {
@@ -99,7 +104,9 @@ async fn read_deployments(app: &App, datadog: &Datadog) -> Stopped {
             Err(error) => return Stopped::Refused(error),
         };
         let newest = part.records.iter().map(Deployment::at).max();
-        let told: Vec<Sighting> = part.records.iter().map(Deployment::sighting).collect();
+        // What Mergecast told there is no witness of its own.
+        let told =
+            part.records.iter().filter(|one| !one.id.starts_with(OWN)).map(Deployment::sighting).collect::<Vec<_>>();
         let (reached, from) = match newest.filter(|_| part.more) {
             None => (now, now),
             Some(newest) => {
@@ -128,11 +135,18 @@ async fn read_events(app: &App, datadog: &Datadog) -> Stopped {
     };
     for _ in 0..ANSWERS {
         let now = app.clock.now();
-        let to = (reading.from + WINDOW).min(now);
+        let to = (reading.from + app.deployments.window()).min(now);
         let events = match datadog.deployment_events(reading.from, to).await {
             Ok(events) => events,
-            Err(error) => return Stopped::Refused(error),
+            Err(error) => {
+                // Too many for one window, or for what the limit leaves: the next one is shorter.
+                if matches!(error, Error::Contract { .. } | Error::RateLimited { .. }) {
+                    app.deployments.shorter();
+                }
+                return Stopped::Refused(error);
+            }
         };
+        app.deployments.longer();
         let told: Vec<Sighting> = events.iter().filter_map(Event::sighting).collect();
         if let Err(error) = reading.keep(app, &told, to, to).await {
             return error.into();
@@ -153,10 +167,13 @@ struct Reading {
 
 impl Reading {
     async fn of(app: &App, source: &'static str) -> Result<Self, StoreError> {
-        let began = app.clock.now() - BACK;
+        let now = app.clock.now();
         let known = app.store.backfill(source).await?;
-        let backfill = known.unwrap_or(Backfill { began, reached: began, records: 0 });
-        Ok(Self { source, backfill, from: (backfill.reached - LATE).max(backfill.began) })
+        let backfill = known.unwrap_or(Backfill { began: now - BACK, reached: now - BACK, records: 0 });
+        // While it is behind it only goes on; what came late is looked for now and again, so that it never falls behind for it.
+        let is_behind = now - backfill.reached > LATE;
+        let back = if !is_behind && app.deployments.late.is_due(now, LATE_EVERY) { LATE } else { OVERLAP };
+        Ok(Self { source, backfill, from: (backfill.reached - back).max(backfill.began) })
     }
 
     /// Keeps what was told, and then that all before `reached` is.

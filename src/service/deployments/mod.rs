@@ -4,7 +4,10 @@ pub(super) mod backfill;
 pub(super) mod heard;
 mod told;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use axum::{
     Json,
@@ -13,6 +16,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use chrono::TimeDelta;
 use http_body_util::Limited;
 
 use super::{
@@ -20,6 +24,7 @@ use super::{
     body::Unread,
     caller::Caller,
     coverage::pace::Pace,
+    outcomes::Last,
     refusal::{failed, later, not_json, of_body, of_caller, refuse},
 };
 use crate::{
@@ -34,10 +39,33 @@ pub(super) use told::{instant, maybe_instant};
 /// Largest body; a deployment is told in a few hundred bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// What receives deployments.
-#[derive(Default)]
+/// What receives deployments, and reads them back.
 pub(super) struct Desk {
     pace: Pace,
+    /// When what came late was looked for.
+    late: Last,
+    /// The window in which events are read, in seconds.
+    window_s: AtomicI64,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self { pace: Pace::default(), late: Last::default(), window_s: AtomicI64::new(backfill::WINDOWS_S[0]) }
+    }
+}
+
+impl Desk {
+    fn window(&self) -> TimeDelta {
+        TimeDelta::seconds(self.window_s.load(Ordering::Relaxed))
+    }
+
+    fn shorter(&self) {
+        self.window_s.store((self.window().num_seconds() / 2).max(backfill::WINDOWS_S[1]), Ordering::Relaxed);
+    }
+
+    fn longer(&self) {
+        self.window_s.store((self.window().num_seconds() * 2).min(backfill::WINDOWS_S[0]), Ordering::Relaxed);
+    }
 }
 
 pub(super) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {

@@ -32,6 +32,8 @@ pub(super) struct Told {
     git: Option<Git>,
     id: Option<String>,
     automated: Option<bool>,
+    #[serde(default, deserialize_with = "maybe_instant")]
+    updated_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,7 +78,8 @@ impl Told {
         if !told.id.as_deref().is_none_or(plain) {
             return Err(Wrong::Field("id", "has up to 128 letters, digits, dots, dashes, colons and underscores"));
         }
-        let times = [("started_at", Some(told.started_at)), ("finished_at", told.finished_at)];
+        let times =
+            [("started_at", Some(told.started_at)), ("finished_at", told.finished_at), ("updated_at", told.updated_at)];
         if let Some((name, _)) = times.iter().find(|(_, at)| at.is_some_and(|at| !(1970..=2200).contains(&at.year()))) {
             return Err(Wrong::Field(name, "is no time that can be meant"));
         }
@@ -91,8 +94,9 @@ impl Told {
         self.git.as_ref().map(|git| git.repository_url.as_str())
     }
 
-    /// What it tells the ledger. Said again without an id it is the same record only if all of it is the same; `scope` is
-    /// whose ids they are.
+    /// What it tells the ledger. Said again without an id it is the same record only if all of it is the same; under an id the
+    /// word stands that was said last: when it says that it was updated, else by the times that it tells. `scope` is whose ids
+    /// they are.
     pub(super) fn sighting(&self, scope: &str, received_at: DateTime<Utc>) -> Sighting {
         let over = if self.finished_at.is_some() { Rollout::Succeeded } else { Rollout::InProgress };
         let git = self.git.as_ref();
@@ -110,7 +114,7 @@ impl Told {
             rollout: self.status.unwrap_or(over),
             automated: self.automated,
             // Not by this clock: told again later it is the same.
-            ..Sighting::new(Source::Api, scope, self.finished_at.unwrap_or(self.started_at))
+            ..Sighting::new(Source::Api, scope, self.updated_at.or(self.finished_at).unwrap_or(self.started_at))
         };
         let id = self.id.clone().unwrap_or_else(|| {
             let words = serde_json::to_vec(&sighting).unwrap_or_default();

@@ -10,6 +10,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use chrono::TimeDelta;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -24,6 +25,9 @@ use crate::{
     service::{App, caller::Caller, gather::outcomes::Named, outcomes},
     store::Teller,
 };
+
+/// Deployments that may still be named: incidents may for 90 days.
+const LOOKED_BACK: TimeDelta = TimeDelta::days(120);
 
 /// What is said of a cause.
 #[derive(Debug, Deserialize)]
@@ -108,7 +112,13 @@ async fn target(app: &App, caller: &Caller, teller: Teller, said: &Said) -> Resu
             }
             let Some(word) = deployment else { return Ok(None) };
             let wrong = || unusable(&Wrong::Field("deployment", "is no record, such as api:repository-7/run-1"));
-            WitnessId::parse(word).map(|witness| Some(Target::Deployment(witness))).ok_or_else(wrong)
+            let witness = WitnessId::parse(word).ok_or_else(wrong)?;
+            let told = app.store.sightings(app.clock.now() - LOOKED_BACK).await.map_err(|error| failed(&error))?;
+            if !told.iter().any(|one| one.witness == witness) {
+                let hint = "GET /api/v1/incidents names the deployments that may be meant";
+                return Err(refuse(StatusCode::NOT_FOUND, "no such deployment was told of", hint));
+            }
+            Ok(Some(Target::Deployment(witness)))
         }
         (Some(_), Some(_)) => Err(unusable(&Wrong::Field("pull_request or deployment", "is needed, not both"))),
     }

@@ -18,10 +18,13 @@ pub(super) fn files(directory: &Path, commit: &str) -> Option<Vec<String>> {
     mirror.contains(commit).then(|| mirror.repository().ok()?.files(commit).ok()).flatten()
 }
 
+/// Commits that are read of a graph: merges among them do not count later.
+const GRAPH_MAX: usize = 2 * COMMITS_MAX;
+
 /// Commits that `sha` has and `before` has not, where the mirror in this directory has both.
 pub(super) fn between(directory: &Path, name: &str, before: &str, sha: &str) -> Option<Vec<GraphCommit>> {
     let repository = Mirror::at(directory.to_owned()).repository().ok()?.called(name);
-    match repository.between(before, sha, COMMITS_MAX) {
+    match repository.between(before, sha, GRAPH_MAX) {
         Ok(commits) => Some(commits),
         // It is fetched from time to time, and has no branch that was deleted.
         Err(error) => {

@@ -49,16 +49,16 @@ impl From<StoreError> for Stopped {
     }
 }
 
-/// One round, the newest deployments first; `all` looks at old ones too.
+/// One round, the newest deployments first; `all` looks at old ones too. `false` if it has to go on.
 pub(super) async fn round(
     app: &App,
     covered: &BTreeMap<String, Covered>,
     settings: &Settings,
     all: bool,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if app.mirrors.is_none() {
-        return Ok(());
+        return Ok(true);
     }
     let since = now - if all { ALL } else { NEW };
     let sightings = app.store.sightings(since - FOLLOWS_WITHIN).await?;
@@ -70,22 +70,31 @@ pub(super) async fn round(
     wanted.retain(|(at, _)| at.is_some_and(|at| at >= since));
     wanted.sort_unstable_by(|a, b| b.cmp(a));
     let mut work = Work { app, now, questions: 0, read: 0 };
+    let mut silent: BTreeSet<i64> = BTreeSet::new();
+    let mut done = true;
     for (_, step) in wanted {
-        let Some(covered) = covered.get(&step.repository) else { continue };
+        let Some(covered) = covered.get(&step.repository).filter(|one| !silent.contains(&one.repository_id)) else {
+            continue;
+        };
         if app.store.is_between_known(between(covered, &step)).await? {
             continue;
         }
         match work.step(covered, &step).await {
             Ok(()) => {}
-            Err(Stopped::Spent) => break,
+            Err(Stopped::Spent) => {
+                done = false;
+                break;
+            }
             Err(Stopped::Store(error)) => return Err(error),
             Err(Stopped::GitHub(error)) => {
+                // A limit or a permission of one installation is none of the others' concern.
                 tracing::warn!(%error, repository = covered.full_name, "what a deployment brought is looked at later");
-                break;
+                silent.insert(covered.repository_id);
+                done = false;
             }
         }
     }
-    Ok(())
+    Ok(done)
 }
 
 fn between<'a>(covered: &Covered, step: &'a Step) -> Between<'a> {
@@ -109,14 +118,14 @@ impl Work<'_> {
     async fn step(&mut self, covered: &Covered, step: &Step) -> Result<(), Stopped> {
         let Some(repo) = RepoName::parse(&covered.full_name) else { return Ok(()) };
         let Some(due) = self.app.store.repository_named(&covered.full_name).await? else { return Ok(()) };
-        self.read += 1;
-        if self.read > STEPS_MAX {
-            return Err(Stopped::Spent);
-        }
         let ends = (step.before_sha.as_str(), step.sha.as_str());
         let Some(graph) = mirrors::between(self.app, covered.repository_id, repo.name(), ends).await else {
             return Ok(());
         };
+        self.read += 1;
+        if self.read > STEPS_MAX {
+            return Err(Stopped::Spent);
+        }
         let installation = self.app.github.installation(due.installation_id.unsigned_abs());
         let asked = Asked { installation, repo, repository_id: covered.repository_id };
         let commits = self.commits(&asked, graph, step, covered).await?;
@@ -165,11 +174,15 @@ impl Work<'_> {
     /// Sees to it that a pull request is kept; `false` if what is called so is none that was merged. Of a commit that is `alone`
     /// the pull request may have had several.
     async fn pull_request(&mut self, asked: &Asked, number: u64, alone: bool) -> Result<bool, Stopped> {
-        if self.app.store.is_landed_known(asked.repository_id, number).await? {
-            return Ok(true);
+        if let Some(merged) = self.app.store.is_landed(asked.repository_id, number).await? {
+            return Ok(merged);
         }
         let found = self.ask(asked.installation.landed_pull(&asked.repo, number)).await?;
-        let Some(pull) = found.filter(|pull| pull.merged_at.is_some()) else { return Ok(false) };
+        let Some(pull) = found.filter(|pull| pull.merged_at.is_some()) else {
+            // An issue, or of another repository; a commit that was deployed comes of nothing that is still open.
+            self.app.store.save_stranger(asked.repository_id, number, self.now).await?;
+            return Ok(false);
+        };
         let authored_at = match alone {
             true => self.ask(asked.installation.commits_written(&asked.repo, number)).await?.unwrap_or_default(),
             false => Vec::new(),

@@ -17,39 +17,52 @@ use crate::{
 const PLACE: &str = "github.outcome_comment";
 /// What the comment begins with. Nobody sees it.
 const MARKER: &str = "<!-- mergecast:outcome -->";
-/// A comment of ours is not older than the deployments that are looked at, and these not older than this.
-const LOOKED_BACK: TimeDelta = TimeDelta::days(60);
+/// A comment of ours is not older than this, or it is left as it is: incidents may be named, and corrected, for so long.
+const LOOKED_BACK: TimeDelta = TimeDelta::days(90);
 
-/// Has each pull request say what was put down to it.
+/// Has each pull request say what was put down to it. What is older than `from` is nobody's news, but what was said before is
+/// kept true.
 pub(super) async fn round(
     app: &App,
     reckoning: &Reckoning,
     before: &BeforeMerge,
     (from, now): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<(), StoreError> {
-    let mut caused: BTreeMap<(String, u64), Vec<(Suspect, &Incident)>> =
-        before.keys().map(|pull| (pull.clone(), Vec::new())).collect();
+    let said = app.store.sent_subjects(PLACE, now - LOOKED_BACK).await?;
+    let mut caused: BTreeMap<String, Vec<(Suspect, &Incident)>> =
+        said.into_iter().map(|subject| (subject, Vec::new())).collect();
     let incidents: BTreeMap<_, _> = reckoning.incidents.iter().map(|one| (&one.id, one)).collect();
     for attribution in &reckoning.attributions {
-        let incident = incidents.get(&attribution.incident).filter(|incident| incident.began_at >= from);
+        let incident = incidents.get(&attribution.incident).copied();
         let Some((incident, suspect)) = incident.zip(incidents::suspect(attribution, reckoning, before)) else {
             continue;
         };
-        caused.entry((suspect.repository.clone(), suspect.number)).or_default().push((suspect, *incident));
-    }
-    for ((repository, number), caused) in caused {
-        let subject = format!("{repository}#{number}");
-        // What was never said needs no taking back.
-        if caused.is_empty() && app.store.sending(PLACE, &subject).await?.is_none() {
-            continue;
+        let subject = format!("{}#{}", suspect.repository, suspect.number);
+        if incident.began_at >= from || caused.contains_key(&subject) {
+            caused.entry(subject).or_default().push((suspect, incident));
         }
+    }
+    for (subject, caused) in caused {
+        let pull = subject.rsplit_once('#').and_then(|(repository, number)| Some((repository, number.parse().ok()?)));
+        let Some((repository, number)) = pull else { continue };
         let told: Vec<Caused<'_>> = caused
             .iter()
-            .map(|(suspect, incident)| Caused { suspect, title: &incident.title, began_at: incident.began_at })
+            .map(|(suspect, incident)| Caused {
+                suspect,
+                name: name(incident),
+                title: &incident.title,
+                began_at: incident.began_at,
+            })
             .collect();
-        say(app, (&repository, number), &subject, &incidents::comment(&told), now).await?;
+        say(app, (repository, number), &subject, &incidents::comment(&told), now).await?;
     }
     Ok(())
+}
+
+/// What people call an incident; ids of the API begin with whose they are.
+fn name(incident: &Incident) -> &str {
+    let id = incident.id.id.as_str();
+    id.split_once('/').map_or(id, |(_, name)| name)
 }
 
 async fn say(

@@ -181,16 +181,21 @@ impl Desk {
 
 /// When something was done last.
 #[derive(Default)]
-struct Last(Mutex<Option<DateTime<Utc>>>);
+pub(super) struct Last(Mutex<Option<DateTime<Utc>>>);
 
 impl Last {
     /// Whether it is time again; then it counts as done.
-    fn is_due(&self, now: DateTime<Utc>, every: TimeDelta) -> bool {
+    pub(super) fn is_due(&self, now: DateTime<Utc>, every: TimeDelta) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = last.is_none_or(|last| now - last >= every);
         if due {
             *last = Some(now);
         }
         due
+    }
+
+    /// It was not done to its end: it is due again.
+    fn goes_on(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

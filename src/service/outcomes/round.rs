@@ -45,7 +45,9 @@ pub(in super::super) async fn round(app: &App) -> anyhow::Result<Duration> {
     let settings = app.rules().await?.ledger;
     if let Some(covered) = covered {
         let all = app.outcomes.read.is_due(now, brought::ALL_EVERY);
-        brought::round(app, &covered, &settings, all, now).await?;
+        if !brought::round(app, &covered, &settings, all, now).await? && all {
+            app.outcomes.read.goes_on();
+        }
     }
     if let Some(datadog) = &app.datadog {
         let datadog = datadog.patient(PATIENCE);

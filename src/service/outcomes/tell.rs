@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{super::App, before_merge, comment, reckoned, round::PATIENCE};
+use super::{
+    super::{App, deployments::backfill},
+    before_merge, comment, reckoned,
+    round::PATIENCE,
+};
 use crate::{
     datadog::{Datadog, Error, IncidentLink, ToldDeployment, ToldFailure},
     deployment::{
@@ -22,6 +26,8 @@ use crate::{
 
 /// Incidents and deployments of so long are told of; what is older is nobody's news.
 const TOLD: TimeDelta = TimeDelta::days(7);
+/// What was told stays true for so long: people may name, and correct, incidents of this time.
+const CORRECTED: TimeDelta = TimeDelta::days(90);
 /// Between two looks at what there is to tell.
 const EVERY: TimeDelta = TimeDelta::minutes(10);
 /// How long a claim stands: longer than any exchange.
@@ -30,6 +36,9 @@ pub(super) const CLAIMED: TimeDelta = TimeDelta::minutes(5);
 pub(super) const AGAIN: TimeDelta = TimeDelta::minutes(30);
 /// Until something is sent again that was refused: somebody has to change a permission first.
 const AFTER_REFUSAL: TimeDelta = TimeDelta::days(1);
+
+/// What a pipeline tells DORA Metrics itself, it tells within so long.
+const TOLD_BY_ITSELF: TimeDelta = TimeDelta::minutes(30);
 
 const LINK: &str = "datadog.incident_link";
 const DEPLOYMENT: &str = "datadog.deployment";
@@ -54,7 +63,7 @@ pub(super) async fn round(app: &App, now: DateTime<Utc>) -> Result<(), StoreErro
     }
     let from = now - TOLD;
     let reckoning = reckoned(&app.store, &app.rules().await?, from, now).await?;
-    let before = before_merge(app, &reckoning, (from, now)).await?;
+    let before = before_merge(app, &reckoning, (now - CORRECTED, now)).await?;
     if wanted.comments {
         comment::round(app, &reckoning, &before, (from, now)).await?;
     }
@@ -78,7 +87,10 @@ async fn links(
     (from, now): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<(), StoreError> {
     let attributions: BTreeMap<_, _> = reckoning.attributions.iter().map(|one| (&one.incident, one)).collect();
-    let own = |one: &&Incident| one.id.keeper == Keeper::Datadog && one.began_at >= from && !one.test;
+    let said = app.store.sent_subjects(LINK, now - CORRECTED).await?;
+    let own = |one: &&Incident| {
+        one.id.keeper == Keeper::Datadog && !one.test && (one.began_at >= from || said.contains(&one.id.id))
+    };
     for incident in reckoning.incidents.iter().filter(own) {
         let Some(attribution) = attributions.get(&incident.id) else { continue };
         let said = match named(app, attribution, reckoning, before) {
@@ -144,9 +156,12 @@ async fn deployments(
     reckoning: &Reckoning,
     (from, now): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<(), StoreError> {
+    // What Datadog knows by itself has to be read first.
+    let Some(read) = app.store.backfill(backfill::DEPLOYMENTS).await? else { return Ok(()) };
+    let until = now.min(read.reached - TOLD_BY_ITSELF);
     let is_news = |one: &&Deployment| {
         let known = one.witnesses.iter().any(|witness| witness.source == Source::DatadogDora);
-        one.at.is_some_and(|at| from <= at && at <= now) && !known
+        one.at.is_some_and(|at| from <= at && at <= until) && !known
     };
     for deployment in reckoning.ledger.live().filter(is_news) {
         // A witness that came later may have given it another name.
@@ -177,11 +192,11 @@ fn told_deployment(deployment: &Deployment) -> Option<ToldDeployment> {
     let at = deployment.at?;
     let git = deployment.repository.as_ref().zip(deployment.build.commit_sha.as_ref());
     Some(ToldDeployment {
-        id: own_id("deployment", &deployment.id.to_string()),
+        id: format!("{}{}", backfill::OWN, &digest(&[&deployment.id.to_string()])[..32]),
         service: deployment.service.clone(),
         started_at: deployment.started_at.unwrap_or(at).min(at),
         finished_at: at,
-        env: deployment.environment.as_ref().map(|environment| environment.name.clone()),
+        env: deployment.env_told.clone().or_else(|| deployment.environment.as_ref().map(|one| one.name.clone())),
         team: deployment.team.clone(),
         version: deployment.build.version.clone(),
         git: git.map(|(repository, sha)| (format!("https://{repository}"), sha.clone())),
