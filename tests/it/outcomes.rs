@@ -210,19 +210,16 @@ fn the_command_line_says_what_the_api_says() {
 fn dora_metrics_is_told_of_each_deployment_and_failure_once() {
     let mut setup = watching();
     setup.operations.telling = Telling { incident_links: true, dora_events: true, comments: true };
+    setup.operations.reads_deployments = true;
     run_test_with(setup, async |mut ctx| {
         let datadog = connect(&mut ctx).await;
         let at = ctx.clock.now();
+        // A pipeline tells Datadog itself.
         let known = SimDeployment { service: "cart".into(), env: "prod".into(), ..SimDeployment::default() };
         datadog.deploy(known, at - TimeDelta::hours(3));
-        let seen = Sighting {
-            service: Some("cart".into()),
-            env: Some("prod".into()),
-            finished_at: Some(at - TimeDelta::hours(3)),
-            ..Sighting::new(Source::DatadogDora, "deployment-1", at)
-        };
         let staging = deployed("c", "payments-api", "staging", at);
-        tell(&ctx, &[deployed("a", "payments-api", "prod", at), staging, seen]).await;
+        let cart = deployed("d", "cart", "prod", at - TimeDelta::hours(3));
+        tell(&ctx, &[deployed("a", "payments-api", "prod", at), staging, cart]).await;
         let api = |id: &str, over: Option<DateTime<Utc>>| Incident {
             services: ["payments-api".to_owned()].into(),
             began_at: Some(at),
@@ -248,6 +245,10 @@ fn dora_metrics_is_told_of_each_deployment_and_failure_once() {
             (1, 2),
             "once, and after a failure"
         );
+        // What was told there is no witness of its own.
+        let kept = ctx.store.sightings(DateTime::<Utc>::MIN_UTC).await.unwrap();
+        let there: Vec<_> = kept.iter().filter(|one| one.witness.source == Source::DatadogDora).collect();
+        assert!(there.iter().all(|one| one.service.as_deref() == Some("cart")) && !there.is_empty(), "{there:?}");
         check(&datadog);
         documented(&datadog);
         ctx

@@ -188,8 +188,11 @@ fn what_a_person_says_wins() {
     check(&[Unattribute(this("200")), Attribute(this("200"))], corrected("200"));
     check(&[NoDeployment], None);
     check(&[NoDeployment, Attribute(this("0"))], corrected("0"));
-    // Nothing is known of it: then the cause is none of those that are.
-    check(&[Attribute(pull(8))], None);
+    // The last word stands, whatever it names the deployment by.
+    check(&[Attribute(pull(7)), Unattribute(this("100"))], is("200", Sure::Possible));
+    check(&[Attribute(this("100")), Unattribute(pull(7))], is("200", Sure::Possible));
+    // Nothing is known of it yet: until then what was found stays.
+    check(&[Attribute(pull(8))], is("200", Sure::Possible));
 }
 
 proptest! {
@@ -226,5 +229,5 @@ fn an_unfinished_incident_has_a_cause_too() {
     assert_eq!(open.time_to_restore(), None);
     let by_tag = WitnessId { source: Source::GithubRelease, id: "none".into() };
     let story = Story::at(&[0]).said(1, Verdict::Attribute(Target::Deployment(by_tag)));
-    assert_eq!(story.cause(&open), None);
+    assert_eq!(story.cause(&open), is("0", Sure::Likely));
 }

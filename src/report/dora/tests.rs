@@ -91,7 +91,8 @@ fn seen(told: Told, scope: &Scope) -> (Overview, DateTime<Utc>) {
 fn eight_weeks_as_a_person_reads_them() {
     let (told, scope) = weeks();
     let (overview, now) = seen(told, &scope);
-    insta::assert_snapshot!(text(&overview, now, PLAIN), @"Deployments to production of all services
+    insta::assert_snapshot!(text(&overview, now, PLAIN), @"
+Deployments to production of all services
 2026-06-01 00:00 UTC to 2026-07-27 00:00 UTC, 56 days
 
 Deployment frequency      1.16 a day, daily     ████████
@@ -111,6 +112,8 @@ Detection time            ~30 min               ████·███
   of 7 failed deployments with an incident
 Started by a program      86.2 %                █▇██▇███
   56 of 65 deployments of which it is known
+Pipeline success          100 %                 ████████
+  65 of 65 rollouts to production went well
 
 Each bar is 7 days, the last one ends with the window; · is no figure.
 ~ is a figure of fewer than 10: too few to rely on.
@@ -127,6 +130,7 @@ Teams
   shop               9            –       ~0 %              –     ~0 %
 
 What is odd
+  1 of no known service: in no figure, the oldest 47 days ago
   1 of no known service: in no figure, the oldest 47 days ago");
 }
 

@@ -162,13 +162,14 @@ fn metrics(overview: &Overview) -> Vec<Metric> {
             "Pipeline success",
             rate(whole.pipeline_success),
             |one| one.pipeline_success.ratio(),
-            format!(
-                "{} of {} to production went well",
-                figures::count(whole.pipeline_success.count),
-                figures::counted(whole.pipeline_success.of, "rollout", "rollouts")
-            ),
+            rollouts(whole.pipeline_success),
         ),
     ]
+}
+
+fn rollouts(share: Share) -> String {
+    let all = figures::counted(share.of, "rollout", "rollouts");
+    format!("{} of {all} to production went well", figures::count(share.count))
 }
 
 fn frequency(dora: &Dora) -> String {

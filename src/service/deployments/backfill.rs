@@ -62,11 +62,12 @@ pub(in super::super) async fn round(app: &App) -> anyhow::Result<Duration> {
     let Some(datadog) = app.datadog.as_ref().filter(|_| app.reads_deployments) else { return Ok(EVERY) };
     // Nobody waits for it: when a limit is spent it comes back.
     let datadog = datadog.patient(Duration::ZERO);
+    let late = app.deployments.late.is_due(app.clock.now(), LATE_EVERY);
     let mut next = EVERY;
     if datadog.site().has_dora() {
-        next = next.min(after(app, DEPLOYMENTS, read_deployments(app, &datadog).await)?);
+        next = next.min(after(app, DEPLOYMENTS, read_deployments(app, &datadog, late).await)?);
     }
-    Ok(next.min(after(app, EVENTS, read_events(app, &datadog).await)?))
+    Ok(next.min(after(app, EVENTS, read_events(app, &datadog, late).await)?))
 }
 
 /// When the next round of a source is due.
@@ -92,8 +93,8 @@ fn after(app: &App, source: &'static str, stopped: Stopped) -> Result<Duration, 
     }
 }
 
-async fn read_deployments(app: &App, datadog: &Datadog) -> Stopped {
-    let mut reading = match Reading::of(app, DEPLOYMENTS).await {
+async fn read_deployments(app: &App, datadog: &Datadog, late: bool) -> Stopped {
+    let mut reading = match Reading::of(app, DEPLOYMENTS, late).await {
         Ok(reading) => reading,
         Err(error) => return error.into(),
     };
@@ -128,8 +129,8 @@ async fn read_deployments(app: &App, datadog: &Datadog) -> Stopped {
     Stopped::More
 }
 
-async fn read_events(app: &App, datadog: &Datadog) -> Stopped {
-    let mut reading = match Reading::of(app, EVENTS).await {
+async fn read_events(app: &App, datadog: &Datadog, late: bool) -> Stopped {
+    let mut reading = match Reading::of(app, EVENTS, late).await {
         Ok(reading) => reading,
         Err(error) => return error.into(),
     };
@@ -166,13 +167,13 @@ struct Reading {
 }
 
 impl Reading {
-    async fn of(app: &App, source: &'static str) -> Result<Self, StoreError> {
+    async fn of(app: &App, source: &'static str, late: bool) -> Result<Self, StoreError> {
         let now = app.clock.now();
         let known = app.store.backfill(source).await?;
         let backfill = known.unwrap_or(Backfill { began: now - BACK, reached: now - BACK, records: 0 });
         // While it is behind it only goes on; what came late is looked for now and again, so that it never falls behind for it.
         let is_behind = now - backfill.reached > LATE;
-        let back = if !is_behind && app.deployments.late.is_due(now, LATE_EVERY) { LATE } else { OVERLAP };
+        let back = if late && !is_behind { LATE } else { OVERLAP };
         Ok(Self { source, backfill, from: (backfill.reached - back).max(backfill.began) })
     }
 

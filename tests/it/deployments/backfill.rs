@@ -128,7 +128,7 @@ fn events_tell_of_deployments_where_dora_metrics_are_not_used() {
             &["deployment", "service:pay", "version:1.3"],
             ctx.clock.now() - TimeDelta::hours(17),
         );
-        ctx.clock.set(ctx.clock.now() + TimeDelta::minutes(5));
+        ctx.clock.set(ctx.clock.now() + TimeDelta::minutes(35));
         round(&ctx).await;
         let kept = kept(&ctx, Source::DatadogEvent).await;
         assert_eq!(kept.len(), 4);
