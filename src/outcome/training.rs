@@ -12,7 +12,7 @@ use crate::{
 /// and 1,500 nothing changes beyond noise.
 const PRECISION: f64 = 500.0;
 /// A word in a title, or one fact alone, shall not count for more than twice or half the odds.
-const FLAG_LIMIT: f64 = std::f64::consts::LN_2;
+pub(super) const FLAG_LIMIT: f64 = std::f64::consts::LN_2;
 /// Digits after the point that a weight is written with.
 const DIGITS: f64 = 10_000.0;
 
@@ -65,7 +65,7 @@ const FITTED: [(&str, Sign); 42] = [
 ];
 
 /// Terms that weigh what another term weighs, since they are more of the same.
-const TIED: [(&str, &str); 2] = [("series.added", "churn.added"), ("series.deleted", "churn.deleted")];
+pub(super) const TIED: [(&str, &str); 2] = [("series.added", "churn.added"), ("series.deleted", "churn.deleted")];
 
 /// A change whose outcome may become known.
 struct Waiting {
@@ -201,7 +201,7 @@ impl Training {
 }
 
 /// What the model sees of a change, the repository's own shares behind it; not a number where it is unknown.
-fn terms_of(facts: &Facts) -> Vec<f64> {
+pub(super) fn terms_of(facts: &Facts) -> Vec<f64> {
     let mut terms = Vec::with_capacity(terms_of_model() + 2);
     for (signal, reading) in signal::SIGNALS.iter().zip(signal::read_all(facts)) {
         match reading {
@@ -214,11 +214,11 @@ fn terms_of(facts: &Facts) -> Vec<f64> {
     terms
 }
 
-fn terms_of_model() -> usize {
+pub(super) fn terms_of_model() -> usize {
     signal::SIGNALS.iter().map(|signal| signal.terms.len()).sum()
 }
 
-fn fitted_sign(id: &str) -> Option<Sign> {
+pub(super) fn fitted_sign(id: &str) -> Option<Sign> {
     FITTED.iter().find(|(term, _)| *term == id).map(|(_, sign)| *sign)
 }
 
@@ -244,12 +244,12 @@ fn tie(terms: &mut [Weight]) {
     }
 }
 
-fn rounded(number: f64) -> f64 {
+pub(super) fn rounded(number: f64) -> f64 {
     // No negative zero in a file that people read.
     (number * DIGITS).round() / DIGITS + 0.0
 }
 
-fn thousands(number: usize) -> String {
+pub(super) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -1,0 +1,95 @@
+//! Learning from outcomes: a challenger from what became of assessed changes, its judgement, and the calibration of rates.
+//!
+//! Weights move a little from the champion's, only on outcomes that are ripe, and only as far as one step may go
+//! ([`challenge`]). A challenger is judged on changes that it was not fitted on; it becomes a proposal if it is better
+//! beyond noise ([`judge`]). Stated rates, which have no part in the score, follow the outcomes by themselves
+//! ([`Platt`]). Nothing is claimed from few outcomes. No clock and no chance: `now` comes from the caller, and draws are
+//! seeded.
+
+mod challenger;
+mod columns;
+mod judge;
+mod label;
+mod platt;
+#[cfg(test)]
+mod properties;
+pub mod record;
+pub mod replay;
+#[cfg(test)]
+pub(crate) mod simulation;
+
+pub use challenger::{CHANGES_MIN, Challenger, FAILED_MIN, Lineage, Moved, NoChallenger, TooFew, challenge};
+pub use judge::{
+    AtThreshold, Caught, FlipTo, Flipped, Fold, HOLDOUT_FAILED_MIN, Judgement, Losses, RANKING_TOLERANCE, THRESHOLDS,
+    Verdict, judge,
+};
+pub use label::{Censored, Evidence, Failure, Fate, Label};
+pub use platt::{LATEST, Platt};
+
+use super::training;
+use crate::risk::{Model, Offset, Weight, facts::Facts, score_of_terms};
+
+/// An assessment at merge and what became of the change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assessed {
+    /// Which assessment.
+    pub id: String,
+    /// When it was made, unix seconds.
+    pub at: i64,
+    /// When its outcome is known, whatever it is; unix seconds. None if it never will be.
+    pub known_at: Option<i64>,
+    /// What the model saw: [`terms_of`] its facts.
+    pub terms: Box<[f64]>,
+    /// The score as it was shown, floors included, 0-100.
+    pub score: u8,
+    /// The score that floors lifted it to at least; 0 where there was none.
+    pub floor: u8,
+    /// The rate that was stated, 0-1; none where none was.
+    pub stated: Option<f64>,
+    /// What became of it.
+    pub label: Label,
+    /// Somebody overrode the verdict.
+    pub overridden: bool,
+    /// For how long the gate held it, seconds; none where it did not.
+    pub held_s: Option<u64>,
+}
+
+impl Assessed {
+    /// How much of a failure it was, 0-1, if that is known at `now`.
+    fn outcome(&self, now: i64) -> Option<f64> {
+        self.known_at.filter(|known| *known <= now).and_then(|_| self.label.failed())
+    }
+
+    /// What another model would have scored, floors included.
+    pub fn score_by(&self, model: &Model) -> u8 {
+        score_of_terms(model, &self.terms).max(self.floor)
+    }
+}
+
+/// What a model sees of a change: a number for each of its terms, then the logarithms of the repository's own shares of
+/// rollbacks and fixes. Not a number where something is unknown.
+pub fn terms_of(facts: &Facts) -> Box<[f64]> {
+    training::terms_of(facts).into()
+}
+
+/// Log-odds of being rolled back, from [`terms_of`].
+pub fn log_odds(model: &Model, terms: &[f64]) -> f64 {
+    sum(model, terms, (model.intercept, model.base_rate, 0), |weight| weight.weight)
+}
+
+/// Log-odds of needing a fix or being rolled back, from [`terms_of`].
+pub fn fix_log_odds(model: &Model, terms: &[f64]) -> f64 {
+    sum(model, terms, (model.fix.intercept, model.fix.fix_rate, 1), |weight| weight.fix_weight)
+}
+
+/// `offset` is the intercept, and which of the shares behind the terms moves it.
+fn sum(model: &Model, terms: &[f64], (intercept, share, place): (f64, Offset, usize), of: fn(&Weight) -> f64) -> f64 {
+    let (own, shares) = terms.split_at(model.terms().len());
+    let add = |weight: f64, x: f64, mean: f64| if x.is_finite() { weight * (x - mean) } else { 0.0 };
+    let start = intercept + shares.get(place).map_or(0.0, |x| add(share.weight, *x, share.mean));
+    model.terms().iter().zip(own).fold(start, |sum, (weight, x)| sum + add(of(weight), *x, weight.mean))
+}
+
+fn sigmoid(log_odds: f64) -> f64 {
+    1.0 / (1.0 + (-log_odds).exp())
+}
