@@ -1,4 +1,6 @@
-//! `mergecast calibrate --fit`: a baseline model from the histories of repositories.
+//! `mergecast calibrate`: with `--fit` a baseline model from the histories of repositories.
+
+mod replay;
 
 use std::{
     collections::HashMap,
@@ -11,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use flate2::read::MultiGzDecoder;
 
-use super::{ExitCode, model_file};
+use super::{ExitCode, model_file, output::Terminal};
 use crate::{
     history::History,
     outcome::training::{Lesson, Training},
@@ -20,7 +22,10 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct CalibrateArgs {
+    #[command(subcommand)]
+    command: Option<Calibrate>,
     /// Fit a baseline model on these histories (*.changes.jsonl.gz); it is written to standard output
     #[arg(long, value_name = "STREAM", num_args = 1.., required = true)]
     fit: Vec<PathBuf>,
@@ -32,7 +37,20 @@ pub(super) struct CalibrateArgs {
     model: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &CalibrateArgs) -> Result<ExitCode> {
+#[derive(Debug, clap::Subcommand)]
+enum Calibrate {
+    /// Live through histories night by night, learning from outcomes, and say what it did to scores and rates
+    Replay(replay::ReplayArgs),
+}
+
+pub(super) fn run(args: &CalibrateArgs, terminal: &mut Terminal) -> Result<ExitCode> {
+    match &args.command {
+        Some(Calibrate::Replay(args)) => replay::run(args, terminal),
+        None => fit(args),
+    }
+}
+
+fn fit(args: &CalibrateArgs) -> Result<ExitCode> {
     let before = args.model.as_deref().map_or_else(|| Ok(Model::baseline().clone()), model_file::read)?;
     let training = Training::of(lessons(&args.fit, &before)?);
     let (changes, failed) = training.counts();

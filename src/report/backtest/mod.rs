@@ -10,7 +10,7 @@ pub mod text;
 
 mod chart;
 mod charts;
-mod words;
+pub(super) mod words;
 
 #[cfg(test)]
 mod tests;
