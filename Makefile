@@ -15,6 +15,7 @@ FUZZ_VERSION := 0.13.2
 
 # Seconds that `make fuzz` gives each target, and which checks `make deny` makes.
 SECONDS := 60
+STREAMS :=
 CHECKS := bans licenses sources
 
 .PHONY: help
@@ -77,6 +78,17 @@ deny: ## Licences, bans and sources of dependencies, by cargo-deny
 	@echo "== dependencies"
 	cargo deny --version 2>/dev/null | grep -q ' $(DENY_VERSION)$$' || cargo install --locked --version $(DENY_VERSION) cargo-deny
 	cargo deny --locked check $(CHECKS)
+
+# STREAMS is the folder with the histories that docs/accuracy.md names. No part of the gate: they are no part of the repository.
+.PHONY: refit
+refit: ## Fit the shipped model again from the histories in STREAMS=dir and compare
+	@echo "== refit"
+	[ -n "$(STREAMS)" ] || { echo "hint: make refit STREAMS=the folder with *.changes.jsonl.gz" >&2; exit 2; }
+	version=$$(sed -n 's/^  "version": "\(.*\)",$$/\1/p' src/risk/baseline.json)
+	cargo build --release --locked --bin mergecast
+	target/release/mergecast calibrate --name "$$version" --fit "$(STREAMS)"/*.changes.jsonl.gz > target/refit.json
+	cmp target/refit.json src/risk/baseline.json
+	echo "target/refit.json is src/risk/baseline.json, byte for byte"
 
 # libFuzzer's instrumentation wants switches that a stable compiler takes only so. No sanitizer: the crate forbids unsafe
 # code, and without one there are several times as many tries.

@@ -72,6 +72,7 @@ fn facts(files: u64) -> Facts {
         recent_scores: (0..500).map(|n| (n % 60) as u8 + 10).collect(),
         overridden: None,
         series: Vec::new(),
+        parts: Vec::new(),
         lacking: None,
     }
 }

@@ -65,6 +65,20 @@ pub fn repository_of(address: &str) -> Option<(String, String)> {
     Some((host, full_name))
 }
 
+/// Services by name, of records of which several may be of one: only together they say what counts for it.
+pub fn merged(records: impl Iterator<Item = Service>) -> Vec<Service> {
+    let mut services: BTreeMap<String, Service> = BTreeMap::new();
+    for record in records {
+        let Service { name, source_patterns, links, code_locations, deployed_from } = record;
+        let service = services.entry(name.clone()).or_insert_with(|| Service { name, ..Service::default() });
+        service.source_patterns.extend(source_patterns);
+        service.links.extend(links);
+        service.code_locations.extend(code_locations);
+        service.deployed_from.extend(deployed_from);
+    }
+    services.into_values().collect()
+}
+
 /// The patterns of all services that touch one repository.
 #[derive(Debug)]
 pub struct Claims {
@@ -88,7 +102,7 @@ impl Claims {
             all.extend(patterns.iter().map(|pattern| Claim {
                 service: service.clone(),
                 says: Says::Policy,
-                pattern: pattern.clone(),
+                pattern: rooted(pattern),
             }));
         }
         for service in catalogue {
@@ -225,9 +239,15 @@ fn place(address: &str, branch: &str) -> Option<Place> {
         // The form that git takes for SSH.
         None => address.replacen(':', "/", 1),
     };
-    let address = address.split_once('@').map_or(address.as_str(), |(_, rest)| rest);
-    let mut segments = address.split('/').filter(|segment| !segment.is_empty());
-    let (host, owner, name) = (segments.next()?, segments.next()?, segments.next()?);
+    let (authority, path) = address.split_once('/')?;
+    // Without what says who asks, and without a port, as the host of GitHub's pages is told.
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = host.split_once(':').map_or(host, |(host, _)| host);
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let (owner, name) = (segments.next()?, segments.next()?);
+    if host.is_empty() {
+        return None;
+    }
     let repository = key(&format!("{host}/{owner}/{name}"));
     let rest: Vec<String> = segments.map(decoded).collect();
     let folder = match rest.split_first() {
@@ -324,6 +344,19 @@ mod tests {
     }
 
     #[test]
+    fn what_several_records_say_of_a_service_counts_together() {
+        let patterns =
+            Service { name: "pay".into(), source_patterns: vec!["apps/pay/**".into()], ..Service::default() };
+        let mut linked = link("Source", "repo", "https://github.com/acme/shop");
+        linked.name = "pay".into();
+        for records in [[patterns.clone(), linked.clone()], [linked, patterns]] {
+            let services = merged(records.into_iter());
+            check(&services, "apps/pay/a.rs", &["pay: SourcePatterns apps/pay/**"]);
+            check(&services, "apps/web/a.rs", &[]);
+        }
+    }
+
+    #[test]
     fn a_link_to_the_source_claims_a_folder_or_all() {
         let claims = |name: &str, kind: &str, url: &str| {
             let claims = Claims::of(&[link(name, kind, url)], &BTreeMap::new(), HERE);
@@ -334,6 +367,9 @@ mod tests {
         assert_eq!(claims("anything", "repository", "git@github.com:acme/shop.git"), "**");
         assert_eq!(claims("source", "repo", "https://github.com/acme/shop/tree/v2/apps%20x/pay"), "apps x/pay/**");
         assert_eq!(claims("source", "repo", "https://github.com/acme/shop/tree/main"), "**");
+        let scoped = "https://github.com/acme/shop/tree/main/packages/@acme/web";
+        assert_eq!(claims("source", "repo", scoped), "packages/@acme/web/**");
+        assert_eq!(claims("source", "repo", "https://bob:p@github.com:8443/acme/shop/tree/main/a"), "a/**");
         for (name, kind, url) in [
             ("Runbook", "repo", "https://github.com/acme/shop"),
             ("Source", "doc", "https://github.com/acme/shop"),
@@ -376,7 +412,8 @@ mod tests {
         let services = [service, other];
         check(&services, "api/a.rs", &["payments-api: CodeLocation api/**", "shop: CodeLocation **"]);
         check(&services, "web/a.rs", &["payments-api: RepositoryLink web/**", "shop: CodeLocation **"]);
-        let declared = BTreeMap::from([("payments-api".to_owned(), vec!["web/**".to_owned(), "[".to_owned()])]);
+        // As in the catalogue: from the root, and a folder stands for all below.
+        let declared = BTreeMap::from([("payments-api".to_owned(), vec!["/web/".to_owned(), "[".to_owned()])]);
         let claims = Claims::of(&services, &declared, HERE);
         let targets = claims.targets([("web/a.rs", None), ("new/b.rs", Some("api/b.rs")), ("c.rs", None)].into_iter());
         let told: Vec<(&str, u64, Vec<Says>)> = targets

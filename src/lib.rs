@@ -65,8 +65,8 @@
 //!
 //! What no webhook told of is looked for by rounds of work, each in a task of its own (`service::turns`): deliveries that
 //! GitHub could not hand over (`recover`), installations as GitHub lists them (`installations`), heads of open pull
-//! requests without a check run (`heads`), data of those who removed the App (`erase`), and services whose health has
-//! changed since pull requests were scored (`watch`).
+//! requests without a check run, or scored under other rules than their branch has by now (`heads`), data of those who
+//! removed the App (`erase`), and services whose health has changed since pull requests were scored (`watch`).
 //!
 //! `mergecast score` is [`git`], [`risk`] and [`report`] without the rest. Pages, API and `mergecast replay` compute a
 //! stored assessment again from its facts.

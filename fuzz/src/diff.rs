@@ -149,6 +149,7 @@ fn facts(file: FileChange) -> Facts {
         recent_scores: Vec::new(),
         overridden: None,
         series: Vec::new(),
+        parts: Vec::new(),
         lacking: None,
     }
 }

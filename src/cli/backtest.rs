@@ -12,10 +12,10 @@ use anyhow::{Context, anyhow};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::ValueEnum;
 
-use super::{ExitCode, model_file, output::Terminal, progress::Progress, score::explained};
+use super::{ExitCode, fixes::fixes_beside, model_file, output::Terminal, progress::Progress, score::explained};
 use crate::{
     git::{Error, Lines, Repository, Wanted},
-    outcome::backtest::{Backtest, Judged, Report},
+    outcome::backtest::{Backtest, Judged, RankBy, Report},
     report::backtest::{csv, html, json, text},
     risk::Model,
     stream,
@@ -39,6 +39,9 @@ pub(super) struct BacktestArgs {
     /// Model to score with [default: the one that is shipped]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// What ranks changes: whole points, many of which are equal, or the stated probability, which hardly ever is
+    #[arg(long, value_name = "BY", default_value = "score")]
+    rank_by: By,
     /// Write every scored change to this file
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -56,13 +59,23 @@ enum Format {
     Json,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum By {
+    Score,
+    Probability,
+}
+
 pub(super) fn run(args: &BacktestArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
     // Said now and not after minutes of work.
     for file in [&args.csv, &args.html].into_iter().flatten() {
         File::options().append(true).create(true).open(file).with_context(|| cannot_write(file))?;
     }
     let model = args.model.as_deref().map(model_file::read).transpose()?;
-    let judged = judged(args, model.as_ref().unwrap_or(Model::baseline()))?;
+    let mut judged = judged(args, model.as_ref().unwrap_or(Model::baseline()))?;
+    judged.rank_by = match args.rank_by {
+        By::Score => RankBy::Score,
+        By::Probability => RankBy::Probability,
+    };
     // On two cores: the intervals take as long as a part of the reading.
     let report = thread::scope(|scope| {
         let compared = scope.spawn(|| judged.compare());
@@ -101,7 +114,7 @@ fn from_stream(
     limit: Option<usize>,
 ) -> anyhow::Result<Judged> {
     let mut changes = stream::open(file)?;
-    let mut backtest = Backtest::new(&stem(file), model, since);
+    let mut backtest = Backtest::new(&stem(file), model, since).with_fixes(fixes_beside(file)?.unwrap_or_default());
     let mut progress = Progress::stderr();
     while let Some(landed) = changes.next() {
         backtest.take(&landed?);

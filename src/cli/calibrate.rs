@@ -3,17 +3,14 @@
 mod replay;
 
 use std::{
-    collections::HashMap,
-    fs,
-    io::{Read, Write},
+    io::Write,
     path::{Path, PathBuf},
     thread,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use flate2::read::MultiGzDecoder;
 
-use super::{ExitCode, model_file, output::Terminal};
+use super::{ExitCode, fixes::fixes_beside, model_file, output::Terminal};
 use crate::{
     history::History,
     outcome::training::{Lesson, Training},
@@ -30,7 +27,7 @@ pub(super) struct CalibrateArgs {
     #[arg(long, value_name = "STREAM", num_args = 1.., required = true)]
     fit: Vec<PathBuf>,
     /// Name of the new model's version
-    #[arg(long, value_name = "NAME", default_value = "baseline-3")]
+    #[arg(long, value_name = "NAME", default_value = "fitted")]
     name: String,
     /// Model whose weights stand where histories tell nothing [default: the built-in one]
     #[arg(long, value_name = "FILE")]
@@ -92,31 +89,6 @@ fn lesson(file: &Path, model: &Model) -> Result<Lesson> {
         lesson.take(&landed, &step, fixes.as_ref().and_then(|fixes| fixes.get(&landed.sha)).copied());
     }
     Ok(lesson)
-}
-
-/// Which changes were rolled back or needed a fix, by the `fail30` column of `NAME.features.csv.gz` beside the stream;
-/// nothing where there is no such file.
-fn fixes_beside(stream: &Path) -> Result<Option<HashMap<String, bool>>> {
-    let name = stream.file_name().unwrap_or_default().to_string_lossy();
-    let Some(name) = name.strip_suffix(".changes.jsonl.gz") else { return Ok(None) };
-    let file = stream.with_file_name(format!("{name}.features.csv.gz"));
-    if !file.exists() {
-        return Ok(None);
-    }
-    let said = || format!("{} cannot be read", file.display());
-    let mut text = String::new();
-    MultiGzDecoder::new(fs::File::open(&file).with_context(said)?).read_to_string(&mut text).with_context(said)?;
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-    let column = |wanted: &str| header.iter().position(|name| *name == wanted);
-    let (Some(sha), Some(fail30)) = (column("sha"), column("fail30")) else {
-        bail!("{} has no columns sha and fail30", file.display());
-    };
-    let row = |line: &str| {
-        let cells: Vec<&str> = line.split(',').collect();
-        Some(((*cells.get(sha)?).to_owned(), *cells.get(fail30)? != "0"))
-    };
-    Ok(Some(lines.filter_map(row).collect()))
 }
 
 /// A model as a file that people read: one term a line.

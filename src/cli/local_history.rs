@@ -10,16 +10,23 @@ use crate::{
     history::Author,
     risk::{
         Model,
-        facts::{History, Known, Reason, Source, Unknown},
+        facts::{Declared, History, Known, Part, Reason, Source, Unknown},
+        parts,
     },
 };
 
 /// People of whom it is told that they know the files.
 const KNOWERS_MAX: usize = 5;
 
-/// What landed on the base before says of a change: as of now, or of when it landed if this is a look back. What cannot be
+/// What landed on the base before says of a change and of the parts that it could be taken apart into: as of now, or of when it landed if this is a look back. What cannot be
 /// read is unknown.
-pub(super) fn about(repository: &Repository, local: &LocalChange, model: &Model, now: DateTime<Utc>) -> Known<History> {
+pub(super) fn about(
+    repository: &Repository,
+    local: &LocalChange,
+    declared: &Declared,
+    model: &Model,
+    now: DateTime<Utc>,
+) -> Known<(History, Vec<Part>)> {
     let unavailable = |why: String| Unknown { source: Source::History, reason: Reason::Unavailable(why) };
     let file = cache_file(repository, &local.base_name).map_err(|error| unavailable(error.to_string()))?;
     let mut bar = Progress::stderr();
@@ -43,5 +50,6 @@ pub(super) fn about(repository: &Repository, local: &LocalChange, model: &Model,
     let mut history = mined.history.about(&local.change, author, at.timestamp());
     // Nobody can be asked here whether they may approve.
     history.knowers.truncate(KNOWERS_MAX);
-    Ok(history)
+    let parts = parts::parts(&local.change, declared);
+    Ok((history, mined.history.about_parts(&local.change, parts, author, at.timestamp())))
 }

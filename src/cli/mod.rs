@@ -9,6 +9,7 @@ mod completions;
 mod datadog;
 mod demo;
 mod doctor;
+mod fixes;
 mod health;
 mod local_coverage;
 mod local_history;

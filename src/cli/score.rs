@@ -119,6 +119,8 @@ pub(super) fn run(
 
 fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy, now: DateTime<Utc>) -> Facts {
     let not_here = |source| Unknown { source, reason: Reason::NotApplicable };
+    let said = local_history::about(repository, &local, &policy.declared, Model::baseline(), now);
+    let (history, parts) = said.map_or_else(|unknown| (Err(unknown), Vec::new()), |(said, parts)| (Ok(said), parts));
     Facts {
         at: now.trunc_subsecs(0),
         repository: repository.name().to_owned(),
@@ -126,13 +128,14 @@ fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy,
         ownership: ownership(repository, &local.base_tip, &local.change.files),
         checks: Err(not_here(Source::Checks)),
         declared: policy.declared.clone(),
-        history: local_history::about(repository, &local, Model::baseline(), now),
+        history,
         coverage: Err(Unknown::not_connected(Source::Coverage)),
         services: Vec::new(),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         remediation: None,
         recent_scores: Vec::new(),
         series: Vec::new(),
+        parts,
         lacking: None,
         overridden: None,
         change: local.change,

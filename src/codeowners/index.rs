@@ -300,3 +300,46 @@ impl Matcher<'_, '_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much is kept of the rules: states, ways between them, wildcards and what finds those.
+    fn kept(index: &Index<'_>) -> usize {
+        let Wilds { ids, suffixes, prefixes, others, .. } = &index.wilds;
+        index.states.len() + index.edges.len() + ids.len() + suffixes.len() + prefixes.len() + others.len()
+    }
+
+    #[test]
+    fn what_is_kept_is_linear_in_the_rules() {
+        let shapes: [fn(usize) -> String; 6] = [
+            |n| format!("/a{n}/b{n}/"),
+            |n| format!("/area/**/b{n}/**/*_x{n}.rs"),
+            |n| format!("**/a{n}/**/b{n}/**"),
+            |n| format!("*.ext{n}"),
+            |n| format!("/area/pre{n}*/*/t*st?{n}"),
+            |n| format!("/area/b{n}/*"),
+        ];
+        for shape in shapes {
+            let of = |rules: usize| {
+                // Only rules of which every literal segment is in some path are kept whole.
+                let paths: Vec<String> = (0..rules).map(|n| format!("area/a{n}/b{n}/x.rs")).collect();
+                let mut index = Index::for_paths(paths.iter().map(String::as_str));
+                (0..rules).for_each(|n| index.add(&shape(n)));
+                let segments: usize = (0..rules).map(|n| shape(n).split('/').count() + 1).sum();
+                // A segment is a state, a way to it, a wildcard, and an entry that finds that.
+                assert!(kept(&index) <= 1 + 4 * segments, "{} for {segments} segments", kept(&index));
+                let mut matcher = index.matcher();
+                for path in paths.iter().take(50) {
+                    matcher.last_match(path).unwrap();
+                }
+                let active: usize = matcher.directories.values().map(|position| position.active.len()).sum();
+                assert!(active <= index.states.len() * matcher.directories.len());
+                kept(&index)
+            };
+            let (some, twice) = (of(1_000), of(2_000));
+            assert!(twice > some && twice <= 2 * some, "{}: {some}, and {twice} for twice the rules", shape(0));
+        }
+    }
+}

@@ -10,6 +10,8 @@ mod pattern;
 
 use std::{collections::BTreeSet, ops::Range};
 
+use serde::{Deserialize, Serialize};
+
 use index::Index;
 
 /// Places of the file in order of precedence; the first that exists is in force.
@@ -51,7 +53,7 @@ pub struct Rule {
 }
 
 /// A line that GitHub skips.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mistake {
     /// 1-based line.
     pub line: u64,
@@ -66,7 +68,8 @@ pub struct Mistake {
 }
 
 /// What is wrong with a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MistakeKind {
     /// The pattern cannot be used.
     InvalidPattern,

@@ -2,13 +2,21 @@
 
 use proptest::prelude::*;
 
-use super::{BYTES_MAX, Codeowners, MistakeKind, TooComplex};
+use super::{BYTES_MAX, Codeowners, MistakeKind, TooComplex, ValidLine};
 
 /// The 1-based line of the rule in force for each path, 0 where there is none.
 fn lines(text: &str, paths: &[&str]) -> Vec<u64> {
     let parsed = Codeowners::parse(text);
     let rules = parsed.matching_rules(paths).unwrap();
     rules.into_iter().map(|rule| rule.map_or(0, |rule| rule.line)).collect()
+}
+
+#[test]
+fn a_parsed_file_is_its_text_and_sixteen_bytes_a_line() {
+    let text: String = (0..5_000).map(|n| format!("/area/part{n}/ @acme/team{n} @user{n} # why\n")).collect();
+    let parsed = Codeowners::parse(&text);
+    assert_eq!((parsed.lines.len(), parsed.text.capacity(), size_of::<ValidLine>()), (5_000, text.len(), 16));
+    assert!(parsed.lines.capacity() <= 2 * 5_000);
 }
 
 #[test]

@@ -19,6 +19,11 @@ use futures_util::{
 use super::error::Error;
 use crate::clock::Clock;
 
+/// How long a failure stands for the answer at first; it doubles with each that follows, so that what hangs or is refused
+/// costs little, and what works again is soon seen.
+const FAILURE: Duration = Duration::from_secs(30);
+/// Longest time for that.
+const FAILURE_MAX: Duration = Duration::from_secs(600);
 /// Most answers that are kept; 1,200 SLOs with two windows each and what else there is take a third.
 const ENTRIES_MAX: usize = 8_192;
 
@@ -76,6 +81,14 @@ struct Entry {
     held: Option<(Kept, DateTime<Utc>)>,
     /// The request that is under way, while somebody still waits for it.
     flight: Option<WeakShared<BoxFuture<'static, Asked>>>,
+    failure: Option<Failure>,
+}
+
+/// The last request failed; until then it is not made again.
+struct Failure {
+    error: Error,
+    until: DateTime<Utc>,
+    pause: Duration,
 }
 
 impl fmt::Debug for Cache {
@@ -85,7 +98,8 @@ impl fmt::Debug for Cache {
 }
 
 impl Cache {
-    /// What is held under `key`, if it is young enough, else what `ask` gives. A key belongs to one type.
+    /// What is held under `key`, if it is young enough, else what `ask` gives. A key belongs to one type. What failed just
+    /// now is not asked again, but by whoever always asks.
     ///
     /// # Errors
     /// What `ask` gives, to all who waited for it, unless what is held may still be taken.
@@ -108,6 +122,9 @@ impl Cache {
             if let Some(cached) = entry.within(age.fresh, now, None) {
                 return Ok(cached);
             }
+            if let Some(error) = entry.failed(now).filter(|_| !age.fresh.is_zero()) {
+                return entry.within(age.at_worst, now, Some(&error)).ok_or(error);
+            }
             entry.join(ask, clock)
         };
         let asked = flight.await;
@@ -115,14 +132,23 @@ impl Cache {
         let entry = entries.entry(key).or_default();
         match asked {
             Ok((value, as_of)) => {
+                entry.failure = None;
                 if entry.held.as_ref().is_none_or(|(_, held)| *held <= as_of) {
                     entry.held = Some((Arc::clone(&value), as_of));
                 }
                 let value = value.downcast().map_err(|_| Error::contract("two kinds of answers under one key"))?;
                 Ok(Cached { value, as_of, stale: None })
             }
-            Err(error) => entry.within(age.at_worst, now, Some(&error)).ok_or(error),
+            Err(error) => {
+                entry.fail(&error, now, clock.now());
+                entry.within(age.at_worst, now, Some(&error)).ok_or(error)
+            }
         }
+    }
+
+    /// Forgets all answers: they are another organisation's.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
@@ -141,6 +167,23 @@ impl Entry {
         let young = !age.is_zero() && now - *as_of <= TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
         let value = Arc::clone(value).downcast().ok().filter(|_| young)?;
         Some(Cached { value, as_of: *as_of, stale: stale.cloned() })
+    }
+
+    /// The failure that still stands.
+    fn failed(&self, now: DateTime<Utc>) -> Option<Error> {
+        self.failure.as_ref().filter(|failure| now < failure.until).map(|failure| failure.error.clone())
+    }
+
+    /// Takes note of a failure, once for all who had asked for it by `asked`.
+    fn fail(&mut self, error: &Error, asked: DateTime<Utc>, now: DateTime<Utc>) {
+        if self.failure.as_ref().is_some_and(|failure| asked < failure.until) {
+            return;
+        }
+        let pause = self.failure.as_ref().map_or(FAILURE, |failure| (failure.pause * 2).min(FAILURE_MAX));
+        let after = now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::zero());
+        // A limit says by itself when it opens.
+        let until = if let Error::RateLimited { until } = error { *until } else { after };
+        self.failure = Some(Failure { error: error.clone(), until, pause });
     }
 
     /// The request that is under way, or a new one. It ends when nobody waits for it any more.
@@ -215,6 +258,41 @@ mod tests {
         assert_eq!((*stale.value, stale.as_of, stale.stale), (3, asked + TimeDelta::seconds(60), Some(down.clone())));
         clock.advance(HOUR);
         assert_eq!(get(&cache, minute.or_at_worst(HOUR), &clock, Err(down.clone())).await, Err(down));
+    }
+
+    #[tokio::test]
+    async fn what_failed_is_asked_again_after_a_growing_pause() {
+        let (cache, clock) = (Cache::default(), clock());
+        let minute = Age::within(Duration::from_secs(60));
+        let forbidden = || Err(Error::Forbidden { needs: None });
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            assert!(get(&cache, minute, &clock, forbidden()).await.is_err());
+            let failed = clock.now();
+            while get(&cache, minute, &clock, Ok(1)).await.is_err() {
+                clock.advance(Duration::from_secs(10));
+            }
+            pauses.push((clock.now() - failed).num_seconds());
+            // It worked once: the next failure is a first one again, but for those that follow in a row.
+            clock.advance(Duration::from_secs(61));
+        }
+        assert_eq!(pauses, [30; 7]);
+        let mut row = Vec::new();
+        for _ in 0..6 {
+            assert!(get(&cache, minute, &clock, forbidden()).await.is_err());
+            let until = cache.lock()["key"].failure.as_ref().map(|failure| failure.until).unwrap();
+            row.push((until - clock.now()).num_seconds());
+            // Nobody is asked before that, whoever wants to know.
+            clock.set(until - TimeDelta::seconds(1));
+            assert!(get(&cache, minute, &clock, Ok(1)).await.is_err());
+            clock.set(until);
+        }
+        assert_eq!(row, [30, 60, 120, 240, 480, 600]);
+        assert!(get(&cache, Age::NOW, &clock, Ok(2)).await.is_ok());
+        let opens = clock.now() + TimeDelta::seconds(7);
+        assert!(get(&cache, Age::NOW, &clock, Err(Error::RateLimited { until: opens })).await.is_err());
+        clock.set(opens);
+        assert!(get(&cache, minute, &clock, Ok(3)).await.is_ok());
     }
 
     #[tokio::test]

@@ -85,7 +85,7 @@ impl Datadog {
             let call = Call::new(Endpoint::ServiceDefinitions);
             let answer: Definitions = self.ask(&call.query("page[size]", PAGE).query("page[number]", page)).await?;
             let read = answer.data.len();
-            services.extend(answer.data.into_iter().filter_map(|one| one.attributes?.schema).filter_map(definition));
+            services.extend(answer.services());
             if read < PAGE {
                 services.sort_by(|a: &CatalogService, b| a.name.cmp(&b.name));
                 return Ok(services);
@@ -102,18 +102,10 @@ impl Datadog {
             let answer: Entities =
                 self.ask(&call.query("page[limit]", PAGE).query("page[offset]", page * PAGE)).await?;
             let read = answer.data.len();
-            for entity in answer.data.into_iter().filter_map(|one| one.attributes) {
-                // Without a schema, what the catalogue itself says of it.
-                let (name, owner) = (entity.name, entity.owner);
-                let schema = entity.api_version.unwrap_or_default();
-                let service = CatalogService { name: name.clone(), schema, owner, ..CatalogService::default() };
-                services.entry(name).or_insert(service);
-            }
-            for service in answer.included.into_iter().filter_map(|one| entity(one.attributes?.schema?)) {
-                services.insert(service.name.clone(), service);
-            }
             // `meta.count` counts the page, and the link to the next one has no host.
-            let more = answer.links.and_then(|links| links.next).is_some_and(|next| !next.is_empty());
+            let next = answer.links.as_ref().and_then(|links| links.next.as_deref());
+            let more = next.is_some_and(|next| !next.is_empty());
+            answer.note(&mut services);
             if read == 0 || !more {
                 return Ok(services.into_values().collect());
             }
@@ -122,10 +114,34 @@ impl Datadog {
     }
 }
 
+/// The services of an answer to the question for their definitions.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_definitions(body: &[u8]) -> Result<Vec<CatalogService>, Error> {
+    Ok(wire::json::<Definitions>(body)?.services().collect())
+}
+
+/// The services of an answer to the question for their entities, sorted by name.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_entities(body: &[u8]) -> Result<Vec<CatalogService>, Error> {
+    let mut services = BTreeMap::new();
+    wire::json::<Entities>(body)?.note(&mut services);
+    Ok(services.into_values().collect())
+}
+
 #[derive(Deserialize)]
 struct Definitions {
     #[serde(default, deserialize_with = "wire::list")]
     data: Vec<DefinitionData>,
+}
+
+impl Definitions {
+    fn services(self) -> impl Iterator<Item = CatalogService> {
+        self.data.into_iter().filter_map(|one| one.attributes?.schema).filter_map(definition)
+    }
 }
 
 #[derive(Deserialize)]
@@ -148,6 +164,22 @@ struct Entities {
     links: Option<Links>,
 }
 
+impl Entities {
+    /// Adds its services. Of one without a schema that is what the catalogue itself says of it.
+    fn note(self, services: &mut BTreeMap<String, CatalogService>) {
+        let named = self.data.into_iter().filter_map(|one| one.attributes).filter(|one| !one.name.is_empty());
+        for entity in named {
+            let (name, owner) = (entity.name, entity.owner);
+            let schema = entity.api_version.unwrap_or_default();
+            let service = CatalogService { name: name.clone(), schema, owner, ..CatalogService::default() };
+            services.entry(name).or_insert(service);
+        }
+        for service in self.included.into_iter().filter_map(|one| entity(one.attributes?.schema?)) {
+            services.insert(service.name.clone(), service);
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Links {
     next: Option<String>,
@@ -161,8 +193,11 @@ struct EntityData {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EntityAttributes {
+    #[serde(default, deserialize_with = "wire::text")]
     name: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     owner: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     api_version: Option<String>,
 }
 

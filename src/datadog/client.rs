@@ -3,7 +3,10 @@
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,13 +20,14 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
+    breaker::Breakers,
     cache::{Age, Cache, Cached},
     endpoint::Endpoint,
     error::Error,
     measure,
     rate::{Limits, RateHeaders},
     site::Site,
-    wire::Refusal,
+    wire::{self, Refusal},
 };
 use crate::{
     clock::{Clock, Stopwatch},
@@ -49,7 +53,7 @@ pub struct Keys {
 pub struct Options {
     /// Longest time for one exchange, from connecting to the last byte.
     pub deadline: Duration,
-    /// Longest time for a call with all its tries and waits, in real time.
+    /// Longest time for a question with all its calls, tries and waits, in real time.
     pub patience: Duration,
     /// How often a call is tried at most, when Datadog does not answer, has trouble or wants to be asked later.
     pub tries: u32,
@@ -78,7 +82,10 @@ struct Organisation {
     clock: Clock,
     options: Options,
     limits: Limits,
+    breakers: Breakers,
     cache: Cache,
+    /// How often the keys were replaced by others. What was asked with those before answers nobody who asks later.
+    rotations: AtomicU64,
 }
 
 impl fmt::Debug for Datadog {
@@ -142,11 +149,34 @@ struct Failure {
     error: Error,
     /// When Datadog wants to be asked again, if it says so.
     again_in: Option<Duration>,
+    /// Nothing came back, or not all of it.
+    unanswered: bool,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, again_in: None }
+        Self { error, again_in: None, unanswered: false }
+    }
+}
+
+/// A place at a limit. Who gives up before the call is sent gives it back.
+struct Place<'a> {
+    limits: &'a Limits,
+    endpoint: Endpoint,
+    taken: bool,
+}
+
+impl Place<'_> {
+    fn take(mut self) {
+        self.taken = true;
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.taken {
+            self.limits.give_back(self.endpoint);
+        }
     }
 }
 
@@ -170,23 +200,31 @@ impl Datadog {
             clock,
             options,
             limits: Limits::default(),
+            breakers: Breakers::default(),
             cache: Cache::default(),
+            rotations: AtomicU64::new(0),
         };
         Ok(Self { organisation: Arc::new(organisation), patience: options.patience })
     }
 
-    /// The same, for work that may wait so long for its turn: many calls that a limit spreads.
+    /// The same with another patience: long for many calls that a limit spreads, short where somebody waits.
     pub fn patient(&self, patience: Duration) -> Self {
         Self { patience, ..self.clone() }
     }
 
-    /// Asks with other keys from now on.
+    /// Asks with other keys from now on. They may be another organisation's, so what was answered before is forgotten.
     ///
     /// # Errors
     /// [`Error::Settings`] if one of them fits no header; then those before stay.
     pub fn replace_keys(&self, keys: Keys) -> Result<(), Error> {
         fit(&keys)?;
-        *self.organisation.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        let mut held = self.organisation.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+        if !(same(&held.api, &keys.api) && same(&held.app, &keys.app)) {
+            *held = Arc::new(keys);
+            self.organisation.rotations.fetch_add(1, Ordering::SeqCst);
+            self.organisation.cache.clear();
+        }
         Ok(())
     }
 
@@ -195,11 +233,16 @@ impl Datadog {
         &self.organisation.site
     }
 
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     pub(super) fn clock(&self) -> &Clock {
         &self.organisation.clock
     }
 
-    /// The answer under `key`, as old as `age` allows; `ask` is given a client of its own.
+    /// The answer under `key`, as old as `age` allows; `ask` is given a client of its own. What takes longer than this
+    /// client's patience is no answer, so that an older one can stand in for it.
     pub(super) async fn cached<T, F>(
         &self,
         key: String,
@@ -210,7 +253,16 @@ impl Datadog {
         T: Send + Sync + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        self.organisation.cache.get(key, age, &self.organisation.clock, || ask(self.clone())).await
+        let key = format!("{} {key}", self.organisation.rotations.load(Ordering::SeqCst));
+        let patience = self.patience;
+        let ask = || {
+            let asking = ask(self.clone());
+            async move {
+                let late = |_| Err(Error::unavailable("it did not answer in time"));
+                tokio::time::timeout(patience, asking).await.unwrap_or_else(late)
+            }
+        };
+        self.organisation.cache.get(key, age, &self.organisation.clock, ask).await
     }
 
     /// Makes a call and reads what comes back. All calls read, so any may be made again.
@@ -218,9 +270,11 @@ impl Datadog {
         let (watch, mut tries) = (Stopwatch::start(), 0);
         loop {
             let left = |watch: &Stopwatch| self.patience.saturating_sub(watch.elapsed());
-            self.turn(call.endpoint, left(&watch)).await?;
+            let place = self.turn(call.endpoint, left(&watch)).await?;
+            self.organisation.breakers.check(call.endpoint, self.organisation.clock.now())?;
+            place.take();
             tries += 1;
-            let Failure { error, again_in } = match self.exchange(call).await {
+            let Failure { error, again_in, .. } = match self.exchange(call).await {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
@@ -240,14 +294,21 @@ impl Datadog {
         }
     }
 
-    /// Waits until the organisation's limit has room for the call.
-    async fn turn(&self, endpoint: Endpoint, patience: Duration) -> Result<(), Error> {
-        let now = self.organisation.clock.now();
-        let start = self.organisation.limits.place(endpoint, now, patience)?;
-        if start <= now {
-            return Ok(());
+    /// Waits until the organisation's limit has room for the call. A limit that closes meanwhile has room once it opens.
+    async fn turn(&self, endpoint: Endpoint, patience: Duration) -> Result<Place<'_>, Error> {
+        let Organisation { clock, limits, .. } = &*self.organisation;
+        let watch = Stopwatch::start();
+        loop {
+            let (now, left) = (clock.now(), patience.saturating_sub(watch.elapsed()));
+            let start = limits.place(endpoint, now, left)?;
+            let place = Place { limits, endpoint, taken: false };
+            if start > now {
+                self.wait(start, left).await.map_err(|()| Error::RateLimited { until: start })?;
+            }
+            if !limits.is_closed(endpoint, clock.now()) {
+                return Ok(place);
+            }
         }
-        self.wait(start, patience).await.map_err(|()| Error::RateLimited { until: start })
     }
 
     /// Waits on the clock, but no longer than `patience` of real time.
@@ -261,6 +322,11 @@ impl Datadog {
             Ok(answer) => read(&answer).map_err(Failure::from),
             Err(failure) => Err(failure),
         };
+        let Organisation { clock, breakers, .. } = &*self.organisation;
+        match &value {
+            Err(failure) if failure.unanswered => breakers.unanswered(call.endpoint, &failure.error, clock.now()),
+            _ => breakers.answered(call.endpoint),
+        }
         measure::exchanged(
             call.endpoint,
             value.as_ref().map(|_| ()).map_err(|failure| &failure.error),
@@ -270,12 +336,14 @@ impl Datadog {
     }
 
     async fn send(&self, call: &Call) -> Result<Answer, Failure> {
-        let lost = |error: RemoteError| Error::unavailable(error.to_string());
+        let lost =
+            |error: RemoteError| Failure { unanswered: true, ..Failure::from(Error::unavailable(error.to_string())) };
         let response = self.organisation.http.execute(self.request(call)?).await;
         let mut response = response.map_err(|error| lost(remote::lost(&error)))?;
         let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
         let said = RateHeaders::read(&headers);
         measure::remaining(call.endpoint, said);
+        self.organisation.limits.learn(call.endpoint, &headers);
         let now = self.organisation.clock.now();
         if status == 429 {
             // Whatever its body may say, or break off at.
@@ -285,7 +353,7 @@ impl Datadog {
         let body = remote::body(&mut response, BODY_BYTES_MAX).await.map_err(lost)?;
         match status {
             200..=299 => Ok(Answer { headers, body }),
-            _ => Err(Failure { error: judge(call.endpoint, status, &body), again_in: said.reset }),
+            _ => Err(Failure { again_in: said.reset, ..Failure::from(judge(call.endpoint, status, &body)) }),
         }
     }
 
@@ -326,8 +394,7 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
         if !kind.contains("json") && error.is_syntax() {
             return Error::unavailable("something else than the API answered");
         }
-        // serde's message would quote the answer.
-        Error::contract(format!("JSON, {:?} at line {} column {}", error.classify(), error.line(), error.column()))
+        wire::not_understood(&error)
     })
 }
 

@@ -99,6 +99,44 @@ impl Datadog {
         self.cached(key, age, ask).await
     }
 
+    /// Deployments of one service that ended or began within the last while, oldest first.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub async fn deployments_of(
+        &self,
+        service: &str,
+        window: chrono::TimeDelta,
+        age: Age,
+    ) -> Result<Cached<Vec<Deployment>>, Error> {
+        let query = format!("service:{}", quoted(service));
+        let key = format!("deployments {} {query}", window.num_seconds());
+        let ask = move |datadog: Self| async move {
+            let to = datadog.clock().now();
+            datadog.read_deployments(Some(&query), to - window, to).await
+        };
+        self.cached(key, age, ask).await
+    }
+
+    /// The newest thousand deployments of all services within the last while, newest first: one call, however many there are.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub async fn newest_deployments(
+        &self,
+        window: chrono::TimeDelta,
+        age: Age,
+    ) -> Result<Cached<Vec<Deployment>>, Error> {
+        let key = format!("newest deployments {}", window.num_seconds());
+        let ask = move |datadog: Self| async move {
+            let to = datadog.clock().now();
+            let call = deployments_call(None, (to - window, to), PAGE, "-finished_at");
+            let answer: Deployments = datadog.ask(&call).await?;
+            Ok(answer.data.into_iter().flatten().filter_map(DeploymentData::deployment).collect())
+        };
+        self.cached(key, age, ask).await
+    }
+
     /// Events between two instants that carry all of these tags, oldest first.
     ///
     /// # Errors
@@ -124,9 +162,10 @@ impl Datadog {
     ) -> Result<Vec<Deployment>, Error> {
         let (mut deployments, mut known, mut from) = (Vec::new(), HashSet::new(), from);
         for _ in 0..PAGES_MAX {
-            let answer: Deployments = self.ask(&deployments_call(query, from, to, PAGE)).await?;
+            let answer: Deployments = self.ask(&deployments_call(query, (from, to), PAGE, "finished_at")).await?;
             let read = answer.data.len();
-            let page: Vec<Deployment> = answer.data.into_iter().filter_map(DeploymentData::deployment).collect();
+            let page: Vec<Deployment> =
+                answer.data.into_iter().flatten().filter_map(DeploymentData::deployment).collect();
             let newest = page.iter().map(Deployment::at).max();
             let before = known.len();
             deployments.extend(page.into_iter().filter(|deployment| known.insert(deployment.id.clone())));
@@ -161,10 +200,24 @@ impl Datadog {
     }
 }
 
+/// The deployments of an answer to the question for them.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_deployments(body: &[u8]) -> Result<Vec<Deployment>, Error> {
+    let answer: Deployments = wire::json(body)?;
+    Ok(answer.data.into_iter().flatten().filter_map(DeploymentData::deployment).collect())
+}
+
 /// The question for deployments. Its type is left out of what the document requires; without it Datadog refuses.
-pub(super) fn deployments_call(query: Option<&str>, from: DateTime<Utc>, to: DateTime<Utc>, limit: usize) -> Call {
+pub(super) fn deployments_call(
+    query: Option<&str>,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+    limit: usize,
+    sort: &str,
+) -> Call {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let mut attributes = json!({"from": time(from), "to": time(to), "limit": limit, "sort": "finished_at"});
+    let mut attributes = json!({"from": time(from), "to": time(to), "limit": limit, "sort": sort});
     if let Some(query) = query {
         attributes["query"] = json!(query);
     }
@@ -181,8 +234,8 @@ pub(super) fn quoted(text: &str) -> String {
 
 #[derive(Deserialize)]
 struct Deployments {
-    #[serde(default, deserialize_with = "wire::list")]
-    data: Vec<DeploymentData>,
+    #[serde(default, deserialize_with = "wire::rows")]
+    data: Vec<Option<DeploymentData>>,
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::risk::facts::Reason;
+use crate::risk::facts::{Absence, Reason};
 
 /// Why a call did not give what it was made for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +57,7 @@ impl Error {
         match self {
             Self::Forbidden { needs } => Reason::Forbidden(needs.map(str::to_owned)),
             Self::Unauthorized => Reason::Forbidden(None),
+            Self::NotFound => Reason::Nothing(Absence::NotThere),
             other => Reason::Unavailable(other.to_string()),
         }
     }

@@ -121,7 +121,7 @@ impl Datadog {
     /// Why they are not known.
     pub async fn incidents_since(&self, since: DateTime<Utc>, age: Age) -> Result<Cached<Vec<Incident>>, Error> {
         let ask = move |datadog: Self| async move {
-            datadog.read_incidents("state:(active OR stable OR resolved)", Some(since)).await
+            datadog.read_incidents("state:(active OR stable OR resolved OR completed)", Some(since)).await
         };
         self.cached(format!("incidents since {}", since.timestamp()), age, ask).await
     }
@@ -134,7 +134,7 @@ impl Datadog {
             let answer: Answer = self.ask(&call.query("page[size]", PAGE).query("page[offset]", offset)).await?;
             let Results { total, incidents: page } = answer.data.attributes;
             let read = page.len();
-            for Wrapped { data } in page {
+            for Wrapped { data } in page.into_iter().flatten() {
                 let incident = data.incident();
                 if since.zip(incident.created).is_some_and(|(since, created)| created < since) {
                     return Ok(incidents);
@@ -154,6 +154,15 @@ impl Datadog {
     }
 }
 
+/// The incidents of an answer to a search.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_incidents(body: &[u8]) -> Result<Vec<Incident>, Error> {
+    let answer: Answer = wire::json(body)?;
+    Ok(answer.data.attributes.incidents.into_iter().flatten().map(|one| one.data.incident()).collect())
+}
+
 #[derive(Deserialize)]
 struct Answer {
     data: Data,
@@ -168,8 +177,8 @@ struct Data {
 struct Results {
     #[serde(default)]
     total: u64,
-    #[serde(default, deserialize_with = "wire::list")]
-    incidents: Vec<Wrapped>,
+    #[serde(default, deserialize_with = "wire::rows")]
+    incidents: Vec<Option<Wrapped>>,
 }
 
 #[derive(Deserialize)]

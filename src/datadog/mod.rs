@@ -3,6 +3,7 @@
 //! One client for an organisation. It reads and changes nothing at Datadog. docs/datadog.md says which calls it makes and
 //! what they rest on.
 
+mod breaker;
 mod cache;
 mod catalog;
 mod client;
@@ -21,13 +22,13 @@ mod test_runs;
 mod wire;
 
 pub use cache::{Age, Cached};
-pub use catalog::{CatalogLink, CatalogService, CodeLocation};
+pub use catalog::{CatalogLink, CatalogService, CodeLocation, parse_definitions, parse_entities};
 pub use client::{Datadog, Keys, Options};
 pub use coverage::PullRequestCoverage;
-pub use deployments::{Deployment, Event};
+pub use deployments::{Deployment, Event, parse_deployments};
 pub use error::Error;
-pub use incidents::{Incident, IncidentState, Severity};
+pub use incidents::{Incident, IncidentState, Severity, parse_incidents};
 pub use site::Site;
-pub use slos::BurnPoint;
+pub use slos::{BurnPoint, parse_history, parse_slos};
 pub use sources::{Access, Checklist, DatadogSource, KeyCheck, SourceCheck};
 pub use test_runs::{FlakyRate, FlakySuite, FlakyTest};

@@ -23,6 +23,10 @@ const BURST: u32 = 4;
 const STEADY: u32 = 2;
 /// Wait after a refusal that names no time; it doubles. The official client waits as long.
 const UNSAID_WAIT: Duration = Duration::from_secs(4);
+/// Names of limits that are told apart; Datadog has fewer.
+const NAMES_MAX: usize = 64;
+/// Longest name of a limit that is believed.
+const NAME_MAX: usize = 100;
 /// Longest wait that is believed; the longest period is an hour.
 const WAIT_MAX: Duration = Duration::from_secs(2 * 3_600);
 
@@ -54,9 +58,27 @@ impl RateHeaders {
 
 /// The limits of one organisation.
 #[derive(Debug, Default)]
-pub(super) struct Limits(Mutex<HashMap<Endpoint, Budget>>);
+pub(super) struct Limits(Mutex<Budgets>);
 
-#[derive(Debug)]
+/// Each endpoint has a limit of its own until an answer names the one that it counts against.
+#[derive(Debug, Default)]
+struct Budgets {
+    named: HashMap<String, Budget>,
+    names: HashMap<Endpoint, String>,
+}
+
+impl Budgets {
+    fn name(&self, endpoint: Endpoint) -> &str {
+        self.names.get(&endpoint).map_or(endpoint.template(), String::as_str)
+    }
+
+    fn get_mut(&mut self, endpoint: Endpoint) -> Option<&mut Budget> {
+        let name = self.names.get(&endpoint).map_or(endpoint.template(), String::as_str);
+        self.named.get_mut(name)
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Budget {
     limit: Limit,
     /// When the calls that have a place already are through at the steady pace.
@@ -90,7 +112,8 @@ impl Limits {
         patience: Duration,
     ) -> Result<DateTime<Utc>, Error> {
         let mut budgets = self.lock();
-        let budget = budgets.entry(endpoint).or_insert_with(|| Budget {
+        let name = budgets.name(endpoint).to_owned();
+        let budget = budgets.named.entry(name).or_insert_with(|| Budget {
             limit: endpoint.limit(),
             through: now,
             closed_until: None,
@@ -106,10 +129,22 @@ impl Limits {
         Ok(start)
     }
 
+    /// Gives a place back that was taken and not used: what comes later moves up.
+    pub(super) fn give_back(&self, endpoint: Endpoint) {
+        if let Some(budget) = self.lock().get_mut(endpoint) {
+            budget.through -= budget.pace();
+        }
+    }
+
+    /// Whether a limit is spent.
+    pub(super) fn is_closed(&self, endpoint: Endpoint, now: DateTime<Utc>) -> bool {
+        self.lock().get_mut(endpoint).and_then(|budget| budget.closed_until).is_some_and(|until| now < until)
+    }
+
     /// Takes note of an answer that was not refused.
     pub(super) fn passed(&self, endpoint: Endpoint, said: RateHeaders, now: DateTime<Utc>) {
         let mut budgets = self.lock();
-        let Some(budget) = budgets.get_mut(&endpoint) else { return };
+        let Some(budget) = budgets.get_mut(endpoint) else { return };
         budget.strikes = 0;
         if let (Some(calls @ 1..), Some(period)) = (said.limit, said.period.filter(|period| !period.is_zero())) {
             budget.limit = Limit { calls, period };
@@ -122,7 +157,7 @@ impl Limits {
     /// Takes note of a refusal over limits, and says until when.
     pub(super) fn refused(&self, endpoint: Endpoint, said: RateHeaders, now: DateTime<Utc>) -> Error {
         let mut budgets = self.lock();
-        let Some(budget) = budgets.get_mut(&endpoint) else { return Error::RateLimited { until: now + UNSAID_WAIT } };
+        let Some(budget) = budgets.get_mut(endpoint) else { return Error::RateLimited { until: now + UNSAID_WAIT } };
         let wait = match (said.reset, budget.closed_until.filter(|until| *until > now)) {
             // The same call must not follow at once, whatever the header says.
             (Some(reset), _) => reset.max(Duration::from_secs(1)),
@@ -137,7 +172,24 @@ impl Limits {
         Error::RateLimited { until: budget.closed_until.unwrap_or(now) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Endpoint, Budget>> {
+    /// An answer says which limit the endpoint counts against: those of one name share it.
+    pub(super) fn learn(&self, endpoint: Endpoint, headers: &HeaderMap) {
+        let told = headers.get("x-ratelimit-name").and_then(|value| value.to_str().ok()).map(str::trim);
+        let Some(told) = told.filter(|told| !told.is_empty() && told.len() <= NAME_MAX) else { return };
+        let mut budgets = self.lock();
+        if budgets.name(endpoint) == told || budgets.named.len() >= NAMES_MAX {
+            return;
+        }
+        let before = budgets.name(endpoint).to_owned();
+        if let Some(own) = budgets.named.get(&before).cloned() {
+            let shared = budgets.named.entry(told.to_owned()).or_insert(own.clone());
+            shared.through = shared.through.max(own.through);
+            shared.closed_until = shared.closed_until.max(own.closed_until);
+        }
+        budgets.names.insert(endpoint, told.to_owned());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Budgets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -178,6 +230,33 @@ mod tests {
             assert!(within <= 112, "{within} from {begin} ms on");
         }
         assert_eq!(starts.last().unwrap() / 1_000, 155);
+    }
+
+    #[test]
+    fn endpoints_that_count_against_one_limit_share_it() {
+        let limits = Limits::default();
+        let place = |endpoint| limits.place(endpoint, at(0), Duration::ZERO);
+        assert_eq!((place(Endpoint::Slos), place(Endpoint::SloHistory)), (Ok(at(0)), Ok(at(0))));
+        let name: HeaderMap =
+            [("x-ratelimit-name", "slo")].iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).collect();
+        limits.learn(Endpoint::Slos, &name);
+        limits.learn(Endpoint::SloHistory, &name);
+        let spent = headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "3")]);
+        limits.passed(Endpoint::Slos, spent, at(0));
+        assert_eq!(place(Endpoint::SloHistory), Err(Error::RateLimited { until: at(3_000) }));
+        assert_eq!(place(Endpoint::Events), Ok(at(0)));
+    }
+
+    #[test]
+    fn places_that_are_given_back_are_taken_by_others() {
+        let limits = Limits::default();
+        assert_eq!(starts(&limits, Endpoint::SloHistory, 337).last(), Some(&39_999));
+        (0..301).for_each(|_| limits.give_back(Endpoint::SloHistory));
+        assert_eq!(starts(&limits, Endpoint::SloHistory, 1), [0]);
+        assert!(!limits.is_closed(Endpoint::SloHistory, at(0)));
+        let spent = headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "3")]);
+        limits.passed(Endpoint::SloHistory, spent, at(0));
+        assert_eq!([0, 2_999, 3_000].map(|ms| limits.is_closed(Endpoint::SloHistory, at(ms))), [true, true, false]);
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Datadog {
             let call = filter.iter().fold(call, |call, (name, value)| call.query(name, value));
             let answer: SlosAnswer = self.ask(&call).await?;
             let read = answer.data.len();
-            slos.extend(answer.data.into_iter().filter_map(SloBody::slo));
+            slos.extend(answer.data.into_iter().flatten().filter_map(SloBody::slo));
             // What the answer says of totals was seen wrong.
             if read < PAGE {
                 return Ok(slos);
@@ -150,10 +150,25 @@ impl Datadog {
             Some(target) => call.query("target", target.percent()),
             None => call,
         };
-        let answer: HistoryAnswer = self.ask(&call).await?;
-        let data = answer.data.ok_or_else(|| Error::contract("a history without data"))?;
-        Ok(data.history(window))
+        self.ask::<HistoryAnswer>(&call).await?.history(window)
     }
+}
+
+/// The SLOs of an answer to the question for them.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_slos(body: &[u8]) -> Result<Vec<Slo>, Error> {
+    let answer: SlosAnswer = wire::json(body)?;
+    Ok(answer.data.into_iter().flatten().filter_map(SloBody::slo).collect())
+}
+
+/// How an SLO stood in a window, from the answer to that question.
+///
+/// # Errors
+/// [`Error::Contract`] for what is no such answer.
+pub fn parse_history(body: &[u8], window: Window) -> Result<History, Error> {
+    wire::json::<HistoryAnswer>(body)?.history(window)
 }
 
 /// The question for the burn rate of an SLO over time.
@@ -170,31 +185,34 @@ pub(super) fn burn_call(id: &str, kind: &str, (from, to): (DateTime<Utc>, DateTi
 
 #[derive(Deserialize)]
 struct SlosAnswer {
-    #[serde(default, deserialize_with = "wire::list")]
-    data: Vec<SloBody>,
+    #[serde(default, deserialize_with = "wire::rows")]
+    data: Vec<Option<SloBody>>,
 }
 
 #[derive(Deserialize)]
 struct SloBody {
     id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::text")]
     name: String,
-    #[serde(default, rename = "type")]
+    #[serde(default, rename = "type", deserialize_with = "wire::text")]
     kind: String,
-    #[serde(default, deserialize_with = "wire::list")]
+    #[serde(default, deserialize_with = "wire::readable")]
     tags: Vec<String>,
-    #[serde(default, deserialize_with = "wire::list")]
+    #[serde(default, deserialize_with = "wire::readable")]
     thresholds: Vec<Threshold>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     timeframe: Option<String>,
+    #[serde(default, deserialize_with = "wire::number")]
     target_threshold: Option<f64>,
-    #[serde(default, deserialize_with = "wire::list")]
+    #[serde(default, deserialize_with = "wire::readable")]
     groups: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct Threshold {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::text")]
     timeframe: String,
+    #[serde(default, deserialize_with = "wire::number")]
     target: Option<f64>,
 }
 
@@ -224,10 +242,22 @@ impl SloBody {
 #[derive(Deserialize)]
 struct HistoryAnswer {
     data: Option<HistoryBody>,
+    #[serde(default)]
+    errors: Value,
+}
+
+impl HistoryAnswer {
+    fn history(self, window: Window) -> Result<History, Error> {
+        let data = self.data.ok_or_else(|| Error::contract("a history without data"))?;
+        let errored = wire::is_errored(&self.errors) || wire::is_errored(&data.errors);
+        Ok(data.history(window, errored))
+    }
 }
 
 #[derive(Deserialize)]
 struct HistoryBody {
+    #[serde(default)]
+    errors: Value,
     overall: Option<Overall>,
     /// Only SLOs that count events have it.
     #[serde(default, deserialize_with = "wire::lenient")]
@@ -243,6 +273,17 @@ struct Overall {
     error_budget_remaining: Option<BTreeMap<String, Option<f64>>>,
     #[serde(default, deserialize_with = "wire::list")]
     history: Vec<Vec<Value>>,
+    #[serde(default)]
+    errors: Value,
+    #[serde(default, deserialize_with = "wire::text")]
+    state: String,
+}
+
+impl Overall {
+    /// What stands beside an error, or beside the word that there is no data, is no figure.
+    fn is_void(&self) -> bool {
+        wire::is_errored(&self.errors) || self.state == "no_data"
+    }
 }
 
 #[derive(Deserialize)]
@@ -261,9 +302,12 @@ struct EventsBody {
 }
 
 impl HistoryBody {
-    fn history(self, window: Window) -> History {
-        let Overall { sli_value, error_budget_remaining, history } = self.overall.unwrap_or_default();
+    fn history(self, window: Window, errored: bool) -> History {
+        let overall = self.overall.unwrap_or_default();
+        let void = errored || overall.is_void();
+        let Overall { sli_value, error_budget_remaining, history, .. } = overall;
         let budget = error_budget_remaining.as_ref().and_then(|budget| budget.get("custom").copied().flatten());
+        let (sli_value, budget) = if void { (None, None) } else { (sli_value, budget) };
         let parts = match self.series {
             Some(series) => Parts::Events(series.series()),
             None => Parts::States(history.iter().filter_map(|pair| transition(pair)).collect()),
@@ -321,5 +365,40 @@ impl TimeseriesAnswer {
         let rates = values.into_iter().next().unwrap_or_default();
         let point = |(ms, rate)| Some(BurnPoint { start: DateTime::from_timestamp_millis(ms)?, rate });
         times.into_iter().zip(rates).filter_map(point).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_beside_an_error_is_none() {
+        let sli = |body: &str| {
+            let window = Window { from_s: 0, to_s: 10 };
+            let history = parse_history(body.as_bytes(), window).unwrap();
+            assert_eq!(history.sli.is_some(), history.budget_left.is_some());
+            history.sli
+        };
+        let left = r#""error_budget_remaining": {"custom": 5}"#;
+        let overall = |more: &str| format!(r#"{{"data": {{"overall": {{"sli_value": 0, {left}{more}}}}}}}"#);
+        assert_eq!(sli(&overall("")), Some(0.0));
+        assert_eq!(sli(&overall(r#", "errors": null, "state": "ok""#)), Some(0.0));
+        assert_eq!(sli(&overall(r#", "errors": [{"error_type": "ZERO_VALUED_DENOMINATOR"}]"#)), None);
+        assert_eq!(sli(&overall(r#", "state": "no_data""#)), None);
+        let beside =
+            |errors: &str| format!(r#"{{"data": {{"overall": {{"sli_value": 0, {left}}}}}, "errors": {errors}}}"#);
+        assert_eq!((sli(&beside("[]")), sli(&beside(r#"[{"error": "x"}]"#))), (Some(0.0), None));
+    }
+
+    #[test]
+    fn an_odd_row_costs_no_other() {
+        let slos = parse_slos(
+            br#"{"data": [{"id": 7}, null, {"id": "a", "name": null, "type": "metric", "tags": ["service:pay", 3],
+                "thresholds": [{"timeframe": "7d", "target": "99.5"}, {"timeframe": 7}]}]}"#,
+        );
+        let slo = slos.unwrap().pop().unwrap();
+        assert_eq!((slo.id.as_str(), slo.tags.as_slice()), ("a", ["service:pay".to_owned()].as_slice()));
+        assert_eq!(slo.primary().map(|one| one.target.percent()), Some(99.5));
     }
 }

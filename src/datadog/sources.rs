@@ -1,5 +1,7 @@
 //! What of Datadog can be read: whether the keys are good, and each source tried once with the least call.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -97,12 +99,15 @@ impl DatadogSource {
             Self::Slos => "no burn rate and no error budget enter the score",
             Self::Catalogue => "only services that the policy file maps to paths are known",
             Self::Incidents => "an open incident lifts no score",
-            Self::Events => "deployments that only the event stream tells of are not known",
+            Self::Events | Self::Metrics | Self::CodeCoverage => "nothing is missing: this version does not use it",
             Self::Dora => "deployments that only DORA Metrics tells of are not known",
             Self::CiVisibility => "flaky tests do not count",
-            Self::Metrics => "no burn rate over time is shown",
-            Self::CodeCoverage => "coverage that only Datadog has is not known",
         }
+    }
+
+    /// Whether facts come from it in this version; nobody needs to grant the permission of what is not used.
+    pub fn is_used(self) -> bool {
+        !matches!(self, Self::Events | Self::Metrics | Self::CodeCoverage)
     }
 
     fn endpoint(self) -> Endpoint {
@@ -141,6 +146,14 @@ pub struct Checklist {
     pub sources: Vec<SourceCheck>,
 }
 
+impl Checklist {
+    fn unknown(error: &Error) -> Self {
+        let source = |source| SourceCheck { source, access: Access::Unknown(error.clone()) };
+        let keys = KeyCheck { api: Err(error.clone()), app: Err(error.clone()) };
+        Self { keys, sources: DatadogSource::ALL.map(source).into() }
+    }
+}
+
 /// What became of trying one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceCheck {
@@ -173,13 +186,20 @@ impl Datadog {
         KeyCheck { api, app }
     }
 
-    /// Whether the keys are good, and each source tried once.
+    /// Whether the keys are good, and each source tried once. What does not answer in time is unknown.
     pub async fn checklist(&self, age: Age) -> Cached<Checklist> {
-        let ask = |datadog: Self| async move {
-            let (keys, sources) = tokio::join!(datadog.check_keys(), datadog.check_sources());
+        let asking = self.clone();
+        let ask = |_| async move {
+            let (keys, sources) = tokio::join!(asking.check_keys(), asking.check_sources());
             Ok(Checklist { keys, sources })
         };
-        self.cached("checklist".to_owned(), age, ask).await.expect("a checklist tells of failures and is none")
+        // The keys take up to three calls, one after the other, each with its own patience.
+        let answer = self.patient(self.patience() * 4).cached("checklist".to_owned(), age, ask).await;
+        answer.unwrap_or_else(|error| Cached {
+            value: Arc::new(Checklist::unknown(&error)),
+            as_of: self.clock().now(),
+            stale: None,
+        })
     }
 
     /// Each source, tried once.
@@ -213,7 +233,7 @@ impl Datadog {
             DatadogSource::Events => {
                 call.query("start", (now - TimeDelta::seconds(1)).timestamp()).query("end", now.timestamp())
             }
-            DatadogSource::Dora => deployments_call(None, now - TimeDelta::minutes(1), now, 1),
+            DatadogSource::Dora => deployments_call(None, (now - TimeDelta::minutes(1), now), 1, "-finished_at"),
             DatadogSource::CiVisibility => aggregate_call("test_level:session", "now-15m", &[]),
             // Of an SLO that nobody has: Datadog answers with empty lists.
             DatadogSource::Metrics => burn_call("0", "metric", (now - hour, now), hour),

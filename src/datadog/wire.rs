@@ -1,8 +1,10 @@
 //! What Datadog's answers look like, as far as several calls share it: errors in four shapes, and values that are null,
 //! absent or of another type than documented.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
+
+use super::error::Error;
 
 /// Longest part of Datadog's own words that an error keeps, in characters.
 const MESSAGE_MAX: usize = 300;
@@ -49,6 +51,16 @@ fn words(error: &Value) -> Option<String> {
     }
 }
 
+/// Reads the JSON of an answer.
+pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| not_understood(&error))
+}
+
+/// Where JSON is wrong; serde's own message would quote it.
+pub(super) fn not_understood(error: &serde_json::Error) -> Error {
+    Error::contract(format!("JSON, {:?} at line {} column {}", error.classify(), error.line(), error.column()))
+}
+
 /// Cuts a foreign text to what an error keeps.
 pub(super) fn clip(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect()
@@ -60,11 +72,45 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer:
 }
 
 /// A value that a wrong type makes absent, so that one odd field does not cost the whole answer.
-pub(super) fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
+pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).ok())
+}
+
+/// A page of rows, of which one that cannot be read costs no other; it keeps its place, as pages are told by their length.
+pub(super) fn rows<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<Option<T>>, D::Error> {
+    let rows = Option::<Vec<Value>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(rows.into_iter().map(|row| serde_json::from_value(row).ok()).collect())
+}
+
+/// A list without what cannot be read.
+pub(super) fn readable<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    Ok(rows(deserializer)?.into_iter().flatten().collect())
+}
+
+/// A text; empty where there is none.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    lenient(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A number, which may stand in quotes.
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()))
+}
+
+/// Whether a list of errors beside an answer holds any.
+pub(super) fn is_errored(errors: &Value) -> bool {
+    match errors {
+        Value::Null => false,
+        Value::Array(errors) => !errors.is_empty(),
+        Value::String(error) => !error.is_empty(),
+        _ => true,
+    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ pub(super) fn review(
         dismissed: latest.iter().filter(|review| review.state == "DISMISSED").count() as u64,
         by_bots: bots.count() as u64,
         last_pusher: head.and_then(pusher),
+        pushed_at: None,
         rules: None,
     };
     Ok(Review {

@@ -6,6 +6,7 @@
 
 mod auth;
 mod base_files;
+mod branch_policy;
 mod branch_rules;
 mod check_run;
 mod client;
@@ -168,7 +169,7 @@ pub const EVENTS: &[EventRow] = &[
         actions: &[],
         permission: Some("contents"),
         subscribed: true,
-        purpose: "the branch's mirror follows, and owners where CODEOWNERS changed",
+        purpose: "the mirror follows; pull requests too where CODEOWNERS or policy changed",
     },
     EventRow {
         name: "merge_group",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
-    Author, DAY, HALF_LIFE, History, PRESENT, distinct, extension_of,
+    Author, DAY, FILES_MAX, HALF_LIFE, History, PRESENT, distinct, extension_of,
     file::FileHistory,
     group::{Group, Thing},
     on_calendar,
@@ -11,15 +11,15 @@ use super::{
     rates, words,
 };
 use crate::risk::{
-    facts::{self, Change, Failures, Knower, Series},
-    paths,
+    facts::{self, Change, CoChange, Failures, Knower, Series, SeriesFile},
+    paths::{self, PathKind},
 };
 
 /// Others' changes of this time may collide with the change. Seconds.
 const COLLISION: i64 = 14 * DAY;
 /// Who has changed a file within this time still knows it. Seconds.
 const REMEMBERED: i64 = 90 * DAY;
-/// Changes within this time belong together if the same author makes them in the same directory. Seconds.
+/// Changes within this time belong together if the same author makes them in the same place. Seconds.
 const SERIES: i64 = DAY;
 /// People that come into question to be asked. Many more than are named: those who know most may have left, or may not approve.
 const KNOWERS_MAX: usize = 20;
@@ -51,6 +51,8 @@ impl History {
         let familiar_directory = |name: &&&str| {
             author.is_some_and(|author| self.directories.get(name).is_some_and(|d| d.authors.times(author) > 0))
         };
+        let missing = self.missing(&touched);
+        let (series, series_files) = self.series(change, &before, &missing, author, at);
         facts::History {
             lines: self.lines,
             changes: u64::from(self.changes()),
@@ -66,6 +68,7 @@ impl History {
             worst_file: self.worst_file(&touched),
             failed_files: self.failed_files(&touched),
             worst_directory: worst(&self.directories, directories.iter().copied(), at, base_rate),
+            worst_extension: worst(&self.extensions, extensions.iter().copied(), at, base_rate),
             worst_word: worst(&self.words, words.iter().copied(), at, base_rate),
             rollbacks_recent: histories().map(|file| faded(file).failures).fold(0.0, f64::max),
             rollback_days: histories().filter_map(|file| file.failed_at).max().map(days),
@@ -84,11 +87,26 @@ impl History {
             knowers: self.knowers(&unfamiliar, author, at),
             churn: histories().map(|file| faded(file).changes).fold(0.0, f64::max),
             change_days: histories().filter_map(|file| file.changed_at).max().map(days),
-            missing: self.missing(&touched),
-            series: self.series(&before, author, at),
+            missing,
+            series,
+            series_files,
             outcomes: self.standing.outcomes(),
             recent: self.standing.recent(),
         }
+    }
+
+    /// What the history says of each part of a change as if it were made by itself. What holds for the repository as a
+    /// whole, and whom to ask, stands beside the whole change.
+    pub fn about_parts(&self, change: &Change, parts: Vec<Vec<String>>, author: Author, at: i64) -> Vec<facts::Part> {
+        let of = |files: Vec<String>| {
+            let among: BTreeSet<&str> = files.iter().map(String::as_str).collect();
+            let mut part = Change { files_total: files.len() as u64, ..change.clone() };
+            part.files.retain(|file| among.contains(file.path.as_str()));
+            let said = self.about(&part, author, at);
+            let history = facts::History { outcomes: Vec::new(), recent: Vec::new(), knowers: Vec::new(), ..said };
+            facts::Part { files, history }
+        };
+        parts.into_iter().map(of).collect()
     }
 
     /// Number of the file at a path.
@@ -163,25 +181,47 @@ impl History {
         known.into_iter().filter_map(named).take(KNOWERS_MAX).collect()
     }
 
-    /// What the author has landed in the last day in the same directories: a change does not get smaller by being made in
-    /// pieces.
-    fn series(&self, before: &BTreeSet<&str>, author: Option<u32>, at: i64) -> Series {
-        let Some(author) = author else { return Series::default() };
-        let parts: BTreeSet<&str> = before.iter().map(|path| paths::directory_of(path)).collect();
+    /// What the author has landed in the last day in the same directories, or in files that usually change with the touched
+    /// ones, with its files: a change does not get smaller by being made in pieces.
+    fn series(
+        &self,
+        change: &Change,
+        before: &BTreeSet<&str>,
+        missing: &[CoChange],
+        author: Option<u32>,
+        at: i64,
+    ) -> (Series, Vec<SeriesFile>) {
         let mut series = Series::default();
+        let Some(author) = author.filter(|_| change.files_total <= FILES_MAX) else { return (series, Vec::new()) };
+        let directories: BTreeSet<&str> = before.iter().map(|path| paths::directory_of(path)).collect();
+        let companions: BTreeSet<&str> = missing.iter().map(|companion| companion.path.as_str()).collect();
+        let path = |touched: &Touched| self.paths.name(touched.path as usize);
+        let beside = |touched: &Touched| {
+            let path = path(touched);
+            counts(path) && directories.contains(paths::directory_of(path)) || companions.contains(path)
+        };
+        let mut files: BTreeMap<&str, u64> = BTreeMap::new();
         // Clocks differ: twice the time is looked back over, so that one that is behind hides nothing.
         let near = self.pasts.newest_first().take_while(|past| past.at >= at - 2 * SERIES);
         for past in near.filter(|past| past.author == author && past.at >= at - SERIES && past.counted) {
-            let path = |touched: &Touched| self.paths.name(touched.path as usize);
-            let shared = past.files.iter().any(|touched| parts.contains(paths::directory_of(path(touched))));
-            if shared {
-                series.changes += 1;
-                series.added += u64::from(past.lines.0);
-                series.deleted += u64::from(past.lines.1);
+            if !past.files.iter().any(beside) {
+                continue;
+            }
+            series.changes += 1;
+            series.added += u64::from(past.lines.0);
+            series.deleted += u64::from(past.lines.1);
+            for (touched, lines) in past.files.iter().zip(&past.lines_in).filter(|(touched, _)| counts(path(touched))) {
+                *files.entry(path(touched)).or_default() += u64::from(*lines);
             }
         }
-        series
+        let file = |(path, lines): (&str, u64)| SeriesFile { path: path.to_owned(), lines };
+        (series, if self.lines { files.into_iter().map(file).collect() } else { Vec::new() })
     }
+}
+
+/// Whether a file counts for size and spread, as far as its path tells.
+fn counts(path: &str) -> bool {
+    !matches!(paths::kind_of(path), PathKind::Generated | PathKind::Vendored | PathKind::Lock)
 }
 
 /// How many instants are not before another.

@@ -135,8 +135,10 @@ impl History {
         let words = self.change_words(landed, at);
         let lines = lines_of(landed);
         let score = score.filter(|_| counted);
+        let lines_in = if keeps_files { lines_by_file(landed) } else { Box::default() };
+        let files = files.into();
         let past =
-            Past { at, author, files: files.into(), failed: Vec::new(), words, lines, undone_at: None, score, counted };
+            Past { at, author, files, lines_in, failed: Vec::new(), words, lines, undone_at: None, score, counted };
         // Named before it has a name itself: nothing undoes itself.
         let undone = self.pasts.named(&landed.undoes);
         self.pasts.push(landed, past);
@@ -317,6 +319,11 @@ fn lines_of(landed: &Landed) -> (u32, u32) {
         u32::try_from(lines).unwrap_or(u32::MAX)
     };
     (sum(|file| file.added), sum(|file| file.deleted))
+}
+
+fn lines_by_file(landed: &Landed) -> Box<[u32]> {
+    let lines = |file: &LandedFile| u32::try_from(file.added.saturating_add(file.deleted)).unwrap_or(u32::MAX);
+    landed.files.iter().map(lines).collect()
 }
 
 /// Extension of a path in lower case as far as it is ASCII already; empty where there is none.

@@ -8,6 +8,8 @@ use super::{Claim, Landed, Place, landed::number_of, message};
 
 /// Digits of an object id that are told apart: 64 bits.
 const DIGITS: usize = 16;
+/// Changes of which it is known how many lines they changed in each file: more than one person lands in two days.
+const LINES_KEPT: usize = 2_000;
 
 /// A file that a change touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub(super) struct Past {
     pub(super) author: u32,
     /// The touched files; none where the change is too large to say something of single files.
     pub(super) files: Box<[Touched]>,
+    /// Lines added and deleted in each of those, of the latest changes only.
+    pub(super) lines_in: Box<[u32]>,
     /// Numbers of those that were taken back.
     pub(super) failed: Vec<u32>,
     /// Numbers of the title's words.
@@ -90,6 +94,9 @@ impl Pasts {
     pub(super) fn push(&mut self, landed: &Landed, past: Past) {
         let place = self.len();
         self.list.push(past);
+        if let Some(old) = self.list.len().checked_sub(LINES_KEPT + 1) {
+            self.list[old].lines_in = Box::default();
+        }
         if let Some((id, _)) = id(&landed.sha) {
             self.by_sha.insert(id, place);
         }
@@ -165,6 +172,7 @@ mod tests {
             at: 0,
             author: 0,
             files: [].into(),
+            lines_in: [].into(),
             failed: Vec::new(),
             words: [].into(),
             lines: (0, 0),

@@ -5,6 +5,8 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::*;
 use crate::risk::facts;
 
+mod splitting;
+
 const T0: i64 = 1_700_000_000;
 
 fn landed(place: i64, author: u64, title: &str, files: &[(&str, u64, u64)]) -> Landed {
@@ -172,8 +174,22 @@ fn a_change_in_pieces_is_counted_whole() {
         piece(3, 1, "web/c.ts"),
         piece(4, 2, "src/a.rs"),
     ]);
-    let series = about(&changes, 4, "Part", &[("src/z.rs", 1, 0)]).series;
-    assert_eq!(series, facts::Series { changes: 2, added: 200, deleted: 20 });
+    let about = |changes: &[Landed], path: &str| {
+        let said = about(changes, 4, "Part", &[(path, 1, 0)]);
+        let files: Vec<_> = said.series_files.iter().map(|file| (file.path.clone(), file.lines)).collect();
+        (said.series, files)
+    };
+    let file = |path: &str, lines: u64| (path.to_owned(), lines);
+    let series = |changes: u64| facts::Series { changes, added: changes * 100, deleted: changes * 10 };
+    let whole = vec![file("src/a.rs", 110), file("src/b.rs", 110), file("tests/a.rs", 100)];
+    assert_eq!(about(&changes, "src/z.rs"), (series(2), whole));
+    assert_eq!(about(&changes, "src/deep/z.rs").0, series(0));
+    assert_eq!(about(&changes, "web/z.ts").0, series(1));
+    assert_eq!(about(&changes, "api/z.rs"), (series(0), Vec::new()));
+    // A file that usually changes along is changed beside.
+    let both = [("api/a.rs", 1, 0), ("web/c.ts", 1, 0)];
+    changes.splice(1..1, (0..6).map(|hour| Landed { at: T0 + hour, ..landed(0, 2, "Both", &both) }));
+    assert_eq!(about(&changes, "api/a.rs").0, series(1));
 }
 
 #[test]

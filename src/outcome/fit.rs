@@ -42,8 +42,8 @@ pub struct Examples {
     pub terms: Vec<f64>,
     /// Whether the change of each row failed.
     pub failed: Vec<bool>,
-    /// How much each row counts, above 0; empty where each counts once.
-    pub counts: Vec<f64>,
+    /// How much each row counts, above 0.
+    pub weights: Vec<f64>,
 }
 
 /// What is held of a weight before any outcome is seen, in log-odds for a standard deviation of its term.
@@ -103,14 +103,26 @@ impl Examples {
     pub fn push(&mut self, terms: impl IntoIterator<Item = f64>, failed: bool) {
         self.terms.extend(terms);
         self.failed.push(failed);
+        self.weights.push(1.0);
         debug_assert_eq!(self.terms.len(), self.width * self.failed.len(), "every row has the same terms");
     }
 
-    /// Adds a row that counts as `count` rows. All rows or none are added so.
-    pub fn push_counted(&mut self, terms: impl IntoIterator<Item = f64>, failed: bool, count: f64) {
+    /// Adds a row that counts as `weight` rows.
+    pub(super) fn push_weighted(&mut self, terms: impl IntoIterator<Item = f64>, failed: bool, weight: f64) {
         self.push(terms, failed);
-        self.counts.push(count);
-        debug_assert_eq!(self.counts.len(), self.failed.len(), "every row says how much it counts");
+        if let Some(last) = self.weights.last_mut() {
+            *last = weight;
+        }
+    }
+
+    /// Lets groups of rows, each of which ends before its number, count the same, however many rows they have.
+    pub fn weigh_alike(&mut self, ends: &[usize]) {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let groups: Vec<_> = starts.zip(ends).map(|(start, end)| start..*end).filter(|rows| !rows.is_empty()).collect();
+        for rows in &groups {
+            let weight = self.failed.len() as f64 / (groups.len() * rows.len()) as f64;
+            self.weights[rows.clone()].fill(weight);
+        }
     }
 
     /// How each term is spread.
@@ -240,11 +252,12 @@ fn standardised(examples: &Examples, spreads: &[Spread]) -> Vec<f64> {
 fn derivatives(rows: &[f64], examples: &Examples, at: &[f64], beliefs: &[Belief]) -> (Vec<f64>, Vec<f64>) {
     let width = at.len();
     let (mut gradient, mut curvature) = (vec![0.0; width], vec![0.0; width * width]);
-    for ((row, failed), count) in rows.chunks_exact(width).zip(&examples.failed).zip(counts(examples)) {
-        let log_odds: f64 = row.iter().zip(at).map(|(x, weight)| x * weight).sum();
+    let outcomes = examples.failed.iter().zip(&examples.weights);
+    for (row, (failed, weight)) in rows.chunks_exact(width).zip(outcomes) {
+        let log_odds: f64 = row.iter().zip(at).map(|(x, slope)| x * slope).sum();
         let probability = 1.0 / (1.0 + (-log_odds).exp());
-        let error = count * (probability - f64::from(u8::from(*failed)));
-        let bend = count * probability * (1.0 - probability);
+        let error = weight * (probability - f64::from(u8::from(*failed)));
+        let bend = weight * probability * (1.0 - probability);
         for (i, x) in row.iter().enumerate() {
             gradient[i] += error * x;
             let scaled = bend * x;
@@ -263,10 +276,11 @@ fn derivatives(rows: &[f64], examples: &Examples, at: &[f64], beliefs: &[Belief]
 
 /// Log-likelihood of the outcomes, without the prior.
 fn log_likelihood(rows: &[f64], examples: &Examples, at: &[f64]) -> f64 {
-    let rows = rows.chunks_exact(at.len()).zip(&examples.failed).zip(counts(examples));
-    rows.map(|((row, failed), count)| {
-        let log_odds: f64 = row.iter().zip(at).map(|(x, weight)| x * weight).sum();
-        -count * surprise(log_odds, *failed)
+    let outcomes = examples.failed.iter().zip(&examples.weights);
+    let rows = rows.chunks_exact(at.len()).zip(outcomes);
+    rows.map(|(row, (failed, weight))| {
+        let log_odds: f64 = row.iter().zip(at).map(|(x, slope)| x * slope).sum();
+        -weight * surprise(log_odds, *failed)
     })
     .sum()
 }
@@ -275,11 +289,6 @@ fn log_likelihood(rows: &[f64], examples: &Examples, at: &[f64]) -> f64 {
 pub(super) fn surprise(log_odds: f64, failed: bool) -> f64 {
     let against = if failed { -log_odds } else { log_odds };
     against.max(0.0) + (-against.abs()).exp().ln_1p()
-}
-
-/// How much each row counts.
-fn counts(examples: &Examples) -> impl Iterator<Item = f64> {
-    examples.counts.iter().copied().chain(std::iter::repeat(1.0))
 }
 
 #[cfg(test)]
@@ -328,6 +337,17 @@ mod tests {
             })
             .sum();
         assert!((expected - 590.0).abs() < 1e-3, "{expected}");
+    }
+
+    #[test]
+    fn groups_count_the_same_however_large() {
+        let mut examples = examples();
+        let large = examples.failed.len();
+        (0..30).for_each(|row| examples.push([f64::from(row % 3), 0.0], true));
+        examples.weigh_alike(&[large, large, large + 30]);
+        let weight = |rows: std::ops::Range<usize>| examples.weights[rows].iter().sum::<f64>();
+        assert!((weight(0..large) - weight(large..large + 30)).abs() < 1e-6);
+        assert!((weight(0..large + 30) - 3_030.0).abs() < 1e-6);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A baseline model from the histories of repositories: which weights outcomes may set, and what is kept as it is.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
 
 use super::fit::{Examples, Fit, Sign, Spread, fit};
@@ -65,7 +67,14 @@ const FITTED: [(&str, Sign); 42] = [
 ];
 
 /// Terms that weigh what another term weighs, since they are more of the same.
-pub(super) const TIED: [(&str, &str); 2] = [("series.added", "churn.added"), ("series.deleted", "churn.deleted")];
+pub(super) const TIED: [(&str, &str); 6] = [
+    ("series.added", "churn.added"),
+    ("series.deleted", "churn.deleted"),
+    ("series.files", "diffusion.files"),
+    ("series.directories", "diffusion.directories"),
+    ("series.subsystems", "diffusion.subsystems"),
+    ("series.scatter", "entropy.normalised"),
+];
 
 /// A change whose outcome may become known.
 struct Waiting {
@@ -106,12 +115,14 @@ impl Lesson {
 }
 
 impl Training {
-    /// Puts histories together. A change whose 30 days are not over at the end of its history teaches nothing.
+    /// Puts histories together. A change whose 30 days are not over at the end of its history teaches nothing. Of rollbacks
+    /// each repository teaches as much as another, however long its history is: the model is for one that it has not seen.
     pub fn of(lessons: Vec<Lesson>) -> Self {
         let width = terms_of_model() + 2;
         let (mut rollbacks, mut fixes) =
             (Examples { width, ..Examples::default() }, Examples { width, ..Examples::default() });
         let (mut until, repositories) = (0, lessons.len());
+        let mut ends = Vec::new();
         for lesson in lessons {
             let end = lesson.changes.iter().map(|change| change.at).max().unwrap_or(0);
             until = until.max(end);
@@ -120,9 +131,11 @@ impl Training {
                 if let Some(fixed) = change.fixed {
                     fixes.push(change.terms.iter().copied(), fixed || failed);
                 }
-                rollbacks.push(change.terms, failed);
+                rollbacks.push(joined(change.terms), failed);
             }
+            ends.push(rollbacks.failed.len());
         }
+        rollbacks.weigh_alike(&ends);
         Self { rollbacks, fixes, until, repositories }
     }
 
@@ -179,7 +192,7 @@ impl Training {
         (weight.mean, weight.p10, weight.p90) = (rounded(spread.mean), rounded(spread.p10), rounded(spread.p90));
         let (changes, failed) = self.counts();
         let mut source = format!(
-            "Logistic regression with a Gaussian prior on {} public repositories, {} changes, {} rolled back within 30 days; mean and percentiles measured there",
+            "Logistic regression with a Gaussian prior on {} public repositories, {} changes, {} rolled back within 30 days, each repository counting the same; mean and percentiles measured there",
             self.repositories,
             thousands(changes),
             thousands(failed)
@@ -198,6 +211,23 @@ impl Training {
         }
         weight.source = source;
     }
+}
+
+/// Where the terms of [`TIED`] stand among those of the model: each, and what it is more of.
+static TIED_PLACES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
+    let place = |id: &str| Model::baseline().terms().iter().position(|weight| weight.id == id);
+    TIED.iter().filter_map(|(tied, to)| Some((place(tied)?, place(to)?))).collect()
+});
+
+/// One weight is fitted to both of a tied pair: to what the change is together with its series. Whether the change itself
+/// needs a fix hangs on its own size and spread alone.
+fn joined(mut terms: Vec<f64>) -> Vec<f64> {
+    for (tied, to) in TIED_PLACES.iter() {
+        if terms[*tied].is_finite() {
+            terms[*to] += terms[*tied];
+        }
+    }
+    terms
 }
 
 /// What the model sees of a change, the repository's own shares behind it; not a number where it is unknown.
@@ -238,7 +268,7 @@ fn tie(terms: &mut [Weight]) {
             // Whether one of its pieces needs a fix does not hang on the others.
             (weight.weight, weight.fix_weight, weight.mean) = (like.weight, 0.0, 0.0);
             weight.source = format!(
-                "The weight of {to}: lines of a series count as if they were in one change. Counted from 0, so that nothing is added to a change that stands alone"
+                "The weight of {to}: a series counts as if it were one change. Counted from 0, so that nothing is added to a change that stands alone"
             );
         }
     }

@@ -258,6 +258,9 @@ fn floor_row(floor: &Floor) -> Row {
         (_, Some(Exemption::ProvenRevertInGroup)) => {
             say!["does not apply: only a proven revert in the group triggers it, and that is the way back"]
         }
+        (_, Some(Exemption::WaysBackInGroup)) => {
+            say!["does not apply: every pull request in the group is a proven revert or mends an incident that is open"]
+        }
         (_, Some(Exemption::Hotfix)) => say!["does not apply: the change mends an incident that is open"],
         (true, None) => say!["a floor: the score is at least this, whatever the sum"],
         (false, None) => say!["a floor: already reached by the sum"],

@@ -14,9 +14,12 @@ use super::{
         list, name, say, unknown,
     },
 };
-use crate::risk::{
-    facts::{Facts, Opinion, OwnerRule, Unknown},
-    owners::{self, Missing, OwnedFile, Standing, Verdict},
+use crate::{
+    codeowners::Mistake,
+    risk::{
+        facts::{Facts, Opinion, OwnerRule, Unknown},
+        owners::{self, Missing, OwnedFile, Standing, Verdict},
+    },
 };
 
 /// Name of the check run, by which it can be required.
@@ -105,6 +108,12 @@ pub fn switched_off() -> CheckRunText {
 pub fn ended() -> CheckRunText {
     let summary = "**Not looked at.** The commit is no longer the head of an open pull request.\n";
     plain("Not looked at: the commit is no longer an open head".to_owned(), summary.to_owned())
+}
+
+/// The check run of a merge group that is gone.
+pub fn gone() -> CheckRunText {
+    let summary = "**Not looked at.** The merge group is gone. Nothing waits for this check any more.\n";
+    plain("Not looked at: the merge group is gone".to_owned(), summary.to_owned())
 }
 
 /// The check run after an internal failure; `reference` finds it in the log.
@@ -300,6 +309,9 @@ fn wrong_with_the_file(facts: &Facts, detail: Detail) -> String {
         let said = say!["GitHub skips ", skipped, " of ", file, ": "].with(shown);
         let said = if lines.len() > NAMED_MAX { said.then(" and more") } else { said };
         out.push_str(&format!("\n{}.\n", said.markdown(detail)));
+        let told =
+            ownership.mistakes.iter().take(NAMED_MAX).map(|one| format!("- {}\n", mistake(one).markdown(detail)));
+        out.extend(std::iter::once("\n".to_owned()).filter(|_| !ownership.mistakes.is_empty()).chain(told));
     }
     if !ownership.unusable.is_empty() {
         let said = say!["GitHub does not take as owners, because they may not write or cannot be seen: "].with(list(
@@ -310,6 +322,14 @@ fn wrong_with_the_file(facts: &Facts, detail: Detail) -> String {
         out.push_str(&format!("\n{}.\n", said.markdown(detail)));
     }
     out
+}
+
+fn mistake(one: &Mistake) -> Sentence {
+    let said = say!["line ", count(one.line), ", column ", count(one.column), ": ", one.kind.name()];
+    match &one.suggestion {
+        Some(suggestion) => said.then("; ").then(name(suggestion)),
+        None => said,
+    }
 }
 
 /// What the branch itself asks of owners, which this check neither replaces nor repeats.

@@ -1,12 +1,14 @@
 //! The reply to `/risk when`: what waiting would change, by when, and what nobody can say.
 
+use chrono::TimeDelta;
+
 use super::{
     Subject,
     comment::{DETAIL, standing, within_limit},
     is_scored,
     sentences::{
         Detail, Sentence,
-        figures::{count, counted, instant, signed, times},
+        figures::{age, count, counted, instant, signed, times},
         health, link, name, say, unknown,
     },
 };
@@ -18,6 +20,8 @@ use crate::{
     slo::FAST,
 };
 
+/// Answers of Datadog that are older are told with their age: it was asked just now, and did not answer.
+const OLD: TimeDelta = TimeDelta::minutes(35);
 /// SLOs that are told one by one.
 const SLOS_MAX: usize = 5;
 
@@ -53,6 +57,8 @@ fn lines(subject: &Subject<'_>) -> Vec<Sentence> {
             if let Err(missing) = &runtime.burn_rate {
                 said.push(say!["The burn rate is not known: "].with(unknown::why(missing)));
             }
+            let old = runtime.as_of.map(|as_of| facts.at - as_of).filter(|age| *age > OLD).and_then(age);
+            said.extend(old.map(|age| say!["Datadog does not answer now; what it said is ", age, " old"]));
         }
     }
     said.extend(subject.assessment.ways_down.iter().filter_map(waits));
@@ -106,6 +112,16 @@ pub fn linked(incident: &str) -> String {
     said.then("not apply to this change. Everything is being read anew; the check run will say what holds")
         .markdown(DETAIL)
         + ".\n"
+}
+
+/// The incident that was named holds no change back, so that there is nothing to be let through.
+pub fn holds_nothing_back(incident: &str) -> String {
+    let said = say![
+        "Nothing was done: the incident ",
+        name(incident),
+        " holds no change back, as only active ones of SEV-2 or worse do"
+    ];
+    said.markdown(DETAIL) + ".\n"
 }
 
 /// No incident of that name is open on the services of the change.
@@ -163,5 +179,11 @@ mod tests {
             .map(|signal| explain_signal(&story.subject(), Model::baseline(), signal));
         let short = [linked("Checkout is @down"), no_such_incident(&["a | b".to_owned()]), no_such_incident(&[])];
         keep("comments", "burning-service", &explained.into_iter().chain(short).collect::<Vec<_>>().join("\n---\n\n"));
+    }
+
+    #[test]
+    fn an_incident_that_holds_nothing_back_is_told_as_such() {
+        let told = holds_nothing_back("Slow @search");
+        assert!(told.starts_with("Nothing was done: the incident `Slow @search` holds no change back"), "{told}");
     }
 }

@@ -133,6 +133,8 @@ pub enum Exemption {
     ProvenRevert,
     /// In a merge group, only files of proven reverts trigger it.
     ProvenRevertInGroup,
+    /// In a merge group, every pull request is a proven revert or mends an incident that is open on its services.
+    WaysBackInGroup,
     /// The change mends an incident that is open on its services.
     Hotfix,
 }
@@ -193,11 +195,6 @@ pub enum Action {
         /// The files.
         files: Vec<String>,
     },
-    /// Files that usually change along are changed too.
-    ChangeCompanions {
-        /// The files.
-        files: Vec<String>,
-    },
     /// Those who asked for changes are satisfied.
     ResolveChangesRequested {
         /// Logins of the reviewers who asked.
@@ -222,6 +219,11 @@ pub enum Action {
         /// Files of the migration.
         files: Vec<String>,
     },
+    /// The change is taken apart.
+    Split {
+        /// Its parts, the riskiest first.
+        parts: Vec<SplitPart>,
+    },
     /// Merge after the freeze.
     WaitForFreezeEnd {
         /// First instant after it.
@@ -237,6 +239,15 @@ pub enum Action {
         /// First instant after that.
         until: DateTime<Utc>,
     },
+}
+
+/// A part of a change as a change of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitPart {
+    /// Paths of its files. Untrusted.
+    pub files: Vec<String>,
+    /// What it scores beside the other parts, 0-100.
+    pub score: u8,
 }
 
 /// What the check run concludes and why.

@@ -17,15 +17,16 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
+use crate::codeowners::Mistake;
 pub use coverage::{
     BaseTotal, CarriedCoverage, Coverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, FlagCoverage,
     LineBlock, OtherCoverage, OwnCount, PullCoverage,
 };
-pub use history::{CoChange, Failures, History, Knower, Outcomes, Rates, Series, SeriesPart};
+pub use history::{CoChange, Failures, History, Knower, Outcomes, Part, Rates, Series, SeriesFile, SeriesPart};
 pub use review::{Circumstances, ReviewRules};
 pub use runtime::{
     ChangeFailRate, FlakyPipeline, FlakySuite, LatestDeployment, OpenIncident, Remediation, Runtime, Says, ServiceFile,
-    SloBurn, SloHealth, TargetService,
+    SloBurn, SloCounts, SloHealth, TargetService,
 };
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
@@ -120,6 +121,8 @@ pub enum Absence {
     Deployments,
     /// No test run is known.
     TestRuns,
+    /// The source has nothing of that kind at all, such as a site that does not offer it.
+    NotThere,
 }
 
 /// Everything that is known of one change at one instant.
@@ -145,6 +148,9 @@ pub struct Facts {
     /// same places; merged ones among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<SeriesPart>,
+    /// Parts that the change could be taken apart into, none of which lies where another does; none or two and more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// Coverage of the changed lines.
     pub coverage: Known<Coverage>,
     /// The services that the change is for, by name; empty where nothing says of a file which it belongs to.
@@ -371,6 +377,9 @@ pub struct Ownership {
     pub owned: BTreeMap<String, Arc<OwnerRule>>,
     /// Lines of the CODEOWNERS file that GitHub skips as invalid (1-based).
     pub invalid_lines: Vec<u64>,
+    /// The first few of them with what is wrong; none in facts that were gathered before that was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mistakes: Vec<Mistake>,
     /// Owners, as written, whose approval GitHub does not take by its own check of the file: it does not know them, they
     /// may not write, or the team cannot be seen. Untrusted.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

@@ -32,7 +32,20 @@ impl Exemptions {
 pub(super) fn exemptions(view: &View<'_>, readings: &[Reading]) -> Exemptions {
     let facts = view.facts;
     let mended = facts.runtime.as_ref().is_ok_and(|known| runtime::is_mended(known, facts.remediation.as_ref()));
-    Exemptions { migrations: exemption(view, readings), trouble: mended.then_some(Exemption::Hotfix) }
+    let trouble = mended.then_some(Exemption::Hotfix).or_else(|| of_ways_back(view));
+    Exemptions { migrations: exemption(view, readings), trouble }
+}
+
+/// Why the floors for trouble do not apply to a merge group: they would not to any of its pull requests by itself.
+fn of_ways_back(view: &View<'_>) -> Option<Exemption> {
+    let group = view.facts.change.merge_group.as_ref()?;
+    let (members, runtime) = (group.members.as_ref().ok()?, view.facts.runtime.as_ref().ok()?);
+    let is_way_back = |number: u64| {
+        let own = group.ways_back.iter().find(|one| one.number == number);
+        own.is_some_and(|own| own.remediation.is_none() || runtime::is_mended(runtime, own.remediation.as_ref()))
+    };
+    let all = !members.is_empty() && members.iter().all(|member| is_way_back(member.number));
+    all.then_some(Exemption::WaysBackInGroup)
 }
 
 /// Why the floor of migrations does not apply to a merge group that triggers it: it would not without the files of the
@@ -81,9 +94,8 @@ pub(super) fn lift(floors: &[Floor]) -> u8 {
 }
 
 /// The least score that floors could yet demand, once what is unknown is known; 0 when there is none. A source that is
-/// not connected, does not apply or has nothing of the kind is left out: it stays silent for every change alike, and its
-/// floor would end every
-/// range at the same score and say nothing of this change.
+/// not connected, refuses access, does not apply or has nothing of the kind is left out: it stays silent for every change
+/// alike, and its floor would end every range at the same score and say nothing of this change.
 pub(super) fn possible(floors: &Floors, readings: &[impl Borrow<Reading>], exemptions: Exemptions) -> u8 {
     if is_set(readings, "revert.proven") {
         return 0;
@@ -110,7 +122,10 @@ fn rules(floors: &Floors) -> [(FloorRule, Option<u8>); 3] {
 fn is_open(readings: &[impl Borrow<Reading>], term: &str) -> bool {
     let of_signal = SIGNALS.iter().zip(readings).find(|(signal, _)| signal.terms.iter().any(|one| one.id == term));
     let unknown = of_signal.and_then(|(_, reading)| reading.borrow().as_ref().err());
-    let silent = |reason: &Reason| matches!(reason, Reason::NotConnected | Reason::NotApplicable | Reason::Nothing(_));
+    // What is refused stays so until somebody grants it, for every change alike.
+    let silent = |reason: &Reason| {
+        matches!(reason, Reason::NotConnected | Reason::NotApplicable | Reason::Nothing(_) | Reason::Forbidden(_))
+    };
     // There is no change without a diff, whatever keeps it back.
     unknown.is_some_and(|unknown| unknown.source == Source::Diff || !silent(&unknown.reason))
 }
@@ -150,6 +165,48 @@ mod tests {
         }
     }
     #[test]
+    fn a_group_of_nothing_but_ways_back_is_let_through() {
+        use crate::risk::{
+            facts::{OpenIncident, Remediation, Runtime},
+            merge_group::{GroupMember, MergeGroup, WayBack},
+            signal::read_all,
+            stories::{file, healthy, pull_request},
+        };
+        let incident = OpenIncident {
+            id: "a".into(),
+            number: Some(7),
+            title: "Checkout is down".into(),
+            severity: Some(1),
+            active: true,
+            since: None,
+            url: None,
+            services: vec!["pay".into()],
+        };
+        let mut facts = pull_request("x", vec![file("src/a.rs", 3, 0)]);
+        let titles = Ok(vec![incident.title.clone()]);
+        facts.runtime = Ok(Runtime { open_incidents: titles, incidents: vec![incident], ..healthy() });
+        let at = facts.at;
+        let mends = |name: &str| Some(Remediation { incident: name.into(), by: "nora".into(), at });
+        let member = |number| GroupMember { number, head_sha: String::new(), scored: None };
+        let mut exempt = |ways_back: Vec<(u64, Option<Remediation>)>| {
+            let way = |(number, remediation)| WayBack { number, remediation };
+            facts.change.merge_group = Some(MergeGroup {
+                head_ref: String::new(),
+                members: Ok(vec![member(1), member(2)]),
+                overridden: Vec::new(),
+                reverts: Vec::new(),
+                ways_back: ways_back.into_iter().map(way).collect(),
+            });
+            let readings = read_all(&facts);
+            let floors = triggered(&Floors::default(), &readings, 30, exemptions(&View::of(&facts), &readings));
+            floors.iter().map(|floor| floor.exempt_because).collect::<Vec<_>>()
+        };
+        assert_eq!(exempt(vec![(1, None), (2, mends("IR-7"))]), [Some(Exemption::WaysBackInGroup)]);
+        assert_eq!(exempt(vec![(1, None), (2, mends("IR-8"))]), [None], "that one is over");
+        assert_eq!(exempt(vec![(1, None)]), [None], "the other one is a feature");
+    }
+
+    #[test]
     fn what_was_asked_and_not_answered_could_still_lift() {
         use crate::risk::{
             facts::Unknown,
@@ -164,7 +221,11 @@ mod tests {
         let off = Floors { destructive_migration: None, ..Floors::default() };
         assert_eq!(possible(&off, &read_all(&facts), Exemptions::default()), 0);
         let silent = Unknown { source: Source::Datadog, reason: Reason::Unavailable("a timeout".into()) };
-        facts.runtime = Ok(crate::risk::facts::Runtime { open_incidents: Err(silent), ..healthy() });
+        let incidents = |unknown| Ok(crate::risk::facts::Runtime { open_incidents: Err(unknown), ..healthy() });
+        facts.runtime = incidents(silent);
         assert_eq!(least(&facts), 80);
+        // Nobody has granted it: every range would end there.
+        facts.runtime = incidents(Unknown { source: Source::Datadog, reason: Reason::Forbidden(None) });
+        assert_eq!(least(&facts), 70);
     }
 }

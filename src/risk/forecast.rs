@@ -56,6 +56,7 @@ pub fn landed(change: Change, history: Known<History>, at: DateTime<Utc>) -> Fac
         recent_scores: Vec::new(),
         overridden: None,
         series: Vec::new(),
+        parts: Vec::new(),
         lacking: None,
     }
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{assessment::Conclusion, facts::Known};
+use super::{
+    assessment::Conclusion,
+    facts::{Known, Remediation},
+};
 
 /// Pull requests that a merge queue would merge together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +19,20 @@ pub struct MergeGroup {
     /// The proven reverts among them, with the files that are in the group as the revert leaves them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reverts: Vec<ProvenRevert>,
+    /// Those of them that floors for the trouble of a service do not hold back by themselves, or do not while what they mend
+    /// goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways_back: Vec<WayBack>,
+}
+
+/// A pull request of a group that is a way out of trouble.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayBack {
+    /// Number.
+    pub number: u64,
+    /// The incident that it mends; `None` for a proven revert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<Remediation>,
 }
 
 /// A pull request of a group that is a proven revert by itself.

@@ -9,6 +9,7 @@ pub mod merge_group;
 mod model;
 pub mod overrides;
 pub mod owners;
+pub mod parts;
 pub mod patch;
 pub mod paths;
 pub(crate) mod patterns;
@@ -128,24 +129,24 @@ mod tests {
         };
         let table: Vec<String> = stories().into_iter().map(line).collect();
         insta::assert_snapshot!(table.join("\n"), @r#"
-        documentation           10 0-70    success         churn -5, diffusion -1, entropy -2, test_churn -1, change_kind -12, pull_request_age +1
-        small tested fix        29 7-89    success         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1
-        small, nobody asked     38 16-98   success         diffusion -1, entropy +1, test_churn -1, change_kind +2, review +6, pull_request_age +1
-        feature without tests   39 17-99   success         churn +4, diffusion -1, entropy -2, test_churn +4, change_kind +3, pull_request_age +1
-        large and spread        53 31-100  success         churn +9, diffusion +4, entropy +1, test_churn +6, change_kind +2, pull_request_age +1
-        destructive migration   70 70-100  neutral         churn +2, diffusion +1, test_churn -1, change_kind +19, schema_change +6, pull_request_age +1
-        dependency patch        18 0-78    success         churn -5, diffusion -4, entropy -1, test_churn -1, change_kind +1, pull_request_age +1, dependency_update -3
-        dependency major        29 7-89    success         churn -5, diffusion -4, entropy -1, test_churn -1, change_kind +1, pull_request_age +1, dependency_update +8
-        proven revert           43 21-100  success         churn +2, diffusion +1, test_churn -1, change_kind +19, schema_change +6, pull_request_age +1, revert -15
-        owners not asked        49 27-100  success         diffusion -1, entropy +2, test_churn -1, change_kind +3, review +6, owner_review +9, pull_request_age +1
-        failing checks          40 18-100  success         churn -1, diffusion -1, entropy -1, test_churn -1, change_kind -2, sensitive_paths +5, checks +10, pull_request_age +1
-        burning service         44 22-82   success         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1, burn_rate +15
-        open incident           80 80-80   neutral         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1, open_incidents +10
-        hot files, new author   67 67-72   success         diffusion -1, entropy +2, test_churn -1, change_kind +15, pull_request_age +1, prior_defects +5, directory_defects +1, topic_defects +5, repository_defects +2, experience +2, developers +1, age -1, series +2, patch_coverage +4
-        frozen                  39 17-99   success         diffusion -1, entropy +1, test_churn -1, change_kind -1, pull_request_age +1, change_window +10
-        local range             32 10-100  success         diffusion -1, entropy +2, test_churn -1, change_kind +2
-        three thousand files    76 54-100  neutral         churn +20, diffusion +12, entropy +1, test_churn +10, change_kind +2, pull_request_age +1
-        empty                   22 0-82    neutral         churn -5, diffusion -4, entropy -1, test_churn -1, change_kind +2, pull_request_age +1
+        documentation           11 0-73    success         churn -4, entropy -1, test_churn -1, change_kind -14, pull_request_age +1
+        small tested fix        28 5-91    success         churn -1, entropy +1, test_churn -1, change_kind -2, pull_request_age +1
+        small, nobody asked     38 15-100  success         churn -1, entropy +1, test_churn -1, change_kind +2, review +6, pull_request_age +1
+        feature without tests   38 15-100  success         churn +2, diffusion -1, entropy -1, test_churn +4, change_kind +3, pull_request_age +1
+        large and spread        46 22-100  success         churn +5, diffusion +1, entropy +1, test_churn +6, change_kind +2, pull_request_age +1
+        destructive migration   70 70-100  neutral         churn +1, test_churn -1, change_kind +20, schema_change +6, pull_request_age +1
+        dependency patch        22 0-85    success         churn -4, diffusion -1, entropy -2, test_churn -1, change_kind +2, pull_request_age +1, dependency_update -3
+        dependency major        33 10-96   success         churn -4, diffusion -1, entropy -2, test_churn -1, change_kind +2, pull_request_age +1, dependency_update +8
+        proven revert           42 19-100  success         churn +1, test_churn -1, change_kind +20, schema_change +6, pull_request_age +1, revert -15
+        owners not asked        48 25-100  success         churn -1, entropy +1, test_churn -1, change_kind +3, review +6, owner_review +9, pull_request_age +1
+        failing checks          40 16-100  success         churn -1, entropy -1, test_churn -1, change_kind -3, sensitive_paths +5, checks +10, pull_request_age +1
+        burning service         43 20-84   success         churn -1, entropy +1, test_churn -1, change_kind -2, pull_request_age +1, burn_rate +15
+        open incident           80 80-80   neutral         churn -1, entropy +1, test_churn -1, change_kind -2, pull_request_age +1, open_incidents +10
+        hot files, new author   68 68-73   success         entropy +1, test_churn -1, change_kind +15, pull_request_age +1, prior_defects +5, directory_defects +1, file_type_defects +1, topic_defects +5, repository_defects +2, experience +2, developers +1, age -1, series +2, patch_coverage +4
+        frozen                  38 15-100  success         churn -1, entropy +1, test_churn -1, change_kind -2, pull_request_age +1, change_window +10
+        local range             31 8-100   success         churn -1, entropy +1, test_churn -1, change_kind +2
+        three thousand files    58 35-100  success         churn +12, diffusion +2, entropy +1, test_churn +10, change_kind +2, pull_request_age +1
+        empty                   26 2-88    neutral         churn -4, diffusion -1, entropy -1, test_churn -1, change_kind +2, pull_request_age +1
         "#);
     }
 

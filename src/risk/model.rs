@@ -110,7 +110,8 @@ pub enum ModelError {
 }
 
 /// Terms that models stored by an earlier version of the program do not have.
-const LATER: [&str; 1] = ["change_fail_rate.above_15_percent"];
+const LATER: [&str; 5] =
+    ["change_fail_rate.above_15_percent", "series.files", "series.directories", "series.subsystems", "series.scatter"];
 
 /// No honest weight, mean or percentile comes near it, and sums of such numbers stay finite.
 const LARGEST: f64 = 1e6;

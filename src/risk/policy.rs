@@ -50,6 +50,9 @@ pub struct PolicyOrigin {
     pub file: Option<String>,
     /// Mistakes in the newest version of the file, for which the last good one (or the defaults) stays in force.
     pub errors: Vec<PolicyError>,
+    /// Digest of all that the repository's policy says, mistakes included; `None` where nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// One mistake in a policy file.
@@ -67,7 +70,7 @@ impl Default for Policy {
             mode: Mode::Advisory,
             threshold: Threshold::TopShareBp(500),
             floors: Floors::default(),
-            origin: PolicyOrigin { file: None, errors: Vec::new() },
+            origin: PolicyOrigin { file: None, errors: Vec::new(), digest: None },
         }
     }
 }
@@ -255,8 +258,13 @@ mod tests {
     /// Makes a merge group of the change, let through by the overrides of these pull requests.
     fn in_group(facts: &mut Facts, overridden: &[u64]) {
         let (head_ref, members) = (String::new(), Ok(Vec::new()));
-        facts.change.merge_group =
-            Some(MergeGroup { head_ref, members, overridden: overridden.to_vec(), reverts: Vec::new() });
+        facts.change.merge_group = Some(MergeGroup {
+            head_ref,
+            members,
+            overridden: overridden.to_vec(),
+            reverts: Vec::new(),
+            ways_back: Vec::new(),
+        });
     }
 
     #[test]

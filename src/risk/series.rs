@@ -1,114 +1,182 @@
-//! A change that is made in several pieces: where a piece is made, and how many lines it adds to the whole.
+//! A change that is made in several pieces: where a piece is made, and what it adds to the whole.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
+use globset::GlobSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
     diff::View,
-    facts::{AuthorKind, Facts, SeriesPart},
+    facts::{AuthorKind, Declared, SeriesFile, SeriesPart},
     paths,
     patterns::globs,
 };
 
-/// Places of one piece at most: a piece in more of them is a change of everything, and belongs to nothing.
-const PLACES_MAX: usize = 200;
+/// Files of one piece at most: a change of more is one of everything, and belongs to nothing.
+pub(super) const FILES_MAX: u64 = 500;
 
 /// Where a change is made: pieces in the same place belong together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
-    /// A service that the policy file declares.
+    /// A service: the policy file declares it, or the change is known to be for it.
     Service(String),
-    /// A directory with files of no declared service.
-    Directory(String),
+    /// A part of the system with files of no declared service.
+    Subsystem(String),
 }
 
 /// One piece of what may be a series.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
     /// Where it is made.
-    pub places: BTreeSet<Place>,
+    pub reach: Reach,
     /// Effective added lines, as for the size of a change.
     pub added: u64,
     /// Effective deleted lines.
     pub deleted: u64,
 }
 
+/// Where a piece is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// Services, and parts of the system.
+    pub places: BTreeSet<Place>,
+    /// Files that count.
+    pub files: Arc<[SeriesFile]>,
+    /// Files that usually change along and are not among them.
+    pub companions: BTreeSet<String>,
+}
+
 impl Piece {
     /// A change as a piece of a series. `None` for a program's: it makes one change for each thing that it finds, and
     /// nobody splits it.
-    pub fn of(facts: &Facts) -> Option<Self> {
+    pub fn of(view: &View<'_>) -> Option<Self> {
+        let facts = view.facts;
         if facts.change.author.kind == AuthorKind::Bot {
             return None;
         }
-        let view = View::of(facts);
-        let services: Vec<_> = facts
-            .declared
-            .services
-            .iter()
-            .map(|(name, paths)| (name, globs(paths.iter().map(String::as_str))))
-            .collect();
-        let mut places = BTreeSet::new();
-        for (file, _) in view.counted() {
-            let mut own = services.iter().filter(|(_, globs)| globs.is_match(&file.path)).peekable();
-            if own.peek().is_none() {
-                places.insert(Place::Directory(paths::directory_of(&file.path).to_owned()));
-            }
-            places.extend(own.map(|(name, _)| Place::Service((*name).clone())));
+        let (added, deleted) = (view.diff().added, view.diff().deleted);
+        if facts.change.files_total > FILES_MAX {
+            return Some(Self { added, deleted, ..Self::default() });
         }
-        if places.len() > PLACES_MAX {
-            places.clear();
-        }
-        Some(Self { places, added: view.diff().added, deleted: view.diff().deleted })
+        let files = view.counted().map(|(file, scan)| SeriesFile { path: file.path.clone(), lines: scan.lines() });
+        let missing = facts.history.iter().flat_map(|history| &history.missing);
+        let reach = Reach {
+            places: places(view),
+            files: files.collect(),
+            companions: missing.map(|companion| companion.path.clone()).collect(),
+        };
+        Some(Self { reach, added, deleted })
     }
 
-    /// Whether two pieces are made in the same place.
+    /// Whether two pieces are made in the same place, or one changes a file that usually changes with the other's.
     pub fn belongs_to(&self, other: &Self) -> bool {
-        !self.places.is_disjoint(&other.places)
+        let (one, other) = (&self.reach, &other.reach);
+        !one.places.is_disjoint(&other.places) || one.misses_any_of(other) || other.misses_any_of(one)
     }
 
     /// The piece as part of another's series.
     pub fn part(&self, number: u64, merged: bool) -> SeriesPart {
-        SeriesPart { number, added: self.added, deleted: self.deleted, merged }
+        let files = Arc::clone(&self.reach.files);
+        SeriesPart { number, added: self.added, deleted: self.deleted, merged, files }
+    }
+}
+
+impl Reach {
+    fn misses_any_of(&self, other: &Self) -> bool {
+        other.files.iter().any(|file| self.companions.contains(&file.path))
+    }
+}
+
+fn places(view: &View<'_>) -> BTreeSet<Place> {
+    let services = view.facts.services.iter().map(|service| Place::Service(service.name.clone()));
+    let declared = Places::of(&view.facts.declared);
+    services.chain(view.counted().flat_map(|(file, _)| declared.of_file(&file.path))).collect()
+}
+
+/// Tells the places of files by the services that a policy file declares.
+pub(super) struct Places<'a>(Vec<(&'a str, GlobSet)>);
+
+impl<'a> Places<'a> {
+    pub(super) fn of(declared: &'a Declared) -> Self {
+        let service =
+            |(name, paths): (&'a String, &Vec<String>)| (name.as_str(), globs(paths.iter().map(String::as_str)));
+        Self(declared.services.iter().map(service).collect())
+    }
+
+    /// The services of a file; where there is none, the part of the system that it is in.
+    pub(super) fn of_file(&self, path: &str) -> Vec<Place> {
+        let own = self.0.iter().filter(|(_, globs)| globs.is_match(path));
+        let mut places: Vec<Place> = own.map(|(name, _)| Place::Service((*name).to_owned())).collect();
+        if places.is_empty() {
+            places.push(Place::Subsystem(paths::subsystem_of(path).to_owned()));
+        }
+        places
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::risk::stories::{file, pull_request};
+    use crate::risk::{
+        facts::{CoChange, Facts, History, TargetService},
+        stories::{file, pull_request},
+    };
 
-    fn piece(paths: &[&str]) -> Piece {
+    fn change(paths: &[&str]) -> Facts {
         let mut facts = pull_request("x", paths.iter().map(|path| file(path, 10, 2)).collect());
         facts.declared.services.insert("pay".into(), vec!["apps/pay/**".into(), "db/pay/*.sql".into()]);
-        Piece::of(&facts).unwrap()
+        facts
+    }
+
+    fn piece(paths: &[&str]) -> Piece {
+        Piece::of(&View::of(&change(paths))).unwrap()
     }
 
     #[test]
-    fn pieces_belong_together_by_service_and_elsewhere_by_directory() {
+    fn pieces_belong_together_by_service_and_elsewhere_by_part_of_the_system() {
         let check = |one: &[&str], other: &[&str], expected: bool| {
             assert_eq!(piece(one).belongs_to(&piece(other)), expected, "{one:?} {other:?}");
             assert_eq!(piece(other).belongs_to(&piece(one)), expected, "{other:?} {one:?}");
         };
         check(&["apps/pay/a/x.rs"], &["apps/pay/b/y.rs"], true);
         check(&["apps/pay/a/x.rs"], &["db/pay/1.sql"], true);
-        check(&["apps/web/a/x.rs"], &["apps/web/b/y.rs"], false);
+        check(&["apps/web/a/x.rs"], &["apps/web/b/y.rs"], true);
+        check(&["apps/web/a/x.rs"], &["apps/docs/y.rs"], false);
         check(&["apps/web/a/x.rs"], &["docs/a.md", "apps/web/a/z.rs"], true);
         check(&["apps/pay/a/x.rs"], &["apps/web/a/x.rs"], false);
         check(&["a/Cargo.lock"], &["a/Cargo.lock"], false);
         check(&[], &["a.rs"], false);
-        let everywhere: Vec<String> = (0..=PLACES_MAX).map(|n| format!("d{n}/a.rs")).collect();
+        let everywhere: Vec<String> = (0..=FILES_MAX).map(|n| format!("d/{n}.rs")).collect();
         let everywhere: Vec<&str> = everywhere.iter().map(String::as_str).collect();
-        check(&everywhere, &["d1/b.rs"], false);
+        check(&everywhere, &["d/b.rs"], false);
+    }
+
+    #[test]
+    fn pieces_belong_together_that_are_for_one_service_or_usually_change_together() {
+        let mut api = change(&["api/a.rs"]);
+        assert!(!Piece::of(&View::of(&api)).unwrap().belongs_to(&piece(&["web/a.ts"])));
+        let missing = CoChange { path: "web/a.ts".into(), with: "api/a.rs".into(), together: 5, of: 6 };
+        api.history = Ok(History { missing: vec![missing], ..History::default() });
+        let api = Piece::of(&View::of(&api)).unwrap();
+        assert!(api.belongs_to(&piece(&["web/a.ts"])) && piece(&["web/a.ts"]).belongs_to(&api));
+        assert!(!api.belongs_to(&piece(&["web/b.ts"])));
+        let target = |paths: &[&str]| {
+            let mut facts = change(paths);
+            let service = TargetService { name: "shop".into(), env: None, files: Vec::new(), files_total: 0 };
+            facts.services = vec![service];
+            Piece::of(&View::of(&facts)).unwrap()
+        };
+        assert!(target(&["api/a.rs"]).belongs_to(&target(&["web/b.ts"])));
     }
 
     #[test]
     fn a_programs_change_is_no_piece() {
-        let mut facts = pull_request("x", vec![file("src/a.rs", 10, 2)]);
-        let part = Piece::of(&facts).unwrap().part(7, false);
-        assert_eq!(part, SeriesPart { number: 7, added: 10, deleted: 2, merged: false });
+        let mut facts = pull_request("x", vec![file("src/a.rs", 10, 2), file("Cargo.lock", 90, 9)]);
+        let files = Arc::from([SeriesFile { path: "src/a.rs".to_owned(), lines: 12 }]);
+        let part = Piece::of(&View::of(&facts)).unwrap().part(7, false);
+        assert_eq!(part, SeriesPart { number: 7, added: 10, deleted: 2, merged: false, files });
         facts.change.author.kind = AuthorKind::Bot;
-        assert_eq!(Piece::of(&facts), None);
+        assert_eq!(Piece::of(&View::of(&facts)), None);
     }
 }

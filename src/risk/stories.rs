@@ -60,6 +60,7 @@ pub(crate) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
         remediation: None,
         recent_scores: Vec::new(),
         series: Vec::new(),
+        parts: Vec::new(),
         lacking: None,
         overridden: None,
     }
@@ -253,6 +254,7 @@ fn hot_files() -> History {
         worst_file: Some(Failures { name: "src/cart.rs".into(), changes: 9, rolled_back: 2 }),
         failed_files: Vec::new(),
         worst_directory: Some(Failures { name: "src".into(), changes: 120, rolled_back: 9 }),
+        worst_extension: Some(Failures { name: "rs".into(), changes: 400, rolled_back: 12 }),
         worst_word: Some(Failures { name: "cart".into(), changes: 31, rolled_back: 3 }),
         rollbacks_recent: 1.6,
         rollback_days: Some(12.0),
@@ -275,6 +277,7 @@ fn hot_files() -> History {
         change_days: Some(1.5),
         missing: vec![CoChange { path: "docs/cart.md".into(), with: "src/cart.rs".into(), together: 6, of: 8 }],
         series: Series { changes: 1, added: 40, deleted: 3 },
+        series_files: vec![SeriesFile { path: "src/totals.rs".into(), lines: 43 }],
         outcomes: vec![
             Outcomes { score: 25, changes: 1_900, failed: 11 },
             Outcomes { score: 35, changes: 1_600, failed: 30 },

@@ -1,5 +1,7 @@
 //! Ways down: what the author or the reviewers can do, each kept to the point by scoring the facts with it applied.
 
+mod split;
+
 use std::{borrow::Cow, cmp::Reverse, collections::BTreeSet, mem};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -42,6 +44,7 @@ pub(super) fn ways_down(
             Some(WayDown { action, points, target_score })
         })
         .collect();
+    ways.extend(split::way(view, model, policy, score));
     // The sort is stable: among equals the order of `candidates` stands.
     ways.sort_by_key(|way| Reverse(way.points));
     ways
@@ -61,7 +64,6 @@ fn candidates(view: &View<'_>, readings: &[Reading]) -> Vec<Action> {
         pass_checks(facts),
         add_tests(view, readings),
         cover_lines(facts),
-        change_companions(facts),
         split_off_migration(view, readings),
         wait_for_freeze_end(facts),
         is_set(readings, "burn_rate.above_2x").then(|| Action::WaitForBurn { until: burn_gone(facts) }),
@@ -79,11 +81,6 @@ fn apply(action: &Action, facts: &mut Facts, view: &View<'_>) {
         Action::OwnerApproval { owners, .. } => owners.iter().for_each(|owner| approve_as(facts, owner)),
         Action::Approval => approve(facts, "", Vec::new()),
         Action::KnowerApproval { name, .. } => approve_as(facts, name),
-        Action::ChangeCompanions { .. } => {
-            if let Ok(history) = &mut facts.history {
-                history.missing.clear();
-            }
-        }
         Action::ResolveChangesRequested { .. } => satisfy_reviewers(facts),
         Action::PassChecks { .. } => pass_all_checks(facts),
         Action::AddTests => facts.change.files.extend(imagined_test(view)),
@@ -94,6 +91,8 @@ fn apply(action: &Action, facts: &mut Facts, view: &View<'_>) {
             }
         }
         Action::SplitOffMigration { files } => leave_out(facts, files),
+        // It makes several changes of one, which are scored one by one.
+        Action::Split { .. } => {}
         Action::WaitForFreezeEnd { until } => facts.declared.freezes.retain(|freeze| freeze.from >= *until),
         Action::WaitForBurn { .. } => {
             if let Ok(runtime) = &mut facts.runtime {
@@ -120,11 +119,11 @@ fn restore(action: &Action, facts: &mut Facts, original: &Facts) {
         | Action::Approval
         | Action::KnowerApproval { .. }
         | Action::ResolveChangesRequested { .. } => facts.review.clone_from(&original.review),
-        Action::ChangeCompanions { .. } => facts.history.clone_from(&original.history),
         Action::PassChecks { .. } => facts.checks.clone_from(&original.checks),
         Action::CoverLines { .. } => facts.coverage.clone_from(&original.coverage),
         Action::WaitForFreezeEnd { .. } => facts.declared.freezes.clone_from(&original.declared.freezes),
         Action::WaitForBurn { .. } | Action::WaitForBake { .. } => facts.runtime.clone_from(&original.runtime),
+        Action::Split { .. } => {}
         Action::AddTests | Action::SplitOffMigration { .. } => restore_files(&mut facts.change, &original.change),
     }
 }
@@ -175,12 +174,12 @@ fn changes(action: &Action, signal: &str) -> bool {
         | Action::Approval
         | Action::KnowerApproval { .. }
         | Action::ResolveChangesRequested { .. } => matches!(signal, "review" | "owner_review" | "experience"),
-        Action::ChangeCompanions { .. } => signal == "co_change",
         Action::PassChecks { .. } => signal == "checks",
         Action::CoverLines { .. } => signal == "patch_coverage",
         Action::WaitForFreezeEnd { .. } => signal == "change_window",
         Action::WaitForBurn { .. } => signal == "burn_rate",
         Action::WaitForBake { .. } => signal == "recent_deploys",
+        Action::Split { .. } => true,
         Action::AddTests | Action::SplitOffMigration { .. } => !matches!(
             signal,
             "checks"
@@ -237,11 +236,6 @@ fn knower_approval(facts: &Facts) -> Option<Action> {
     let mut knowers = facts.history.as_ref().ok()?.knowers.iter();
     let knower = knowers.find(|knower| knower.name.strip_prefix('@').is_some_and(|login| !approved(login)))?;
     Some(Action::KnowerApproval { name: knower.name.clone(), files: knower.files.clone() })
-}
-
-fn change_companions(facts: &Facts) -> Option<Action> {
-    let files: Vec<String> = facts.history.as_ref().ok()?.missing.iter().map(|one| one.path.clone()).collect();
-    (!files.is_empty()).then_some(Action::ChangeCompanions { files })
 }
 
 fn resolve_changes_requested(facts: &Facts) -> Option<Action> {
@@ -450,7 +444,7 @@ mod tests {
         #[test]
         fn keeps_its_word(facts in any_facts()) {
             let before = assessed(&facts);
-            for way in &before.ways_down {
+            for way in before.ways_down.iter().filter(|way| !matches!(way.action, Action::Split { .. })) {
                 let after = assessed(&after(&way.action, &facts));
                 prop_assert_eq!(after.score, way.target_score, "{:?}", way.action);
                 prop_assert_eq!(before.score - way.target_score, way.points);
@@ -525,7 +519,7 @@ mod tests {
         -15 OwnerApproval { files: ["migrations/0043.sql", "src/cart.rs", "src/gift.rs"], owners: ["@acme/gift", "@dba"] }
         -10 WaitForFreezeEnd { until: 2026-03-10T14:00:00Z }
         -6 Approval
-        -4 AddTests
+        -5 AddTests
         -2 PassChecks { checks: ["build"] }
         "#);
     }
@@ -542,7 +536,7 @@ mod tests {
 
     #[test]
     fn promises_nothing_by_approvals_while_changes_are_wanted() {
-        let mut facts = pull_request("Gift cards", vec![file("src/gift.rs", 40, 0)]);
+        let mut facts = pull_request("Gift cards", vec![file("src/gift.rs", 4, 0)]);
         facts.review.as_mut().unwrap().opinions = vec![opinion("lin", ReviewVerdict::ChangesRequested)];
         facts.ownership = owned(&[("src/gift.rs", &["@grace"])]);
         let actions: Vec<Action> = assessed(&facts).ways_down.into_iter().map(|way| way.action).collect();

@@ -33,6 +33,9 @@ pub(super) async fn review(
         return Ok(Ok(review));
     }
     review.circumstances.rules = rules(app, installation, repo, &pull.base_ref, left).await?;
+    let moved = app.store.latest_move(number(pull.repository_id), number(pull.number)).await?;
+    let moved = moved.filter(|moved| moved.head_sha.as_ref() == Some(&pull.head_sha));
+    review.circumstances.pushed_at = moved.map(|moved| moved.at);
     let Ok(ownership) = ownership else { return Ok(Ok(review)) };
     remember(pull, &mut review, ownership, last);
     doubt_what_is_gone(pull, &mut review);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     check_run::{Head, Writer},
-    commands::{self, COMMANDS},
+    commands::{self, COMMANDS, RECEIPTS},
     gather::{self, Gathered},
     installations::{self, INSTALLATION},
     merge_group::{self, MERGE_GROUP},
@@ -134,6 +134,10 @@ pub(super) async fn run(app: &App, job: &Job) -> Outcome {
             Ok(wanted) => commands::run(app, &wanted, job.attempts).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
         },
+        RECEIPTS => match serde_json::from_str(&job.payload) {
+            Ok(wanted) => commands::receive(app, &wanted).await,
+            Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
+        },
         OVERRIDE => match serde_json::from_str(&job.payload) {
             Ok(wanted) => overrides::run(app, &wanted).await,
             Err(error) => Err(Outcome::Broken(format!("the job cannot be read: {error}"))),
@@ -180,6 +184,10 @@ async fn pull_request(app: &App, wanted: &PullRequestJob, attempts: i64) -> Resu
     }
     seen(app, wanted, &pull).await?;
     series::ended(app, wanted.repository_id, wanted.number, pull.state).await?;
+    if pull.state != ChangeState::Open {
+        // What happens to its services is no news about it any more.
+        app.store.save_services(wanted.repository_id, number(wanted.number), &[]).await?;
+    }
     let asked = commands::waiting(app, wanted.repository_id, number(wanted.number)).await?;
     if !asked.is_empty() && pull.state == ChangeState::Open {
         // What the check run says may not change, but it must be written.
@@ -373,12 +381,15 @@ impl Scored {
             return false;
         }
         before.at = self.facts.at;
+        before.recent_scores.clone_from(&self.facts.recent_scores);
+        let stood = assess(&before, self.model, &self.policy);
         if let (Ok(then), Ok(now)) = (&mut before.runtime, &self.facts.runtime)
             && read_alike(then, now)
+            // Figures that read the same may lie on two sides of a threshold.
+            && counts_alike(&stood, &self.assessment)
         {
             then.clone_from(now);
         }
-        before.recent_scores.clone_from(&self.facts.recent_scores);
         assess(&before, self.model, &self.policy) == self.assessment
     }
 
@@ -426,6 +437,14 @@ impl Scored {
             commands: self.commands,
         }
     }
+}
+
+/// Whether the same terms and floors count in two assessments.
+fn counts_alike(one: &Assessment, other: &Assessment) -> bool {
+    let terms = |each: &Assessment| -> Vec<Option<Vec<f64>>> {
+        each.contributions.iter().map(|row| row.reading.as_ref().ok().map(|measure| measure.terms.clone())).collect()
+    };
+    one.floors == other.floors && terms(one) == terms(other)
 }
 
 /// Looks for the open pull requests of a commit and asks for a score of each.

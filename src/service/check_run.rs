@@ -51,6 +51,11 @@ impl Head {
         }
     }
 
+    /// Whether the first conclusion stands: a merge queue acts on it.
+    fn is_final(&self) -> bool {
+        self.pull_request.is_none()
+    }
+
     /// The same for a check run of another name, if we write such.
     pub(super) fn named(&self, name: &str) -> Option<Self> {
         let name = RUNS.into_iter().find(|run| *run == name)?;
@@ -87,7 +92,8 @@ pub(super) async fn say(
     let digest = said.digest();
     let found = Writer::find(app, installation, repo, head, listed, said.external_id).await?;
     if let Some(mut run) = found {
-        if run.completed() && run.row.output_digest.as_ref() == Some(&digest) {
+        let same = run.row.output_digest.as_ref() == Some(&digest);
+        if run.completed() && (same || head.is_final()) {
             return Ok(());
         }
         return run.conclude(&said.text, said.conclusion, &digest).await;
@@ -98,7 +104,7 @@ pub(super) async fn say(
         started_at: Some(now),
         ..completed(app, &said.text, said.conclusion, said.external_id, &said.text.annotations[..annotations], now)
     };
-    create(app, installation, repo, head, draft, annotations).await?;
+    create(app, installation, repo, head, draft, &said.text.annotations[..annotations]).await?;
     let (id, sha) = (head.repository_id, head.sha.as_str());
     Ok(app.store.check_run_completed(id, sha, head.name, said.external_id, &digest, annotations as i64).await?)
 }
@@ -133,7 +139,7 @@ impl<'a> Writer<'a> {
             output: Some(output(&check_run::in_progress(), &[])),
             ..CheckRunDraft::default()
         };
-        create(app, installation, repo, head, draft, 0).await?;
+        create(app, installation, repo, head, draft, &[]).await?;
         let created = Self::find(app, installation, repo, head, None, external_id).await?;
         created.ok_or_else(|| Outcome::Retry("the check run's row is gone".to_owned()))
     }
@@ -151,7 +157,11 @@ impl<'a> Writer<'a> {
         let stored = app.store.check_run(id, sha, head.name).await?;
         settled(app, stored.as_ref())?;
         if let Some(row) = stored.as_ref().filter(|row| row.run_id.is_some()) {
-            return Ok(Some(Self::new(app, installation, repo, row, external_id)));
+            let mut run = Self::new(app, installation, repo, row, external_id);
+            if head.is_final() {
+                run.keep_if_concluded().await?;
+            }
+            return Ok(Some(run));
         }
         let unanswered = stored.and_then(|row| row.unanswered_since);
         let known = match listed {
@@ -159,14 +169,17 @@ impl<'a> Writer<'a> {
             _ => first(&installation.find_check_runs(repo, sha, &app.look_for(head.name)).await?, head.name),
         };
         let now = app.clock.now_ms();
-        let Some(run_id) = known else {
+        let Some(run) = known else {
             if let Some(since) = unanswered {
                 app.store.check_run_undone(id, sha, head.name, since).await?;
             }
             return Ok(None);
         };
         app.store.check_run_expected(id, sha, head.name, head.pull_request, now).await?;
-        app.store.check_run_created(id, sha, head.name, number(run_id), now).await?;
+        app.store.check_run_created(id, sha, head.name, number(run.id), now).await?;
+        if head.is_final() && run.status == CheckRunStatus::Completed {
+            keep(app, (id, sha, head.name), &run).await?;
+        }
         let row = app.store.check_run(id, sha, head.name).await?;
         Ok(row.map(|row| Self::new(app, installation, repo, &row, external_id)))
     }
@@ -180,6 +193,19 @@ impl<'a> Writer<'a> {
     ) -> Self {
         let run_id = row.run_id.unwrap_or_default().unsigned_abs();
         Self { app, installation, repo, row: row.clone(), run_id, external_id }
+    }
+
+    /// Leaves a conclusion as it is that reached GitHub although its answer was lost: another one would come too late.
+    async fn keep_if_concluded(&mut self) -> Result<(), Outcome> {
+        if self.completed() || self.row.unanswered_since.is_none() {
+            return Ok(());
+        }
+        let run = self.installation.check_run(self.repo, self.run_id).await?;
+        if run.status == CheckRunStatus::Completed && run.external_id == self.row.external_id {
+            keep(self.app, (self.row.repository_id, &self.row.head_sha, &self.row.name), &run).await?;
+            self.row.state = CheckRunState::Completed;
+        }
+        Ok(())
     }
 
     /// The same run, to show another assessment.
@@ -215,18 +241,17 @@ impl<'a> Writer<'a> {
         let sent = self.annotations_sent().await?;
         let store = &self.app.store;
         let CheckRunRow { repository_id, head_sha: head, name, .. } = &self.row;
-        let planned = sent.max(text.annotations.len());
+        let (order, left) = unsent(&self.row.annotations, sent, &text.annotations);
         let now = self.app.clock.now();
         let now_ms = now.timestamp_millis();
-        store.check_run_planned(*repository_id, head, name, self.external_id, planned as i64, now_ms).await?;
-        let left = text.annotations.get(sent..).unwrap_or_default();
+        store.check_run_planned(*repository_id, head, name, self.external_id, &order, now_ms).await?;
         let ahead = left.len().saturating_sub(1) / ANNOTATIONS_A_REQUEST * ANNOTATIONS_A_REQUEST;
         let (pages, last) = left.split_at(ahead);
         for page in pages.chunks(ANNOTATIONS_A_REQUEST) {
             self.write(CheckRunDraft { output: Some(output(text, page)), ..CheckRunDraft::default() }).await?;
         }
         self.write(completed(self.app, text, conclusion, self.external_id, last, now)).await?;
-        store.check_run_completed(*repository_id, head, name, self.external_id, digest, planned as i64).await?;
+        store.check_run_completed(*repository_id, head, name, self.external_id, digest, order.len() as i64).await?;
         Ok(())
     }
 
@@ -248,19 +273,55 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Were there ever two runs of a name, the first stays ours, whichever GitHub lists first.
-fn first(runs: &[CheckRun], name: &str) -> Option<u64> {
-    runs.iter().filter(|run| run.name == name).map(|run| run.id).min()
+/// Notes that a run says what it should, as GitHub has it.
+async fn keep(app: &App, (repository_id, sha, name): (i64, &str, &str), run: &CheckRun) -> Result<(), Outcome> {
+    let (shown, annotations) = (run.external_id.as_deref().unwrap_or_default(), number(run.annotations.unwrap_or(0)));
+    Ok(app.store.check_run_completed(repository_id, sha, name, shown, "", annotations).await?)
 }
 
-/// Creates the run under a stored intent, with as many annotations as `planned`.
+/// Were there ever two runs of a name, the first stays ours, whichever GitHub lists first.
+fn first(runs: &[CheckRun], name: &str) -> Option<CheckRun> {
+    runs.iter().filter(|run| run.name == name).min_by_key(|run| run.id).cloned()
+}
+
+/// What is to be sent of `wanted` where GitHub holds the first `sent` of the annotations `known`, and all of them in their order
+/// afterwards. GitHub only ever adds: one of the same kind at the same place is not sent again, though its words have changed.
+fn unsent(
+    known: &[String],
+    sent: usize,
+    wanted: &[check_run::Annotation],
+) -> (Vec<String>, Vec<check_run::Annotation>) {
+    let mut order: Vec<String> = known.iter().take(sent).cloned().collect();
+    // Where it is not known which the first ones were, they were those that stand first now.
+    let unknown = sent - order.len();
+    order.extend(std::iter::repeat_n(String::new(), unknown));
+    let mut left = Vec::new();
+    for one in wanted.iter().skip(if known.is_empty() { unknown } else { 0 }) {
+        let place = place_of(one);
+        if !order.contains(&place) {
+            order.push(place);
+            left.push(one.clone());
+        }
+    }
+    (order, left)
+}
+
+/// Tells annotations of one kind at one place from others.
+fn place_of(annotation: &check_run::Annotation) -> String {
+    let check_run::Annotation { path, start_line, end_line, title, .. } = annotation;
+    let mut digest = super::stored::digest(&format!("{path}\n{start_line}\n{end_line}\n{title}"));
+    digest.truncate(16);
+    digest
+}
+
+/// Creates the run under a stored intent, with these annotations.
 async fn create(
     app: &App,
     installation: &Installation,
     repo: &RepoName,
     head: &Head,
     draft: CheckRunDraft,
-    planned: usize,
+    annotations: &[check_run::Annotation],
 ) -> Result<(), Outcome> {
     let now = app.clock.now();
     let (id, sha) = (head.repository_id, head.sha.as_str());
@@ -268,11 +329,12 @@ async fn create(
         let until = now + ELSEWHERE;
         return Err(Outcome::Wait { until, why: "another pull request with this head creates the run".to_owned() });
     }
-    if planned > 0 {
+    if !annotations.is_empty() {
         // Should the answer be lost, GitHub is asked how many it took.
         let external_id = draft.external_id.as_deref().unwrap_or_default();
         let now = now.timestamp_millis();
-        app.store.check_run_planned(id, sha, head.name, external_id, planned as i64, now).await?;
+        let order: Vec<String> = annotations.iter().map(place_of).collect();
+        app.store.check_run_planned(id, sha, head.name, external_id, &order, now).await?;
     }
     let draft = CheckRunDraft { name: head.name.to_owned(), head_sha: sha.to_owned(), ..draft };
     let created = installation.create_check_run(repo, &draft).await;

@@ -7,21 +7,26 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{App, approvals, assess::Outcome, mirrors, number, people, reverts, series};
+use super::{App, approvals, assess::Outcome, mirrors, number, people, reverts, series, stored::digest};
 use crate::{
     codeowners::Codeowners,
     config::repository::{RepositoryPolicy, parse_policy},
     github::{CachedPage, Files, Installation, OwnerPlace, Permissions, PullRequest, RepoName, TextFile},
     risk::{
         facts::{
-            Change, ChangeState, Coverage, Facts, FileChange, History, Known, Lacking, OpenIncident, OwnerRule,
-            Ownership, Reason, Revert, Runtime, Source, TargetService, Unknown,
+            Change, ChangeState, Coverage, Declared, Facts, FileChange, History, Known, Lacking, OpenIncident,
+            OwnerRule, Ownership, Part, Reason, Revert, Runtime, Source, TargetService, Unknown,
         },
         overrides::Override,
+        parts,
         policy::{Policy, PolicyError},
+        runtime::as_far_as_told,
     },
-    store::{AssessmentRow, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
+    store::{AssessmentRow, NO_SERVICE, PolicyRow, RECENT_SCORES_LIMIT, StoreError},
 };
+
+/// Lines of CODEOWNERS that GitHub skips which are kept with what is wrong: as many as a check run names.
+const MISTAKES_KEPT: usize = 5;
 
 /// What is known of a pull request, and what is wanted for it.
 pub(super) struct Gathered {
@@ -51,7 +56,7 @@ pub(super) async fn facts(
     let review =
         approvals::review(app, installation, repo, pull, &ownership, last, people::left(installation, pull, cold))
             .await?;
-    let mut history = history(app, pull, &change, at).await?;
+    let (mut history, parts) = history(app, pull, &change, &policy.declared, at).await?;
     if let Ok(history) = &mut history {
         let left = people::left(installation, pull, cold);
         let asking = people::Asking { app, installation, repo, repository_id: id, left };
@@ -59,7 +64,9 @@ pub(super) async fn facts(
     }
     let coverage = coverage(app, pull, &change, &policy).await?;
     let pushed = last.is_none_or(|last| last.head_sha != pull.head_sha);
-    let (services, runtime) = health(app, &pull.repository, &change, &policy, pushed, at).await;
+    let before = services_before(app, last, pull);
+    let asked = Asked { repository: &pull.repository, change: &change, policy: &policy, before: &before, pushed };
+    let (services, runtime) = health(app, asked, at).await;
     keep_services(app, id, &change, &services).await?;
     let mut facts = Facts {
         at,
@@ -77,38 +84,61 @@ pub(super) async fn facts(
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
         overridden,
         series: Vec::new(),
+        parts,
         lacking: lacking(app, installation, &pull.permissions).await?,
     };
     facts.series = series::parts(app, id, &facts).await?;
     Ok(Gathered { facts, policy: policy.policy, owners_check: policy.owners_check })
 }
 
+/// A change whose services are asked about.
+pub(super) struct Asked<'a> {
+    pub repository: &'a RepoName,
+    pub change: &'a Change,
+    pub policy: &'a RepositoryPolicy,
+    /// The services that its files had before.
+    pub before: &'a [TargetService],
+    /// Its head was not scored before.
+    pub pushed: bool,
+}
+
 /// The services of a change, and how they fare.
-pub(super) async fn health(
-    app: &App,
-    repository: &RepoName,
-    change: &Change,
-    policy: &RepositoryPolicy,
-    pushed: bool,
-    at: DateTime<Utc>,
-) -> (Vec<TargetService>, Known<Runtime>) {
+pub(super) async fn health(app: &App, asked: Asked<'_>, at: DateTime<Utc>) -> (Vec<TargetService>, Known<Runtime>) {
+    let Asked { repository, change, policy, before, pushed } = asked;
     let full_name = repository.to_string();
-    let wanted = datadog::Wanted { host: app.links.host(), full_name: &full_name, change, policy, pushed };
+    let wanted = datadog::Wanted { host: app.links.host(), full_name: &full_name, change, policy, before, pushed };
     datadog::health(app.datadog.as_ref(), &wanted, at).await
 }
 
-/// How the services of a change that was scored fare now, by what its repository's policy says of them.
-pub(super) async fn health_now(app: &App, repository_id: i64, facts: &Facts) -> Result<Known<Runtime>, StoreError> {
-    let Some(datadog) = &app.datadog else { return Ok(Err(Unknown::not_connected(Source::Datadog))) };
-    let policy = last_good(app, repository_id, &facts.change.base_ref, Vec::new()).await?;
+/// The facts of a change that was scored, but for its services and their health, which are those of now; what Datadog does
+/// not answer now is as it was then.
+pub(super) async fn as_of_now(app: &App, repository_id: i64, scored: &Facts) -> Result<Facts, StoreError> {
+    let policy = last_good(app, repository_id, &scored.change.base_ref, Vec::new()).await?;
+    let now = app.clock.now();
     let wanted = datadog::Wanted {
         host: app.links.host(),
-        full_name: &facts.repository,
-        change: &facts.change,
+        full_name: &scored.repository,
+        change: &scored.change,
         policy: &policy,
+        before: &scored.services,
         pushed: false,
     };
-    Ok(Ok(datadog::health_of(datadog, &facts.services, &wanted, app.clock.now()).await))
+    let (services, runtime) = datadog::health(app.datadog.as_ref(), &wanted, now).await;
+    let names = |services: &[TargetService]| services.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+    let runtime = match (&scored.runtime, runtime) {
+        (Ok(before), Ok(runtime)) if names(&scored.services) == names(&services) => {
+            Ok(as_far_as_told(before, runtime, now))
+        }
+        (_, runtime) => runtime,
+    };
+    Ok(Facts { services, runtime, ..scored.clone() })
+}
+
+/// The services that the files of a pull request had when its head was scored last.
+fn services_before(app: &App, last: Option<&AssessmentRow>, pull: &PullRequest) -> Vec<TargetService> {
+    let last = last.filter(|last| app.datadog.is_some() && last.head_sha == pull.head_sha);
+    let facts = last.and_then(|last| serde_json::from_str::<Facts>(&last.facts).ok());
+    facts.map(|facts| facts.services).unwrap_or_default()
 }
 
 /// Incidents that are open now on the services of a change.
@@ -117,7 +147,8 @@ pub(super) async fn open_incidents(app: &App, facts: &Facts) -> Known<Vec<OpenIn
     datadog::open_incidents(datadog, &facts.services, app.clock.now()).await
 }
 
-/// Keeps which services an open pull request is for, so that a change in their health finds it.
+/// Keeps which services an open pull request is for, so that a change in their health finds it. With Datadog one that is for
+/// none is kept as well: the catalogue may not have been answered, or may come to say more.
 async fn keep_services(
     app: &App,
     repository_id: i64,
@@ -126,17 +157,21 @@ async fn keep_services(
 ) -> Result<(), StoreError> {
     let Some(pull) = change.pull_request else { return Ok(()) };
     let open = change.state == ChangeState::Open;
-    let names: Vec<&str> = services.iter().filter(|_| open).map(|service| service.name.as_str()).collect();
+    let mut names: Vec<&str> = services.iter().filter(|_| open).map(|service| service.name.as_str()).collect();
+    if open && names.is_empty() && app.datadog.is_some() {
+        names.push(NO_SERVICE);
+    }
     app.store.save_services(repository_id, number(pull), &names).await
 }
 
-/// What the history of the base branch says of the change.
+/// What the history of the base branch says of the change, and of the parts that it could be taken apart into.
 async fn history(
     app: &App,
     pull: &PullRequest,
     change: &Change,
+    declared: &Declared,
     at: DateTime<Utc>,
-) -> Result<Known<History>, StoreError> {
+) -> Result<(Known<History>, Vec<Part>), StoreError> {
     let wanted = mirrors::Wanted {
         repository_id: number(pull.repository_id),
         pull_request: number(pull.number),
@@ -146,7 +181,7 @@ async fn history(
         author: pull.head_author.as_ref().map_or(mirrors::Whose::Untold, mirrors::Whose::One),
         landed: pull.state == ChangeState::Merged,
     };
-    mirrors::history(app, &wanted, change, at).await
+    mirrors::history(app, &wanted, change, parts::parts(change, declared), at).await
 }
 
 /// Coverage of the head commit.
@@ -274,6 +309,7 @@ fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {
         file: Some(file.path),
         owned: owned.collect(),
         invalid_lines: parsed.mistakes().iter().map(|mistake| mistake.line).collect(),
+        mistakes: parsed.mistakes().iter().take(MISTAKES_KEPT).cloned().collect(),
         unusable: pull.unusable_owners.iter().filter_map(|place| owner_at(&file.text, *place)).collect(),
     })
 }
@@ -289,6 +325,18 @@ fn owner_at(text: &str, place: OwnerPlace) -> Option<String> {
 
 /// The policy of the base branch; where its newest version has mistakes, the last good one with them listed.
 pub(super) async fn policy(
+    app: &App,
+    repository_id: i64,
+    repository: &RepoName,
+    base_ref: &str,
+    file: &Known<Option<TextFile>>,
+) -> Result<RepositoryPolicy, StoreError> {
+    let mut policy = in_force(app, repository_id, repository, base_ref, file).await?;
+    policy.policy.origin.digest = Some(digest(&serde_json::to_string(&policy).expect("a policy is plain data")));
+    Ok(policy)
+}
+
+async fn in_force(
     app: &App,
     repository_id: i64,
     repository: &RepoName,

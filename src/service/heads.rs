@@ -1,16 +1,18 @@
 //! Heads of open pull requests that nobody told of: GitHub's list is compared with our check runs, and what has none is
-//! scored. So is what would be merged into a branch whose CODEOWNERS file was pushed to: other people may have to approve
-//! it now. Nobody waits for this, so people's events go first and half of the rate limit is left alone.
+//! scored. So is what would be merged into a branch whose CODEOWNERS file was pushed to, as other people may have to
+//! approve it now, and what was scored under another policy than its branch has since a push. Nobody waits for this, so
+//! people's events go first and half of the rate limit is left alone.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::TimeDelta;
 
-use super::{App, assess::PullRequestJob, installations, number, route};
+use super::{App, assess::PullRequestJob, gather, installations, number, route};
 use crate::{
-    github::{Error, Installation, OpenPull, OpenPulls, RepoName},
+    github::{Error, Installation, OpenPull, OpenPulls, RepoName, Retry},
     report::check_run::NAME,
-    store::{CheckRunState, CoveredRepository, DueRepository, StoreError},
+    risk::policy::Policy,
+    store::{CheckRunState, CoveredRepository, DueRepository, Pushed, StoreError},
 };
 
 /// Each repository is looked at this often. An idle one with up to a hundred open pull requests so costs half a request
@@ -63,10 +65,18 @@ async fn installation(app: &App, id: i64, before: i64) -> Result<(), End> {
     let mut pages = PAGES;
     for mut due in app.store.repositories_to_sweep(id, before, PAGES).await? {
         let began = app.clock.now_ms();
+        let mut policies = Policies::default();
         while let Some(page) = page(app, &installation, &due, &mut pages).await? {
-            let changed = app.store.owners_changed(due.repository_id).await?;
+            let pushed = app.store.rules_pushed(due.repository_id).await?;
             for pull in &page.pulls {
-                if !is_known(app, due.repository_id, pull, changed.contains(&pull.base_ref)).await? {
+                let rules = match pushed.get(&pull.base_ref) {
+                    None => Rules::Same,
+                    Some(Pushed::Owners) => Rules::Other,
+                    Some(Pushed::Policy) => {
+                        policies.of(app, &installation, due.repository_id, &page.repository, &pull.base_ref).await?
+                    }
+                };
+                if !is_known(app, due.repository_id, pull, &rules).await? {
                     turn(app, &installation).await?;
                     want(app, &due, &page.repository, pull).await?;
                 }
@@ -74,7 +84,7 @@ async fn installation(app: &App, id: i64, before: i64) -> Result<(), End> {
             // Kept after the page was worked on: what was not is read again.
             let Some(next) = page.next else {
                 app.store.repository_swept(due.repository_id, app.clock.now_ms()).await?;
-                app.store.owners_followed(due.repository_id, began).await?;
+                app.store.rules_followed(due.repository_id, began).await?;
                 break;
             };
             app.store.swept_to(due.repository_id, &next, began).await?;
@@ -126,10 +136,59 @@ async fn page(
     }
 }
 
-/// Whether a head has its check run, by the owners that its base branch names now, or a job that sees to it.
-async fn is_known(app: &App, repository_id: i64, pull: &OpenPull, owners_changed: bool) -> Result<bool, End> {
+/// What the branch of a pull request says since it was scored.
+#[derive(Clone)]
+enum Rules {
+    /// What it said.
+    Same,
+    /// Perhaps something else.
+    Other,
+    /// A policy with this digest.
+    Policy(Option<String>),
+}
+
+/// Policies of branches that were pushed to, each read once in a sweep of a repository.
+#[derive(Default)]
+struct Policies(BTreeMap<String, Rules>);
+
+impl Policies {
+    async fn of(
+        &mut self,
+        app: &App,
+        installation: &Installation,
+        repository_id: i64,
+        name: &RepoName,
+        branch: &str,
+    ) -> Result<Rules, End> {
+        if let Some(known) = self.0.get(branch) {
+            return Ok(known.clone());
+        }
+        left_alone(installation)?;
+        let rules = match installation.branch_policy(name, branch).await {
+            Ok(file) => {
+                Rules::Policy(gather::policy(app, repository_id, name, branch, &file).await?.policy.origin.digest)
+            }
+            Err(error) if error.retry() == Retry::Never => Rules::Other,
+            Err(error) => return Err(End::Until(error.to_string())),
+        };
+        self.0.insert(branch.to_owned(), rules.clone());
+        Ok(rules)
+    }
+}
+
+/// Whether a head has its check run, by what its base branch says now, or a job that sees to it.
+async fn is_known(app: &App, repository_id: i64, pull: &OpenPull, rules: &Rules) -> Result<bool, End> {
     let run = app.store.check_run(repository_id, &pull.head_sha, NAME).await?;
-    if !owners_changed && run.is_some_and(|run| run.state == CheckRunState::Completed) {
+    let same = match rules {
+        Rules::Same => true,
+        Rules::Other => false,
+        Rules::Policy(digest) => {
+            let last = app.store.latest_assessment(repository_id, number(pull.number)).await?;
+            let under = last.and_then(|row| serde_json::from_str::<Policy>(&row.policy).ok());
+            under.is_some_and(|policy| policy.origin.digest == *digest)
+        }
+    };
+    if same && run.is_some_and(|run| run.state == CheckRunState::Completed) {
         return Ok(true);
     }
     let key = super::assess::pull_request_key(repository_id, number(pull.number));

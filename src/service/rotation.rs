@@ -58,9 +58,13 @@ impl Rotating {
     }
 }
 
-/// Reads secrets again when asked to or when a file of theirs is another one than before, until `stop`.
-pub(super) async fn watch(app: Arc<App>, source: SecretSource, stop: CancellationToken) {
-    let mut seen = stamps(&source.files);
+/// Reads secrets again when asked to or when a file of theirs is another one than when this was called, until `stop`.
+pub(super) fn watch(app: Arc<App>, source: SecretSource, stop: CancellationToken) -> impl Future<Output = ()> {
+    let seen = stamps(&source.files);
+    watch_from(app, source, seen, stop)
+}
+
+async fn watch_from(app: Arc<App>, source: SecretSource, mut seen: Vec<Option<Stamp>>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let asked = tokio::select! {
             () = stop.cancelled() => break,
@@ -79,8 +83,11 @@ pub(super) async fn watch(app: Arc<App>, source: SecretSource, stop: Cancellatio
 fn read(app: &App, source: &SecretSource) {
     let result = (source.read)().and_then(|secrets| {
         app.github.replace_key(&secrets.credentials)?;
-        if let (Some(datadog), Some(keys)) = (&app.datadog, secrets.datadog) {
-            datadog.replace_keys(keys)?;
+        if let (Some(datadog), Some(keys)) = (&app.datadog, secrets.datadog)
+            && let Err(error) = datadog.replace_keys(keys)
+        {
+            // What is for GitHub does not wait for it.
+            tracing::error!(%error, "Datadog's keys could not be replaced; those before stay in force");
         }
         *app.secrets.webhook.write().unwrap_or_else(PoisonError::into_inner) = secrets.webhook.into();
         Ok(())

@@ -11,10 +11,11 @@ use super::{
 };
 use crate::{
     codeowners::PLACES,
+    config::repository,
     github::webhook::{CheckRunAction, CheckSuiteAction, Event, Origin, PullRequestAction, PullSummary, PushEvent},
     report::check_run::{ACKNOWLEDGE, RESCORE},
     risk::revert::claim,
-    store::{Delivery, DeliveryOutcome, JobRequest, StoreError},
+    store::{Delivery, DeliveryOutcome, JobRequest, Pushed, StoreError},
 };
 
 /// What a delivery leads to.
@@ -109,19 +110,22 @@ pub(super) async fn route(app: &App, delivery: &Delivery) -> Result<Routed, Erro
     }
 }
 
-/// A push asks for no job, but the mirror may have to follow, and where it changes who owns what, the open pull requests of
-/// its branch are looked at again. Where a base branch is pushed anew without commits that it had, nothing says what changed.
+/// A push asks for no job, but the mirror may have to follow, and where it changes who owns what or the policy, the open pull
+/// requests of its branch are looked at again. Where a base branch is pushed anew without commits that it had, nothing says
+/// what changed.
 async fn pushed(app: &App, event: &PushEvent) -> Result<Routed, Error> {
     let repository_id = number(event.origin.repository.id);
     let Some(branch) = event.branch() else { return Ok(ignored()) };
     let followed = mirrors::pushed(app, repository_id, branch).await?;
     let owners = (event.forced && followed) || event.paths.iter().any(|path| PLACES.contains(&path.as_str()));
-    if owners {
+    let policy = event.paths.iter().any(|path| path == repository::PATH);
+    let pushed = if owners { Some(Pushed::Owners) } else { policy.then_some(Pushed::Policy) };
+    if let Some(pushed) = pushed {
         let now = app.clock.now_ms();
-        app.store.note_owners_changed(repository_id, branch, now).await?;
+        app.store.note_rules_pushed(repository_id, branch, pushed, now).await?;
         app.turns.soon(Kind::Heads, now);
     }
-    let outcome = if followed || owners { DeliveryOutcome::Done } else { DeliveryOutcome::Ignored };
+    let outcome = if followed || pushed.is_some() { DeliveryOutcome::Done } else { DeliveryOutcome::Ignored };
     Ok(Routed { outcome, jobs: Vec::new() })
 }
 

@@ -8,6 +8,7 @@ use crate::{
     risk::{
         Model, assess,
         assessment::Level,
+        diff::View,
         facts::{ChangeState, Facts, SeriesPart},
         policy::Policy,
         series::Piece,
@@ -24,7 +25,8 @@ const KEPT: TimeDelta = TimeDelta::hours(72);
 /// the others are scored again where that changes their level.
 pub(super) async fn parts(app: &App, repository_id: i64, facts: &Facts) -> Result<Vec<SeriesPart>, StoreError> {
     let change = &facts.change;
-    let (Some(pull), Some(piece), ChangeState::Open) = (change.pull_request, Piece::of(facts), change.state) else {
+    let (Some(pull), Some(piece), ChangeState::Open) = (change.pull_request, Piece::of(&View::of(facts)), change.state)
+    else {
         return Ok(Vec::new());
     };
     let now = app.clock.now_ms();
@@ -37,7 +39,7 @@ pub(super) async fn parts(app: &App, repository_id: i64, facts: &Facts) -> Resul
         pushed_at: now,
         added: number(piece.added),
         deleted: number(piece.deleted),
-        places: serde_json::to_string(&piece.places).expect("names are plain data"),
+        places: serde_json::to_string(&piece.reach).expect("names are plain data"),
         merged: false,
     };
     let before = app.store.recent_pull(repository_id, own.pull_request).await?;
@@ -57,7 +59,7 @@ pub(super) async fn parts(app: &App, repository_id: i64, facts: &Facts) -> Resul
             tell(app, &other, pull, belongs.then(|| piece.part(pull, false))).await?;
         }
     }
-    parts.sort_by_key(|part| part.number);
+    parts.sort_by_key(|part: &SeriesPart| part.number);
     Ok(parts)
 }
 
@@ -85,9 +87,10 @@ async fn beside(app: &App, own: &RecentPull) -> Result<Vec<RecentPull>, StoreErr
     Ok(others)
 }
 
+/// Nothing of one that an earlier version noted in another way: it is noted anew when it is scored.
 fn piece_of(row: &RecentPull) -> Option<Piece> {
-    let places = serde_json::from_str(&row.places).ok()?;
-    Some(Piece { places, added: row.added.unsigned_abs(), deleted: row.deleted.unsigned_abs() })
+    let reach = serde_json::from_str(&row.places).ok()?;
+    Some(Piece { reach, added: row.added.unsigned_abs(), deleted: row.deleted.unsigned_abs() })
 }
 
 /// Has an open pull request scored again if its level changes now that `part` is what `of` adds to its series: a few

@@ -66,6 +66,12 @@ impl Stored {
         Ok(Self { row, facts, policy, model, assessment, previous_score, links, repository_url })
     }
 
+    /// The same change with other facts about it, judged by the same model and policy.
+    pub(super) fn with(self, facts: Facts) -> Self {
+        let assessment = assess(&facts, &self.model, &self.policy);
+        Self { facts, assessment, ..self }
+    }
+
     /// What a rendering needs.
     pub fn subject(&self) -> Subject<'_> {
         Subject {

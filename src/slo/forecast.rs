@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FAST, HOUR_S, History, LOOKED_BACK_S, Parts, SHORT_WINDOW_S, Series, Target, Transition, Window,
-    timeline::{self, Counts, Downtime, Events},
+    FAST, HOUR_S, History, LOOKED_BACK_S, Parts, SHORT_WINDOW_S, Series, Target, Transition, Window, measure,
+    timeline::{Counts, Downtime, Events},
 };
 
 /// The newest time that says whether a burn goes on; a bucket where that is wider.
@@ -56,13 +56,17 @@ pub enum Untold {
     TooUneven,
     /// There are too few points to see a shape.
     TooCoarse,
+    /// What the burn is made of is not told, or does not add up to it.
+    Shapeless,
 }
 
 /// Forecasts when the highest burn of `history`, whose window ends now, will no longer be fast.
 pub fn clearing(history: &History, target: Target) -> Clearing {
-    let fast = timeline::highest(history, target).is_some_and(|burn| burn.rate > FAST);
-    if !fast {
+    let Some(measured) = measure(history, target).ok().filter(|measured| measured.highest.rate > FAST) else {
         return Clearing::Clear;
+    };
+    if !measured.shaped {
+        return Clearing::Untold(Untold::Shapeless);
     }
     if goes_on(history, target) {
         return falling(history, target);
@@ -83,6 +87,11 @@ fn goes_on(history: &History, target: Target) -> bool {
     let newest = match &history.parts {
         Parts::Events(series) => {
             let events = Events::of(series, window);
+            // Nothing has come for longer than it takes to come: the newest bucket tells of the past.
+            let silent_s = window.to_s - SHORT_WINDOW_S.max(2 * series.bucket_s);
+            if events.runs.last().is_none_or(|run| run.over.to_s <= silent_s) {
+                return false;
+            }
             let first = events.runs.partition_point(|run| run.over.to_s <= window.to_s - NEWEST_S);
             events.between(first.min(events.runs.len().saturating_sub(1)), events.runs.len())
         }

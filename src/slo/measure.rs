@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Burn, History, Parts, Target, Unmeasured, burn_of_budget_left, burn_of_sli, events_needed, timeline};
+use super::{
+    Burn, History, Parts, Target, Unmeasured, budget_left, burn_of_budget_left, burn_of_sli, events_needed,
+    events_spent_by_one, timeline,
+};
 
 /// Burn rates that differ by less are the same: providers keep an SLI with some seven digits, and a target of 99.999 %
 /// turns the last of them into some hundredths of a burn rate.
@@ -19,6 +22,8 @@ pub struct Measured {
     pub highest: Burn,
     /// The first way of reckoning that comes to something else.
     pub disagreement: Option<Disagreement>,
+    /// Whether the parts tell of the shape of the burn: there are some, and they add up to the SLI.
+    pub shaped: bool,
 }
 
 /// Two ways of reckoning the same burn rate come to different results.
@@ -64,7 +69,23 @@ pub fn measure(history: &History, target: Target) -> Result<Measured, Unmeasured
     let parts_fit = by_parts.is_some() && disagreement.is_none_or(|one| one.way != Way::Parts);
     let highest = if parts_fit { timeline::highest(history, target) } else { None };
     let highest = highest.filter(|highest| highest.rate >= average.rate).unwrap_or(average);
-    Ok(Measured { average, highest, disagreement })
+    Ok(Measured { average, highest, disagreement, shaped: parts_fit })
+}
+
+/// What is left of the budget of a timeframe, from its history: at most 1, negative when overspent.
+///
+/// # Errors
+/// Why there is nothing to tell, which is never a budget that is spent.
+pub fn left_of(history: &History, target: Target) -> Result<f64, Unmeasured> {
+    let sli = history.sli.filter(|sli| sli.is_finite()).ok_or(Unmeasured::NoData)?;
+    if let Parts::Events(_) = history.parts {
+        let (events, needed) = (timeline::counts(history).total, events_spent_by_one(target));
+        if events > 0.0 && events <= needed {
+            return Err(Unmeasured::LowTraffic { events, needed });
+        }
+    }
+    let told = history.budget_left.filter(|left| left.is_finite()).map(|percent| percent / 100.0);
+    told.or_else(|| budget_left(sli, target)).ok_or(Unmeasured::NoData)
 }
 
 /// Whether two burn rates are the same within what separates two ways of reckoning: 0.05, or 2 % of the larger.

@@ -6,7 +6,7 @@ mod measure;
 mod timeline;
 
 pub use forecast::{Clearing, Untold, clearing};
-pub use measure::{Disagreement, Measured, Way, agree, measure};
+pub use measure::{Disagreement, Measured, Way, agree, left_of, measure};
 pub use timeline::{DayBurn, daily};
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ pub const LOOKED_BACK_S: i64 = 48 * HOUR_S;
 pub const SHORT_WINDOW_S: i64 = 2 * HOUR_S;
 /// Above it a budget burns fast: one of 30 days is spent in 15.
 pub const FAST: f64 = 2.0;
+/// Steps of a burn rate of 1.
+const RATE_STEPS: f64 = 1e9;
 
 /// A span of time in seconds since 1970, from its first second to the first after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -261,7 +263,13 @@ pub enum Unmeasured {
 /// Burn rate of an SLI: `(100 - SLI) / (100 - target)`, both in per cent. `None` for what is no SLI.
 pub fn burn_of_sli(sli_percent: f64, target: Target) -> Option<f64> {
     // Late events can make more good ones than there are in all.
-    sli_percent.is_finite().then(|| (100.0 - sli_percent.clamp(0.0, 100.0)) / (100.0 - target.percent()))
+    sli_percent.is_finite().then(|| burn_of_share((100.0 - sli_percent.clamp(0.0, 100.0)) / 100.0, target))
+}
+
+/// Burn rate of a share (0-1) that was bad, to nine decimals: what is exactly twice in decimal figures must not come out
+/// above twice because 100 - 99.9 is not 0.1 in binary ones.
+fn burn_of_share(bad: f64, target: Target) -> f64 {
+    (bad / target.allowed() * RATE_STEPS).round() / RATE_STEPS
 }
 
 /// Burn rate from what is left of the budget after the window, in per cent of it: Datadog defines what is left as
@@ -290,7 +298,13 @@ pub fn hours_to_empty(left: f64, rate: f64, timeframe: Timeframe) -> Option<f64>
 /// The least number of events in which one bad one is no fast burn by itself: below it a burn rate says more about chance
 /// than about the service.
 pub fn events_needed(target: Target) -> f64 {
-    1.0 / (FAST * target.allowed())
+    events_spent_by_one(target) / FAST
+}
+
+/// The number of events of which a single bad one spends the whole budget.
+fn events_spent_by_one(target: Target) -> f64 {
+    // 100 - 99.9 is not 0.1 in binary figures: 1,000 events would come out as a little more.
+    (1e6 / target.allowed()).round() / 1e6
 }
 
 #[cfg(test)]

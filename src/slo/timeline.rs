@@ -1,7 +1,8 @@
 //! The parts of an SLI along time: what was bad in a window, in which short window most, and on which day how much.
 
 use super::{
-    Bucket, Burn, DAY_S, History, Parts, SHORT_WINDOW_S, Series, State, Target, Transition, Window, events_needed,
+    Bucket, Burn, DAY_S, History, Parts, SHORT_WINDOW_S, Series, State, Target, Transition, Window, burn_of_share,
+    events_needed,
 };
 
 /// More events than a bucket can hold; up to it sums of them stay exact enough to be subtracted.
@@ -16,7 +17,7 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn burn(self, target: Target) -> Option<f64> {
-        (self.total > 0.0).then(|| self.bad / self.total / target.allowed())
+        (self.total > 0.0).then(|| burn_of_share(self.bad / self.total, target))
     }
 }
 
@@ -181,6 +182,8 @@ impl Events {
 pub(super) struct Downtime {
     /// In order, without overlap.
     spans: Vec<Window>,
+    /// Seconds of all before a span.
+    sums: Vec<i64>,
     known: bool,
 }
 
@@ -202,7 +205,9 @@ impl Downtime {
                 spans.push(span);
             }
         }
-        Self { spans, known }
+        let before = |sum: &mut i64, span: &Window| Some(std::mem::replace(sum, *sum + span.span_s()));
+        let sums = spans.iter().scan(0, before).collect();
+        Self { spans, sums, known }
     }
 
     pub(super) fn spans(&self) -> &[Window] {
@@ -217,7 +222,13 @@ impl Downtime {
     }
 
     pub(super) fn seconds(&self, over: Window) -> i64 {
-        self.spans.iter().map(|span| span.overlap(over).span_s()).sum()
+        (self.seconds_until(over.to_s) - self.seconds_until(over.from_s)).max(0)
+    }
+
+    fn seconds_until(&self, at_s: i64) -> i64 {
+        let begun = self.spans.partition_point(|span| span.from_s < at_s);
+        let Some(last) = begun.checked_sub(1) else { return 0 };
+        self.sums[last] + self.spans[last].to_s.min(at_s) - self.spans[last].from_s
     }
 
     /// The time that is down in a window of fixed length is most where the window begins with a span or ends with one.
@@ -231,7 +242,7 @@ impl Downtime {
         };
         let newest = at(last_s);
         let most = begins.chain(ends).map(at).max_by_key(|over| (self.seconds(*over), over.to_s)).unwrap_or(newest);
-        let rate = self.seconds(most) as f64 / SHORT_WINDOW_S as f64 / target.allowed();
+        let rate = burn_of_share(self.seconds(most) as f64 / SHORT_WINDOW_S as f64, target);
         Burn { rate, over: if rate > 0.0 { most } else { newest } }
     }
 }

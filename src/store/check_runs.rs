@@ -29,6 +29,8 @@ pub struct CheckRunRow {
     pub output_digest: Option<String>,
     /// Annotations that it is to carry.
     pub annotations_planned: i64,
+    /// Digests of those, in the order in which GitHub gets them; fewer where it is not known of the first which they are.
+    pub annotations: Vec<String>,
     /// Annotations that GitHub has taken; it appends, so that these are never sent again.
     pub annotations_sent: i64,
     /// Since when a write is under way whose answer is not known, in milliseconds since 1970.
@@ -106,8 +108,8 @@ impl Store {
         self.write_check_run(CREATED, repository_id, head_sha, name, vec![run_id.into(), now.into()]).await
     }
 
-    /// Notes, before it is sent, what the run is about to say. It is open and the write unanswered until
-    /// [`Store::check_run_completed`].
+    /// Notes, before it is sent, what the run is about to say, and all its annotations in the order in which GitHub gets them.
+    /// It is open and the write unanswered until [`Store::check_run_completed`].
     ///
     /// # Errors
     /// Whatever the database fails with; then nothing is to be sent.
@@ -117,10 +119,11 @@ impl Store {
         head_sha: &str,
         name: &str,
         external_id: &str,
-        annotations_planned: i64,
+        annotations: &[String],
         now: i64,
     ) -> Result<()> {
-        let more = vec![external_id.into(), annotations_planned.into(), now.into()];
+        let list: String = annotations.iter().map(|digest| format!("{digest},")).collect();
+        let more = vec![external_id.into(), (annotations.len() as i64).into(), now.into(), list.as_str().into()];
         self.write_check_run(PLANNED, repository_id, head_sha, name, more).await
     }
 
@@ -259,6 +262,7 @@ fn check_run(mut row: Row) -> Result<CheckRunRow> {
         annotations_planned: row.take(9)?,
         annotations_sent: row.take(10)?,
         unanswered_since: row.take(11)?,
+        annotations: row.take::<String>(12)?.split_terminator(',').map(str::to_owned).collect(),
     })
 }
 
@@ -298,11 +302,13 @@ INSERT INTO check_runs (repository_id, head_sha, name, run_id, state, attempted_
 VALUES ($1, $2, $3, $4, 'open', $5) \
 ON CONFLICT (repository_id, head_sha, name) DO UPDATE SET run_id = excluded.run_id, state = 'open', \
   unanswered_since = NULL, \
-  annotations_sent = CASE WHEN check_runs.run_id = excluded.run_id THEN check_runs.annotations_sent ELSE 0 END";
+  annotations_sent = CASE WHEN check_runs.run_id = excluded.run_id THEN check_runs.annotations_sent ELSE 0 END, \
+  annotations = CASE WHEN check_runs.run_id IS NULL OR check_runs.run_id = excluded.run_id \
+    THEN check_runs.annotations ELSE '' END";
 
 const PLANNED: &str = "\
 UPDATE check_runs SET state = CASE WHEN run_id IS NULL THEN 'creating' ELSE 'open' END, \
-  external_id = $4, annotations_planned = $5, unanswered_since = $6 \
+  external_id = $4, annotations_planned = $5, unanswered_since = $6, annotations = $7 \
 WHERE repository_id = $1 AND head_sha = $2 AND name = $3";
 
 const UNANSWERED: &str = "\
@@ -332,7 +338,7 @@ macro_rules! select {
     () => {
         "\
 SELECT repository_id, head_sha, name, pull_request, run_id, state, attempted_at, external_id, output_digest, \
-annotations_planned, annotations_sent, unanswered_since FROM check_runs "
+annotations_planned, annotations_sent, unanswered_since, annotations FROM check_runs "
     };
 }
 
@@ -363,6 +369,7 @@ mod tests {
             external_id: None,
             output_digest: None,
             annotations_planned: 0,
+            annotations: Vec::new(),
             annotations_sent: 0,
             unanswered_since: Some(attempted_at),
         }
@@ -378,13 +385,15 @@ mod tests {
         assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected.clone())));
 
         store.check_run_created(1, "sha", NAME, 4, 101).await.unwrap();
-        store.check_run_planned(1, "sha", NAME, "a1", 60, 102).await.unwrap();
+        let annotations: Vec<String> = (0..60).map(|n| n.to_string()).collect();
+        store.check_run_planned(1, "sha", NAME, "a1", &annotations, 102).await.unwrap();
         store.check_run_annotated(1, "sha", NAME, 50).await.unwrap();
         expected = CheckRunRow {
             run_id: Some(4),
             state: CheckRunState::Open,
             external_id: Some("a1".to_owned()),
             annotations_planned: 60,
+            annotations,
             annotations_sent: 50,
             unanswered_since: Some(102),
             ..expected
@@ -410,7 +419,7 @@ mod tests {
         expected = CheckRunRow { state: CheckRunState::Open, unanswered_since: None, ..expected };
         assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected.clone())), "the same run keeps its count");
         store.check_run_created(1, "sha", NAME, 5, 202).await.unwrap();
-        expected = CheckRunRow { run_id: Some(5), annotations_sent: 0, ..expected };
+        expected = CheckRunRow { run_id: Some(5), annotations_sent: 0, annotations: Vec::new(), ..expected };
         assert_eq!(store.check_run(1, "sha", NAME).await, Ok(Some(expected)));
     }
 

@@ -75,6 +75,8 @@ pub struct CommandRow {
     pub unanswered_since: Option<i64>,
     /// Whether what it waits for has happened since it began to wait.
     pub outcome_known: bool,
+    /// Whether it was found that it is to be listened to.
+    pub heard: bool,
 }
 
 /// How far a command is.
@@ -299,6 +301,7 @@ fn command(mut row: Row) -> Result<CommandRow> {
         shown: row.take::<i64>(14)? == 1,
         unanswered_since: row.take(15)?,
         outcome_known: row.take::<i64>(16)? == 1,
+        heard: row.take::<Option<i64>>(17)?.is_some(),
     })
 }
 
@@ -342,7 +345,7 @@ UPDATE commands SET may_write = 1 WHERE command_key = $1";
 
 const OPEN: &str = "\
 SELECT command_key, repository_id, pull_request, comment_id, actor_id, actor, command, asked_on, asked_at, \
-  received_at, state, accepted, reply, reply_id, shown, unanswered_since, outcome_known \
+  received_at, state, accepted, reply, reply_id, shown, unanswered_since, outcome_known, may_write \
 FROM commands WHERE repository_id = $1 AND pull_request = $2 AND state <> 'done' ORDER BY asked_at, command_key";
 
 const DECIDE: &str = "\

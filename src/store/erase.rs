@@ -62,7 +62,7 @@ impl Store {
         .into_iter()
         .map(|sql| (sql, rows()))
         .collect();
-        statements.extend(["pr", "commit", "group", "commands", "override"].map(jobs));
+        statements.extend(["pr", "commit", "group", "commands", "receipts", "override"].map(jobs));
         self.erase(statements, (REPOSITORY, vec![repository_id.into(), before.into()])).await
     }
 

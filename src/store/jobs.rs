@@ -93,6 +93,14 @@ impl Store {
         Ok(self.db.query_one(IS_QUEUED, vec![key.into()]).await?.is_some())
     }
 
+    /// Whether a job was put back and waits to be tried again.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn is_job_put_back(&self, key: &str, now: i64) -> Result<bool> {
+        Ok(self.db.query_one(IS_PUT_BACK, vec![key.into(), now.into()]).await?.is_some())
+    }
+
     /// How many jobs wait to be claimed at `now` or are running.
     ///
     /// # Errors
@@ -241,6 +249,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     REQUEST_AGAIN,
     REVIVE,
     IS_QUEUED,
+    IS_PUT_BACK,
     DUE,
     CLAIM,
     RELEASE_JOBS,
@@ -310,6 +319,10 @@ WHERE job_key = $1 AND state <> 'queued'";
 
 const IS_QUEUED: &str = "\
 SELECT 1 FROM jobs WHERE job_key = $1 AND state = 'queued'";
+
+const IS_PUT_BACK: &str = "\
+SELECT 1 FROM jobs WHERE job_key = $1 AND state = 'queued' AND lease_until IS NULL AND run_at > $2 \
+  AND (attempts > 0 OR last_error IS NOT NULL)";
 
 const DUE: &str = "\
 SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND run_at <= $1";

@@ -33,6 +33,13 @@ pub struct MergeGroupRow {
     pub assessment: Option<String>,
 }
 
+impl MergeGroupRow {
+    /// Why it is gone, if that is certain.
+    pub fn gone(&self) -> Option<&str> {
+        self.destroyed.as_deref().filter(|_| !self.doubted)
+    }
+}
+
 /// A merge group as an event tells of it.
 #[derive(Clone, Copy, Debug)]
 pub struct MergeGroupSeen<'a> {

@@ -43,6 +43,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0021_owners_changed",
     "0022_moves_by_age",
     "0023_services",
+    "0024_policies_pushed",
+    "0025_annotations_by_place",
 ];
 
 const TABLE: &str = "

@@ -52,10 +52,12 @@ pub use jobs::{Job, JobCounts, JobRequest};
 pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
 pub use mirrors::{DueMirror, MirrorCounts, MirrorRequest, MirrorRow, ReadBranch};
 pub use overrides::{Ended, Move};
+pub use owners_changed::Pushed;
 pub use path::StorePath;
 pub use policies::PolicyRow;
 pub use recent_pulls::{RECENT_PULLS_LIMIT, RecentPull};
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
+pub use services::NO_SERVICE;
 pub use tokens::TokenRow;
 
 use db::Db;

@@ -27,7 +27,7 @@ pub struct RecentPull {
     pub added: i64,
     /// Effective deleted lines.
     pub deleted: i64,
-    /// Where it makes changes, as JSON.
+    /// Where it makes changes: services, files and what usually changes along, as JSON.
     pub places: String,
     /// It is on the base branch by now.
     pub merged: bool,

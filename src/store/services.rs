@@ -8,6 +8,9 @@ use super::{
 };
 use crate::risk::facts::Remediation;
 
+/// In place of a service: the pull request is watched, and for none that is known.
+pub const NO_SERVICE: &str = "";
+
 impl Store {
     /// Keeps which services a pull request is for, in place of what was kept before; none once it is not open.
     ///
@@ -31,7 +34,7 @@ impl Store {
         self.db.tx(statements).await.map(drop)
     }
 
-    /// Open pull requests that are for some service, as repository and number, in that order, those after `after`, at most
+    /// Open pull requests that are watched, as repository and number, in that order, those after `after`, at most
     /// so many.
     ///
     /// # Errors

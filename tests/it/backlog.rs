@@ -180,21 +180,26 @@ fn a_backlog_of_5000_pull_requests_passes_over_none() {
     });
 }
 
-/// The memory that working off a backlog may take on top of a single pull request's, in KiB: less than half of what the
-/// backlog holds, which is 100 MB in bodies of usual size and 80 MB in large ones. The database's own cache is a part.
-const GROWTH_KIB: u64 = 88 * 1024;
-/// So many of the bodies are large, one after the other.
-const LARGE: u64 = 16;
+/// Deliveries of the smaller and of the larger backlog.
+const SMALLER: u64 = 250;
+const LARGER: u64 = 1_250;
+/// Bytes of a delivery, but for the first few of each backlog.
+const USUAL: usize = 80_000;
+const LARGE: usize = 5_000_000;
+const OF_LARGE: u64 = 4;
+/// What the larger backlog may take more at its highest, in KiB: half of what its bodies hold more.
+const GROWTH_KIB: u64 = (LARGER - SMALLER) * USUAL as u64 / 1024 / 2;
 
-/// Stores [`PULLS`] deliveries of 20 KB, the first of them of 5 MB, each about a pull request of its own.
-async fn fill(directory: &Path, one: &Delivery, now: i64) {
+/// Stores deliveries, each about a pull request of its own, numbered from `first` on.
+async fn fill(directory: &Path, one: &Delivery, first: u64, count: u64) {
     let store = Store::open(StoreOptions::new(StorePath::File(database(directory)))).await.unwrap();
-    for some in (1..=PULLS).collect::<Vec<_>>().chunks(250) {
+    let now = mergecast::clock::Clock::system().now_ms();
+    for some in (0..count).collect::<Vec<_>>().chunks(250) {
         let accepted = some.iter().map(async |n| {
-            let mut payload = about(one, 1_000 + n).payload;
-            payload["padding"] = "x".repeat(if *n <= LARGE { 5_000_000 } else { 20_000 }).into();
+            let mut payload = about(one, first + n).payload;
+            payload["padding"] = "x".repeat(if *n < OF_LARGE { LARGE } else { USUAL }).into();
             let new = NewDelivery {
-                delivery_id: format!("waiting-{n:04}"),
+                delivery_id: format!("waiting-{:05}", first + n),
                 event: one.event.clone(),
                 action: one.action.clone(),
                 installation_id: payload["installation"]["id"].as_i64(),
@@ -227,21 +232,26 @@ fn memory_does_not_grow_with_the_backlog() {
         server.quiet(&sim).await;
         sim.suspend("globex", true);
         server.quiet(&sim).await;
-        let before = server.memory_peak_kib();
         server.stop();
 
         let opened = |each: &Delivery| each.action.as_deref() == Some("opened");
         let one = sim.deliveries().into_iter().find(opened).unwrap();
-        fill(directory.path(), &one, mergecast::clock::Clock::system().now_ms()).await;
-        let server = start().await;
-        let peak = server.memory_peak_kib();
-        server.stop();
+        let mut first = 1_000;
+        let mut highest = async |count: u64| {
+            fill(directory.path(), &one, first, count).await;
+            first += count;
+            let server = start().await;
+            let peak = server.memory_peak_kib();
+            server.stop();
+            peak
+        };
+        let (smaller, larger) = (highest(SMALLER).await, highest(LARGER).await);
         let ended: i64 = read(directory.path(), |database| {
             let ended = "SELECT COUNT(*) FROM jobs WHERE state = 'idle' AND kind = 'pull_request'";
             database.query_row(ended, [], |row| row.get(0)).unwrap()
         });
-        assert_eq!(ended, PULLS as i64 + 1, "a job for each, and each has ended");
-        eprintln!("{before} KiB after one pull request, {peak} KiB at most with {PULLS} deliveries");
-        assert!(peak < before + GROWTH_KIB, "{before} KiB before, {peak} KiB with the backlog");
+        assert_eq!(ended, (SMALLER + LARGER) as i64 + 1, "a job for each, and each has ended");
+        eprintln!("at most {smaller} KiB with {SMALLER} deliveries and {larger} KiB with {LARGER}");
+        assert!(larger < smaller + GROWTH_KIB, "{smaller} KiB with {SMALLER}, {larger} KiB with {LARGER}");
     });
 }

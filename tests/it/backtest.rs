@@ -1,6 +1,6 @@
 //! `mergecast backtest` from outside: the real binary on a generated stream and on a real repository.
 
-use std::{fmt::Write as _, fs, path::Path, process::Command as Process};
+use std::{fmt::Write as _, fs, io::Write as _, path::Path, process::Command as Process};
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
@@ -96,6 +96,33 @@ fn a_stream_is_scored_and_judged() {
     assert!(auc > 0.9, "{auc}");
     assert!(fs::read_to_string(path.join("out.html")).unwrap().starts_with("<!doctype html>"));
     assert_eq!(run(path, &arguments).1, out, "the same history gives the same report");
+}
+
+/// What needed a fix is read from the table beside the stream, and the second head is judged by it; ranked by what is
+/// stated, hardly two changes are equal.
+#[test]
+fn the_second_head_is_judged_where_a_table_says_what_was_fixed() {
+    let directory = with_stream(230);
+    let path = directory.path();
+    let table: String = (0..230).map(|place| format!("{},{},7\n", sha(place), u8::from(place % 10 < 3))).collect();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(format!("sha,fail30,other\n{table}").as_bytes()).unwrap();
+    fs::write(path.join("shop.features.csv.gz"), packed.finish().unwrap()).unwrap();
+    let report = |arguments: &[&str]| {
+        let all = [&["--stream", "shop.changes.jsonl.gz", "--format", "json"], arguments].concat();
+        let (code, out, err) = run(path, &all);
+        assert_eq!((code, err.as_str()), (0, ""));
+        parsed(&out)
+    };
+    fs::rename(path.join("shop.changes.jsonl"), path.join("shop.changes.jsonl.gz")).unwrap();
+    let by_score = report(&[]);
+    let fixed = &by_score["rolled_back_or_fixed"];
+    assert_eq!(fixed["all"]["changes"], by_score["all"]["changes"]);
+    assert!(fixed["all"]["failed"].as_u64() > by_score["all"]["failed"].as_u64());
+    assert!(fixed["test"]["ranking"]["roc_auc"]["value"].is_number());
+    let by_probability = report(&["--rank-by", "probability"]);
+    assert_eq!((&by_score["ranked_by"], &by_probability["ranked_by"]), (&"score".into(), &"probability".into()));
+    assert_eq!(by_probability["rolled_back_or_fixed"], *fixed);
 }
 
 #[test]

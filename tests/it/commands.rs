@@ -1,5 +1,7 @@
 //! Slash-commands through the front door: a comment in, one reply out; what is not one, or not allowed, does nothing.
 
+mod waiting;
+
 use std::time::Duration;
 
 use mergecast::{
@@ -344,7 +346,12 @@ fn a_crowd_cannot_silence_those_who_may_write() {
         ctx.settle().await;
         assert!(crowd.iter().all(|one| said(&pull, *one).nothing()), "the readers' share was spent");
         let cost = ctx.sim.exchanges_since(mark);
-        assert!(cost.len() <= 100 && cost.iter().all(|each| each.method == "GET"), "{} requests", cost.len());
+        assert!(
+            cost.len() <= 100 && cost.iter().all(|each| each.method == "GET"),
+            "{} requests: {:?}",
+            cost.len(),
+            cost.iter().map(|each| format!("{} {}", each.method, each.path)).collect::<Vec<_>>()
+        );
         // Nor those who never gave a command: GitHub says who was invited.
         ctx.repository().member("omar", Permission::Write);
         for who in ["nora", "max", "omar"] {

@@ -1,5 +1,7 @@
 //! Coverage through the front door: who may upload, what is taken, what a check run says then; Codecov and SonarQube.
 
+mod formats;
+
 use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};

@@ -3,10 +3,7 @@
 
 mod recordings;
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -353,46 +350,10 @@ async fn many_who_ask_are_one_request_and_the_age_is_told() {
     let stale = ask().await.unwrap();
     assert_eq!((stale.as_of, stale.stale.is_some()), (noon(), true));
     desk.sim.heal();
+    // What failed just now is not asked again at once.
+    assert!(ask().await.unwrap().stale.is_some());
+    desk.clock.advance(Duration::from_secs(31));
     assert_eq!(ask().await.unwrap().as_of, desk.clock.now());
-    desk.close();
-}
-
-/// 500 services with 1,200 SLOs are looked at without Datadog having to refuse anything.
-#[tokio::test]
-async fn twelve_hundred_slos_stay_within_the_limit() {
-    let desk = Desk::open().await;
-    for n in 0..1_200 {
-        let id = format!("{n:04}");
-        desk.sim.slo(SimSlo::metric(&id, &format!("service-{}", n % 500), 99.9));
-        desk.sim.burn(&id, noon() - TimeDelta::days(3), 1.0);
-    }
-    let slos = desk.datadog.slos(Age::NOW).await.unwrap().value;
-    let before = desk.sim.asked() as usize;
-    let patient = desk.datadog.patient(Duration::from_secs(3_600));
-    let done = AtomicUsize::new(0);
-    let read = async |id: &str| {
-        let history = patient.slo_history(id, 172_800, Some(target(99.9)), Age::NOW).await;
-        done.fetch_add(1, Ordering::SeqCst);
-        history.map(|history| history.value.sli.is_some())
-    };
-    let all = join_all(slos.iter().map(|slo| read(&slo.id)));
-    let clock = async {
-        let mut idle = 0;
-        loop {
-            // It stands still while a request is under way, or about to be.
-            idle = if desk.sim.asked() as usize == before + done.load(Ordering::SeqCst) { idle + 1 } else { 0 };
-            if idle == 20 {
-                desk.clock.advance(Duration::from_millis(500));
-                idle = 0;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let all = tokio::select! { all = all => all, () = clock => unreachable!() };
-    assert!(all.iter().all(|one| *one == Ok(true)), "{:?}", all.iter().find(|one| **one != Ok(true)));
-    assert_eq!(desk.sim.asked() as usize - before, 1_200, "one call for each SLO, and none was refused");
-    let took = (desk.clock.now() - noon()).num_seconds();
-    assert!((150..200).contains(&took), "{took} s");
     desk.close();
 }
 

@@ -13,6 +13,8 @@ mod codeowners;
 mod command;
 #[path = "../../fuzz/src/coverage.rs"]
 mod coverage;
+#[path = "../../fuzz/src/datadog.rs"]
+mod datadog;
 #[path = "../../fuzz/src/diff.rs"]
 mod diff;
 #[path = "../../fuzz/src/policy.rs"]
@@ -28,6 +30,7 @@ const TARGETS: &[(&str, Check)] = &[
     ("codeowners", codeowners::check),
     ("command", command::check),
     ("coverage", coverage::check),
+    ("datadog", datadog::check),
     ("diff", diff::check),
     ("policy", policy::check),
     ("webhook", webhook::check),

@@ -172,6 +172,42 @@ fn a_series_is_told_by_the_services_that_are_declared_and_within_a_day() {
     });
 }
 
+/// A way down by splitting is what each part scores by itself, with its own history.
+#[test]
+fn a_change_of_two_parts_of_the_system_is_told_what_each_would_score() {
+    run_test(async |mut ctx| {
+        let remote = mirrored(&mut ctx).await;
+        for round in 0..3 {
+            let path = "api/charge.rs";
+            let sha = remote.land("main", "lin", "Charge at once", path, &format!("charge({round});\n"));
+            let message = format!("Revert \"Charge at once\"\n\nThis reverts commit {sha}.");
+            land(&ctx, &remote, "lin", &message, path, "charge();\n");
+        }
+        let text: String = (0..200).map(|line| format!("step({line});\n")).collect();
+        let edits =
+            ["api/charge.rs", "api/charge_test.rs", "web/auth/login.ts", "web/auth/login.test.ts", "infra/main.tf"]
+                .iter()
+                .fold(Edits::new(), |edits, path| edits.write(*path, text.as_str()));
+        let pull = ctx.repository().open(PullSpec::new("Charge and log in", "ada", edits));
+        let run = ctx.check_run(&pull).await;
+        let assessment = ctx.assessment(&pull).await;
+        let ways = assessment["ways_down"].as_array().unwrap();
+        let split = |way: &&Value| way["action"].as_str().unwrap().starts_with("Take it apart");
+        let way = ways.iter().find(split).expect("a split is worth it");
+        let told = way["action"].as_str().unwrap();
+        for file in ["api/charge.rs", "web/auth/login.ts", "infra/main.tf"] {
+            assert!(told.contains(file), "{told}");
+        }
+        assert!(told.contains(&format!("would score {};", way["target_score"])), "the riskiest first: {told}");
+        assert_eq!(
+            way["points"].as_i64(),
+            Some(assessment["score"].as_i64().unwrap() - way["target_score"].as_i64().unwrap())
+        );
+        assert!(run.summary.unwrap().contains("| Take it apart, each part by itself: "));
+        ctx
+    });
+}
+
 /// Lands a text at a path, there and on the simulated GitHub.
 fn land(ctx: &Ctx, remote: &Remote, author: &str, message: &str, path: &str, text: &str) {
     let sha = remote.land("main", author, message, path, text);

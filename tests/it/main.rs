@@ -53,6 +53,7 @@ mod same_readings;
 mod schema;
 mod seen;
 mod services;
+mod services_watch;
 mod setup;
 mod shutdown;
 mod sources;

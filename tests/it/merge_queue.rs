@@ -3,6 +3,7 @@
 
 mod faults;
 mod held;
+mod late;
 
 use std::time::Duration;
 

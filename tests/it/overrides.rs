@@ -10,8 +10,9 @@ use mergecast::{
 
 use crate::{
     commands::{said, say, scored},
+    recovery::recovering,
     seen::{Seen, glance, inert, see},
-    support::{Ctx, run_test, start},
+    support::{Ctx, run_test, run_test_with, start},
 };
 
 const REFUSED: [&str; 2] = ["eyes", "-1"];
@@ -326,6 +327,30 @@ fn acknowledge_is_an_override_and_its_refusal_is_told() {
         assert!(fork.press_by("nora", "acknowledge"));
         assert!(in_force(&glance(&ctx, &fork).await));
         assert!(fork.press_by("robot[bot]", "rescore"), "machines may press what changes nothing");
+        ctx
+    });
+}
+
+#[test]
+fn a_press_that_comes_late_is_as_old_as_its_first_delivery() {
+    run_test_with(recovering(), async |ctx| {
+        let (_, pull) = held(&ctx, "").await;
+        let event = Some("check_run".to_owned());
+        ctx.sim.webhook_fault(WebhookFault { event, kind: WebhookFaultKind::Lost, times: Times::Next(1) });
+        let pressed = ctx.clock.now();
+        assert!(pull.press_by("nora", "acknowledge"));
+        ctx.rest().await;
+        assert!(!in_force(&glance(&ctx, &pull).await));
+        // It is found in GitHub's log and asked for. The clock goes no further than that: the override would end.
+        for _ in 0..10 {
+            ctx.clock.advance(Duration::from_secs(660));
+            ctx.service().wake();
+            ctx.rest().await;
+        }
+        let seen = glance(&ctx, &pull).await;
+        assert!(in_force(&seen));
+        let until = (pressed + TimeDelta::hours(4)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        assert_eq!(seen.json["verdict"]["override"]["until"].as_str(), Some(&*until));
         ctx
     });
 }

@@ -239,6 +239,26 @@ fn an_audit_finds_what_was_neglected_and_its_patches_apply() {
 }
 
 #[test]
+fn an_audit_names_lines_that_take_nearly_everything_or_that_later_ones_hide() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path();
+    git(path, &["init", "-q", "-b", "main", "."]);
+    write(path, "CODEOWNERS", "* @acme/all\n/lib/ @acme/some\n/lib/ @acme/core\n");
+    (0..60).for_each(|n| write(path, &format!("src/part{n}.rs"), ""));
+    write(path, "lib/a.rs", "");
+    git(path, &["add", "-A"]);
+    git(path, &["commit", "-q", "-m", "Start"]);
+    let (code, out, err) = run(path, &["--audit", "--format", "json"], "");
+    assert_eq!((code, err.as_str()), (0, ""));
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let told: Vec<(&str, Option<u64>)> =
+        findings.map(|one| (one["kind"].as_str().unwrap(), one["line"].as_u64())).collect();
+    assert!(told.contains(&("over_broad", Some(1))) && told.contains(&("hidden", Some(2))), "{out}");
+    assert!(!told.iter().any(|(_, line)| *line == Some(3)), "{out}");
+}
+
+#[test]
 fn a_repository_without_the_file_gets_one() {
     let place = neglected();
     fs::remove_file(place.path().join(".github/CODEOWNERS")).unwrap();

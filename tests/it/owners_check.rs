@@ -243,6 +243,49 @@ fn whose_an_address_is_nobody_knows() {
 }
 
 #[test]
+fn a_file_that_github_does_not_load_is_told_and_fails_nothing() {
+    run_test(async |ctx| {
+        let shop = shop(&ctx);
+        let filled = |bytes: usize| format!("{}\n* @nora\n", "# nothing\n".repeat(bytes / 10)).into_bytes();
+        let largest = 3 * 1024 * 1024 - 1;
+        let mut whole = filled(largest - 20);
+        whole.resize(largest, b'\n');
+        let mut large = whole.clone();
+        large.push(b'\n');
+        for (file, conclusion, words) in [
+            (whole, "failure", "| `src/cart.rs` | `@nora` |"),
+            (large, "neutral", "`.github/CODEOWNERS` is 3 MB or more"),
+            (b"* @nora\n\0\n".to_vec(), "neutral", "`.github/CODEOWNERS` is no text"),
+        ] {
+            shop.base_file(".github/CODEOWNERS", file);
+            let pull = shop.open(change(&["src/cart.rs"]));
+            let summary = expect(&ctx, &pull, conclusion).await;
+            assert!(summary.contains(words), "{words} is not in {summary}");
+        }
+        ctx
+    });
+}
+
+#[test]
+fn lines_that_github_skips_are_told_with_place_kind_and_remedy() {
+    run_test(async |ctx| {
+        let shop = shop(&ctx);
+        shop.base_file(".github/CODEOWNERS", "* @nora\n/src/ omar\n!/docs/ @nora\n");
+        let pull = shop.open(change(&["src/cart.rs"]));
+        let summary = expect(&ctx, &pull, "failure").await;
+        for words in [
+            "| `src/cart.rs` | `@nora` | line 1: `*` |",
+            "GitHub skips 2 invalid lines of `.github/CODEOWNERS`: 2, 3.",
+            "- line 2, column 7: Invalid owner; `did you mean @omar?`",
+            "- line 3, column 1: Invalid pattern; `a line cannot take files away; write a later line with other owners",
+        ] {
+            assert!(summary.contains(words), "{words} is not in {summary}");
+        }
+        ctx
+    });
+}
+
+#[test]
 fn drafts_are_not_held_up_and_forks_are_answered_here() {
     run_test(async |ctx| {
         let shop = shop(&ctx);

@@ -1,10 +1,11 @@
 //! What a repository's policy file changes, and what happens when it is wrong or comes from the wrong side.
 
-use mergecast::github::sim::{Edits, Permission, PullHandle, PullSpec, SimRepository};
+use mergecast::github::sim::{Edits, Exchange, Permission, PullHandle, PullSpec, SimRepository};
 
 use crate::{
+    recovery::{MINUTE, later, recovering},
     seen::{Seen, see},
-    support::{Ctx, run_test},
+    support::{Ctx, run_test, run_test_with},
 };
 
 const PATH: &str = ".github/mergecast.yml";
@@ -217,6 +218,63 @@ fn a_pull_request_cannot_soften_the_rules_for_itself() {
             assert_eq!(seen.value("owner_review"), Some(3.0), "{}", seen.words("owner_review"));
             assert!(seen.words("owner_review").contains("@nora") && !seen.words("owner_review").contains("mallory"));
         }
+        ctx
+    });
+}
+
+/// Requests about one pull request, and about the policy of a branch.
+fn asked(exchanges: &[Exchange]) -> (usize, usize) {
+    let with = |name: &str| {
+        let of = |each: &&Exchange| each.request_body["query"].as_str().is_some_and(|query| query.contains(name));
+        exchanges.iter().filter(of).count()
+    };
+    (with("query PullRequest("), with("query BranchPolicy("))
+}
+
+#[test]
+fn what_was_scored_under_another_policy_is_scored_again_when_its_branch_has_one() {
+    run_test_with(recovering(), async |ctx| {
+        let shop = ctx.repository();
+        shop.base_file(PATH, "mode: advisory\n");
+        shop.branch("next");
+        let pulls = ["src/cart.rs", "src/till.rs"].map(|path| open(&shop, path));
+        let edits = Edits::new().write("src/own.rs", "let own = 1;\n");
+        let elsewhere =
+            shop.open(PullSpec { base: Some("next".to_owned()), ..PullSpec::new("Elsewhere", "ada", edits) });
+        ctx.settle().await;
+        let before = see(&ctx, &elsewhere).await.run;
+        // Lets what the pushes so far asked for pass.
+        later(&ctx, 2 * MINUTE).await;
+        let push = async |policy: &str| {
+            let mark = ctx.sim.requests();
+            shop.push_base(Edits::new().write(PATH, policy));
+            later(&ctx, MINUTE).await;
+            asked(&ctx.sim.exchanges_since(mark))
+        };
+        assert_eq!(push("# Soon more.\nmode: advisory\n").await, (0, 1), "it says what it said");
+        // A list that is left because of the jobs ahead is begun anew, and with it the policy.
+        let (scored, read) = push("mode: enforce\nthreshold: 1\n").await;
+        assert_eq!((scored, (1..=2).contains(&read)), (2, true), "each of the branch once, the file {read} times");
+        for pull in &pulls {
+            assert_eq!(see(&ctx, pull).await.conclusion(), "action_required");
+        }
+        assert_eq!(push("mode: enforced\nthreshold: 1\n").await.0, 2);
+        for pull in &pulls {
+            let seen = see(&ctx, pull).await;
+            assert_eq!(seen.conclusion(), "action_required", "the last good one stays in force");
+            assert!(seen.summary().contains("Line 1: "), "{}", seen.summary());
+        }
+        // Taken back, the mistake is told no more.
+        assert_eq!(push("mode: enforce\nthreshold: 1\n").await.0, 2);
+        for pull in &pulls {
+            assert!(!see(&ctx, pull).await.summary().contains("Line 1: "));
+        }
+        shop.push_base(Edits::new().remove(PATH));
+        later(&ctx, MINUTE).await;
+        for pull in &pulls {
+            assert_ne!(see(&ctx, pull).await.conclusion(), "action_required");
+        }
+        assert_eq!(see(&ctx, &elsewhere).await.run, before, "another branch has its own");
         ctx
     });
 }

@@ -145,14 +145,15 @@ fn signals() -> String {
             let weight = weights.iter().find(|weight| weight["id"] == term.id).expect("every term has its weight");
             let number = |field: &str| weight[field].as_f64().expect("weights are numbers");
             let source = weight["source"].as_str().expect("every weight has its source");
-            let from = ["Ridge", "Documented prior"].iter().position(|kind| source.starts_with(kind));
+            let kinds = ["Logistic regression", "The weight of", "Documented prior"];
+            let from = kinds.iter().position(|kind| source.starts_with(kind));
             [
                 if position == 0 { signal.label.to_owned() } else { String::new() },
                 code(term.id),
                 term.transform.to_owned(),
                 signed(15.0 * number("weight") / std::f64::consts::LN_2),
                 rounded(number("mean")),
-                from.map_or("policy", |kind| ["fitted", "prior"][kind]).to_owned(),
+                from.map_or("policy", |kind| ["fitted", "tied", "prior"][kind]).to_owned(),
             ]
         })
     });

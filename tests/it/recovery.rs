@@ -217,10 +217,14 @@ fn a_head_that_no_webhook_tells_of_is_found() {
     });
 }
 
+pub(crate) fn database(ctx: &Ctx) -> StorePath {
+    StorePath::File(ctx.directory.path().join("mergecast.db"))
+}
+
 /// Closes the database of a service that is stopped, lets this happen to its files, and opens it again.
-async fn between(ctx: &mut Ctx, happens: impl FnOnce(&StorePath)) {
+pub(crate) async fn between(ctx: &mut Ctx, happens: impl FnOnce(&StorePath)) {
     ctx.store.clone().close().await;
-    let path = StorePath::File(ctx.directory.path().join("mergecast.db"));
+    let path = database(ctx);
     happens(&path);
     ctx.store = Store::open(StoreOptions::new(path)).await.unwrap();
 }
@@ -234,7 +238,7 @@ fn what_a_database_forgot_that_was_put_back_comes_again() {
         later(&ctx, MINUTE).await;
         let known = attempts(&ctx);
         let copy = ctx.directory.path().join("copy.db");
-        backup(&StorePath::File(ctx.directory.path().join("mergecast.db")), &copy, false).unwrap();
+        backup(&database(&ctx), &copy, false).unwrap();
         ctx.clock.advance(12 * HOUR);
         let mut pulls: Vec<_> = (2..5).map(|n| shop.open(change(n))).collect();
         pulls[0].merge();

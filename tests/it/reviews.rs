@@ -1,6 +1,9 @@
 //! Reviews, owners and checks: what counts as looked at, and what only might be.
 
+use std::time::Duration;
+
 use mergecast::github::sim::{Edits, Permission, PullHandle, PullSpec, SimRepository};
+use serde_json::json;
 
 use crate::{
     seen::{Seen, Table, see},
@@ -70,6 +73,78 @@ fn a_brief_review_of_much_is_told_from_a_careful_one() {
         assert!(brief.points("review") > 0, "{}", brief.words("review"));
         pull.review_comment("nora", "Why here?");
         assert_eq!(see(&ctx, &pull).await.points("review"), 0);
+        ctx
+    });
+}
+
+#[test]
+fn an_approval_of_much_within_minutes_is_said_of_the_review_and_of_nobody() {
+    run_test(async |ctx| {
+        let shop = ctx.repository();
+        shop.member("nora", Permission::Write).member("omar", Permission::Write);
+        let body: String = (0..900).map(|n| format!("let value_{n} = read({n});\n")).collect();
+        let pull = shop.open(PullSpec::new("Count", "ada", Edits::new().write("src/cart.rs", body)));
+        let words = async || {
+            let words = see(&ctx, &pull).await.words("review");
+            assert!(!words.contains("nora") && !words.contains("omar"), "{words}");
+            words
+        };
+        let brief = "approved within 2 minutes of the last push; 900 lines";
+        ctx.clock.advance(Duration::from_secs(120));
+        pull.approve("nora");
+        assert!(words().await.contains(brief), "{}", words().await);
+        // The same commit comes back an hour later: what counts is the push, not when the commit was made.
+        let head = pull.head_sha();
+        pull.push(Edits::new().write("src/more.rs", "let more = 1;\n"));
+        ctx.settle().await;
+        ctx.clock.advance(Duration::from_secs(3_600));
+        pull.reset(&head);
+        ctx.clock.advance(Duration::from_secs(119));
+        pull.approve("nora");
+        assert!(words().await.contains(brief), "{}", words().await);
+        ctx.clock.advance(Duration::from_secs(3_600));
+        pull.approve("omar");
+        assert!(!words().await.contains("approved within"), "{}", words().await);
+        ctx
+    });
+}
+
+#[test]
+fn what_is_open_and_what_does_not_count_is_told() {
+    run_test(async |ctx| {
+        let shop = ctx.repository();
+        for login in ["nora", "omar", "helper[bot]"] {
+            shop.member(login, Permission::Write);
+        }
+        shop.review_rule(
+            "main",
+            json!({"dismiss_stale_reviews_on_push": false, "require_code_owner_review": false,
+                "require_last_push_approval": false, "required_approving_review_count": 2,
+                "required_review_thread_resolution": false}),
+        );
+        let pull = open(&shop, &["src/cart.rs"]);
+        let expect = async |approvals: f64, told: &[&str]| {
+            let seen = see(&ctx, &pull).await;
+            let words = seen.words("review");
+            assert_eq!(seen.value("review"), Some(approvals), "{words}");
+            for part in told {
+                assert!(words.contains(part), "{part} is not in {words}");
+            }
+            words
+        };
+        pull.thread(false, false);
+        pull.thread(true, false);
+        pull.approve("helper[bot]");
+        expect(0.0, &["1 unresolved thread", "1 review by a bot does not count", "the branch asks for 2 approvals"])
+            .await;
+        pull.push(Edits::new().write("src/cart.rs", "let cart = 2;\n").by("nora"));
+        pull.approve("nora");
+        expect(0.0, &["1 by whose account is behind the newest commit, not counted"]).await;
+        pull.approve("omar");
+        expect(1.0, &["1 approval of the newest commit"]).await;
+        pull.dismiss("omar");
+        let words = expect(0.0, &["1 dismissed"]).await;
+        assert!(!words.contains("1 approval of"), "{words}");
         ctx
     });
 }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mergecast::{
     config::{Config, ConfigSources},
+    datadog::{self, Datadog, Keys, Site},
     github::AppCredentials,
     service::{Operations, SecretSource, Secrets, Timing},
 };
@@ -149,6 +150,29 @@ fn what_cannot_be_used_changes_nothing_and_is_one_line() {
         }
         let log = logs.lines().join("\n");
         assert!(!log.contains("SENTINEL") && !log.contains("U0VOVElORUw="), "no part of a secret is logged");
+        ctx
+    });
+}
+
+#[test]
+fn a_key_of_datadogs_that_cannot_be_used_holds_nothing_else_up() {
+    let key = |text: &str| SecretString::from(text.to_owned());
+    run_test(async |mut ctx| {
+        let mounted = mount(&mut ctx, Duration::from_millis(5)).await;
+        let keys = Keys { api: key("good"), app: key("good") };
+        let (nobody, site) = ("http://127.0.0.1:9".parse().unwrap(), Site::new("datadoghq.com"));
+        let datadog = Datadog::new(&nobody, site, keys, ctx.clock.clone(), datadog::Options::default()).unwrap();
+        ctx.stop_service().await;
+        let SecretSource { files, read } = mounted.source(ctx.sim.app().app_id);
+        let read = move || -> anyhow::Result<Secrets> {
+            let datadog = Some(Keys { api: key("good"), app: key("two\nlines") });
+            Ok(Secrets { datadog, ..read()? })
+        };
+        let secrets = Some(SecretSource { files, read: Arc::new(read) });
+        ctx.setup.operations = Operations { secrets, datadog: Some(datadog), ..Operations::default() };
+        ctx.start_service().await;
+        mounted.write("GITHUB_WEBHOOK_SECRET_PREVIOUS", "the new one");
+        until(&ctx, "the new one", 202).await;
         ctx
     });
 }

@@ -18,16 +18,18 @@ use mergecast::{
     },
 };
 
-/// Readings of a local range that a backtest lacks: a history keeps numbers of lines, not the lines.
-const BY_CONTENT: [&str; 1] = ["schema_change"];
-/// Readings that a mirror lacks: it has no contents, so that nobody has counted the lines of what landed.
+/// Readings of a local range that a backtest has otherwise where a migration, or white space, is changed: a history keeps
+/// numbers of lines, not the lines.
+const BY_CONTENT: [&str; 4] = ["churn", "entropy", "test_churn", "schema_change"];
+/// Readings that a mirror lacks after a change of the same author within a day: it has no contents, so that nobody has
+/// counted the lines of what landed.
 const BY_LINES: [&str; 1] = ["series"];
-/// Readings in which a file that was moved and edited at once lacks its past in a mirror: without contents only one that
-/// moved as it was is followed.
-const BY_LIKENESS: [&str; 6] = ["prior_defects", "experience", "developers", "age", "series", "co_change"];
+/// Besides, readings of a file that was moved and edited at once: without contents only one that moved as it was is
+/// followed, so that in a mirror its past begins there. Here that leaves out rollbacks, and changes of its author.
+const BY_LIKENESS: [&str; 3] = ["prior_defects", "experience", "series"];
 
 /// A main line with failures, files that are moved as they are and with edits, several authors and companions. What is scored
-/// are its last two changes.
+/// are its last three changes.
 fn repository(path: &Path) {
     git(path, 0, "Ada", &["init", "-q", "-b", "main", "."]);
     let long = |name: &str, day: i64| format!("fn {name}() {{ step({day}); }}\n") + &"// as it was\n".repeat(20);
@@ -52,12 +54,16 @@ fn repository(path: &Path) {
     }
     write(path, "src/pay.rs", "fn pay() { again(); }\nfn refund() {}\n");
     write(path, "src/total.rs", &long("sum", 30));
-    write(path, "src/new.rs", "fn new() {}\n");
+    write(path, "src/new.rs", &long("new", 30));
     commit(path, 30, "Lin", "Try payments again (#30)");
     git(path, 31, "Lin", &["mv", "src/pay.rs", "src/paying.rs"]);
     write(path, "src/paying.rs", "fn pay() { again(); }\nfn refund() {}\nfn all() {}\n");
     write(path, "src/levy.rs", &long("levy", 31));
     commit(path, 31, "Lin", "Levy less (#31)");
+    let respaced = long("new", 30).replace("{ step(30); }", "{step( 30 );}").replace("as it was", "as it is");
+    write(path, "src/new.rs", &respaced);
+    write(path, "db/migrations/0001_levies.sql", "CREATE TABLE levies (id BIGINT PRIMARY KEY);\n");
+    commit(path, 40, "Grace", "Keep levies (#32)");
 }
 
 fn write(path: &Path, name: &str, text: &str) {
@@ -139,7 +145,8 @@ fn a_change_reads_the_same_however_it_is_scored() {
     let changes: Vec<Landed> = clone.landed(&wanted("main", Lines::Counted)).unwrap().map(Result::unwrap).collect();
     let moved = |landed: &Landed| landed.files.iter().filter(|file| file.previous_path.is_some()).count();
     assert_eq!(changes.iter().map(moved).sum::<usize>(), 3, "git sees each rename");
-    for (back, by_mirror) in [(2, &BY_LINES[..]), (1, &BY_LIKENESS[..])] {
+    let scored = [(3, &[][..], &BY_LINES[..]), (2, &[][..], &BY_LIKENESS[..]), (1, &BY_CONTENT[..], &[][..])];
+    for (back, by_content, by_mirror) in scored {
         let (before, [last, ..]) = changes.split_at(changes.len() - back) else { panic!("there is a change") };
         // By backtest: replayed from the beginning.
         let mut history = History::default();
@@ -155,11 +162,13 @@ fn a_change_reads_the_same_however_it_is_scored() {
         // Live: the same change on the history of the mirror.
         let live = readings(&mined(&mirror, &base, Lines::Skipped), &local.change, author, last.at);
 
-        assert_eq!(differing(&backtest, &score), BTreeSet::from(BY_CONTENT), "backtest and score of {}", last.title);
-        assert_eq!(differing(&score, &live), by_mirror.iter().copied().collect(), "score and mirror of {}", last.title);
+        let listed = |names: &[&'static str]| names.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!(differing(&backtest, &score), listed(by_content), "backtest and score of {}", last.title);
+        assert_eq!(differing(&score, &live), listed(by_mirror), "score and mirror of {}", last.title);
         let known = live.iter().filter(|reading| reading.is_ok()).count();
         assert!(known >= 19, "{known} signals were read");
         let failed = signal::SIGNALS.iter().position(|signal| signal.id == "prior_defects").unwrap();
-        assert!(backtest[failed].as_ref().unwrap().terms[1] > 0.0, "the history has failures");
+        let has_failed = backtest[failed].as_ref().unwrap().terms[1] > 0.0;
+        assert_eq!(has_failed, back > 1, "what the last change touches has not failed before, the rest has");
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     contracts::datadog::check,
+    services::documented,
     support::{Ctx, run_test},
 };
 
@@ -77,6 +78,7 @@ fn each_source_says_whether_it_can_be_read() {
         let text = later.to_string();
         assert!(!text.contains("sim-api-key") && !text.contains("sim-app-key"));
         check(&sim);
+        documented(&sim);
         ctx
     });
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Result, anyhow};
 
-use super::{super::ExitCode, super::model_file, super::output::Terminal, fixes_beside};
+use super::super::{ExitCode, fixes::fixes_beside, model_file, output::Terminal};
 use crate::{
     history::History,
     outcome::recalibrate::replay::{MONTH_DAYS, Replay, Report},
@@ -42,7 +42,8 @@ pub(super) fn run(args: &ReplayArgs, terminal: &mut Terminal) -> Result<ExitCode
             reports.push(report?);
         }
     }
-    terminal.out().write_all(replay::render(&reports, &model.version, terminal.style()).as_bytes())?;
+    let said = replay::render(&reports, &model.version, terminal.style());
+    terminal.out().write_all(said.as_bytes())?;
     terminal.out().flush()?;
     Ok(ExitCode::Done)
 }

@@ -1,16 +1,17 @@
-//! `mergecast demo`: the whole App against a simulated GitHub and Datadog in this process, with nothing to set up.
+//! `mergecast demo`: the whole App against a simulated GitHub and other systems in this process, with nothing to set up.
 //!
 //! Only those, and the time, are simulated. Webhooks are signed and arrive over HTTP, the database is a file, and nothing is shown
 //! before its check run stands on the simulated GitHub, once and completed.
 
 mod past;
+mod people;
 mod runtime;
 mod story;
 
-use std::{io::Write, net::Ipv4Addr, time::Duration};
+use std::{io::Write, net::Ipv4Addr, path::Path, time::Duration};
 
 use anyhow::{Context, anyhow};
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
 use super::{output::Terminal, token::made};
@@ -38,6 +39,7 @@ struct Stage {
     clock: Clock,
     sim: Sim,
     datadog: SimDatadog,
+    coverage: people::Coverage,
     service: Service,
     store: Store,
     links: Links,
@@ -101,6 +103,7 @@ impl Stage {
             clock.clone(),
             DatadogOptions::default(),
         )?;
+        let coverage = people::Coverage::start().await?;
         let sim = Sim::start(SimOptions::new(move || sim_clock.now())).await.context("the simulated GitHub")?;
         let directory = tempfile::tempdir().context("no temporary directory can be made")?;
         let path = StorePath::File(directory.path().join("mergecast.db"));
@@ -110,17 +113,7 @@ impl Stage {
             AppCredentials { app_id: app.app_id, client_id: Some(app.client_id), private_key_pem: app.private_key_pem };
         let urls = Urls::new(sim.api_url().parse()?)?;
         let listen = super::serve::free_port(Ipv4Addr::LOCALHOST.into()).await?;
-        let past = past::make(directory.path(), clock.now());
-        let (mirrors, tip) = match past {
-            Ok((base, tip)) => {
-                let url = Url::from_file_path(base).map_err(|()| anyhow!("the temporary directory has no address"))?;
-                (Some(MirrorSettings::new(directory.path().join("data"), url)), Some(tip))
-            }
-            Err(error) => {
-                anstream::eprintln!("The story has no history behind it: {error:#}");
-                (None, None)
-            }
-        };
+        let (mirrors, tip) = history(directory.path(), clock.now())?.unzip();
         let links = Links { public_url: Some(format!("http://{listen}")), github_url: Some(sim.api_url()) };
         let service = Service::start(Settings {
             listen,
@@ -138,7 +131,12 @@ impl Stage {
             workers: 4,
             clock: clock.clone(),
             timing: Timing { burst: Duration::from_millis(300), ..Timing::default() },
-            operations: Operations { mirrors, datadog: Some(client), ..Operations::default() },
+            operations: Operations {
+                mirrors,
+                datadog: Some(client),
+                coverage: coverage.settings(),
+                ..Operations::default()
+            },
         })
         .await?;
         sim.deliver_to(&format!("http://{}/webhooks/github", service.address()));
@@ -147,6 +145,7 @@ impl Stage {
             clock,
             sim,
             datadog,
+            coverage,
             service,
             store,
             links,
@@ -212,15 +211,24 @@ impl Stage {
     /// Shows the check run that stands on the head of a pull request, as GitHub has it.
     async fn show(&mut self, pull: &PullHandle) -> anyhow::Result<u8> {
         self.settle().await?;
-        let head = pull.head_sha();
-        let runs = self.sim.check_runs(pull.repository(), &head);
+        self.show_on(pull, &pull.head_sha(), &format!("#{}", pull.number())).await
+    }
+
+    /// Shows the check run that stands on the commit of the merge group that ends with a pull request.
+    async fn show_group(&mut self, last: &PullHandle, head: &str) -> anyhow::Result<u8> {
+        self.settle().await?;
+        self.show_on(last, head, &format!("the merge group that ends with #{}", last.number())).await
+    }
+
+    async fn show_on(&mut self, pull: &PullHandle, head: &str, place: &str) -> anyhow::Result<u8> {
+        let runs = self.sim.check_runs(pull.repository(), head);
         let ours: Vec<&SimCheckRun> = runs.iter().filter(|run| run.name == NAME).collect();
         let [run] = ours.as_slice() else {
-            anyhow::bail!("{} check runs named {NAME} stand on #{} instead of one", ours.len(), pull.number());
+            anyhow::bail!("{} check runs named {NAME} stand on {place} instead of one", ours.len());
         };
-        anyhow::ensure!(run.status == "completed", "the check run on #{} is {}", pull.number(), run.status);
+        anyhow::ensure!(run.status == "completed", "the check run on {place} is {}", run.status);
         let repo = RepoName::parse(pull.repository()).context("the story's repository has a name")?;
-        let row = self.store.by_repository_sha(&repo.to_string(), &head).await?;
+        let row = self.store.by_repository_sha(&repo.to_string(), head).await?;
         let row = row.context("the check run stands, but no assessment is stored")?;
         let stored = Stored::load(&self.store, row, self.links.clone()).await?;
         let text = terminal::render(&stored.subject(), self.terminal.style());
@@ -233,7 +241,7 @@ impl Stage {
             conclusion: assessment.verdict.conclusion.word(),
         });
         let out = self.terminal.out();
-        writeln!(out, "{NAME} on #{} at {}: {}", pull.number(), &head[..7], state(run))?;
+        writeln!(out, "{NAME} on {place} at {}: {}", &head[..7], state(run))?;
         writeln!(out, "{text}")?;
         Ok(assessment.score)
     }
@@ -274,6 +282,20 @@ impl Stage {
         anstream::eprintln!("\nThe story is over; everything stays up until you press Ctrl-C");
         anstream::eprintln!("GitHub's side of it: {}/{}/pulls", self.sim.api_url(), story::REPOSITORY);
         anstream::eprintln!("pages: http://{}/", self.service.address());
+    }
+}
+
+/// What was before the story, and its newest commit; `None` without git.
+fn history(directory: &Path, now: DateTime<Utc>) -> anyhow::Result<Option<(MirrorSettings, String)>> {
+    match past::make(directory, now) {
+        Ok((base, tip)) => {
+            let url = Url::from_file_path(base).map_err(|()| anyhow!("the temporary directory has no address"))?;
+            Ok(Some((MirrorSettings::new(directory.join("data"), url), tip)))
+        }
+        Err(error) => {
+            anstream::eprintln!("The story has no history behind it: {error:#}");
+            Ok(None)
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const FAST: f64 = 4.2;
 pub(super) async fn play(stage: &mut Stage, shop: &SimRepository) -> anyhow::Result<()> {
     let host = stage.links.github_url.as_deref().and_then(|url| url.split("://").nth(1)).unwrap_or_default();
     let host = host.split(':').next().unwrap_or_default().to_owned();
-    stage.datadog.service("payments-api", &format!("{host}/{REPOSITORY}"), &["apps/payments/**"]);
+    stage.datadog.service("payments-api", &format!("{host}/{REPOSITORY}"), &["apps/payments/**", "apps/mail/**"]);
     stage.datadog.slo(SimSlo::metric(SLO, "payments-api", 99.9));
     stage.datadog.burn(SLO, stage.clock.now() - TimeDelta::days(40), USUAL);
     // The catalogue is asked anew after an hour.
@@ -32,24 +32,28 @@ pub(super) async fn play(stage: &mut Stage, shop: &SimRepository) -> anyhow::Res
     ));
     stage.settle().await?;
     let commit = merged.merge();
-    stage.tell("12. The service burns", "A feature for payments-api while that is well …")?;
+    stage
+        .tell("12. The service burns", "A feature for payments-api, which mails receipts too, while that is well …")?;
     let edits = Edits::new()
-        .write("apps/payments/src/ledger.ts", module_text("payments", "ledger", 44))
-        .write("apps/payments/test/ledger.test.ts", test_text("ledger", 16))
-        .message("Keep vouchers in the ledger");
-    let feature = shop.open(PullSpec::new("Keep vouchers in the ledger", "ada", edits));
-    feature.approve("mia");
+        .write("apps/mail/src/voucher.ts", module_text("mail", "voucher", 20))
+        .write("apps/mail/test/voucher.test.ts", test_text("voucher", 20))
+        .message("Mail vouchers");
+    let feature = shop.open(PullSpec::new("Mail vouchers", "noah", edits));
+    feature.approve("nora");
     feature.check("build", "success");
     let before = stage.show(&feature).await?;
     stage.datadog.burn(SLO, stage.clock.now(), FAST);
     stage.pass(TimeDelta::hours(6)).await?;
     stage.tell(
         "12. The service burns, continued",
-        "… and six hours later, when its error budget burns at 4.2 times its pace. Nobody pushed: twice the odds are 15 points.",
+        "… and six hours later, when its error budget burns at 4.2 times its pace. Nobody pushed and nobody asked: 15 points more are twice the odds, and another level.",
     )?;
     let burning = stage.show(&feature).await?;
     // A point more may come of being open for longer.
-    anyhow::ensure!((15..=16).contains(&(burning - before)), "a burn must add 15 points ({before} to {burning})");
+    anyhow::ensure!(
+        (15..=16).contains(&burning.saturating_sub(before)),
+        "a burn must add 15 points ({before} to {burning})"
+    );
     let number = stage.datadog.open_incident("Vouchers are charged twice", "SEV-1", &["payments-api"]);
     let edits = Edits::new()
         .write("apps/payments/src/refund.ts", module_text("payments", "refund", 40))

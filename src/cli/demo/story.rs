@@ -1,6 +1,6 @@
-//! The story: a shop's repository and eleven pull requests, each with something that a score must get right.
+//! The story: a shop's repository and its pull requests, each with something that a score must get right.
 
-use super::{Stage, runtime};
+use super::{Stage, people, runtime};
 use crate::{
     github::sim::{Edits, Permission, PullSpec, SimRepository},
     report::check_run::{NAME, RESCORE},
@@ -47,7 +47,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     hostile_title(stage, &shop).await?;
     re_score(stage, &shop).await?;
     coverage_arrives(stage, &shop).await?;
-    runtime::play(stage, &shop).await
+    runtime::play(stage, &shop).await?;
+    people::play(stage, &shop).await
 }
 
 /// The repository before the story begins.

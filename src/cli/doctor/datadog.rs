@@ -63,6 +63,8 @@ fn source(config: &Config, check: &SourceCheck) -> Finding {
     let (label, without) = (check.source.label(), check.source.without());
     match &check.access {
         Access::Available => Finding::ok(CHECK, format!("{label}: available")),
+        Access::Forbidden if !check.source.is_used() => Finding::ok(CHECK, format!("{label}: forbidden; {without}")),
+        Access::Unknown(error) if !check.source.is_used() => Finding::ok(CHECK, format!("{label}: {error}; {without}")),
         Access::NotOnThisSite => {
             Finding::ok(CHECK, format!("{label}: not enabled on {}, so {without}", config.datadog.site))
         }

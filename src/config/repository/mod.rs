@@ -110,7 +110,7 @@ pub fn parse_policy(text: &str) -> Result<RepositoryPolicy, Vec<PolicyError>> {
     let root = yaml::parse(text).map_err(|error| vec![error])?;
     let mut mistakes = Mistakes::default();
     let mut read = RepositoryPolicy::default();
-    read.policy.origin = PolicyOrigin { file: Some(PATH.to_owned()), errors: Vec::new() };
+    read.policy.origin = PolicyOrigin { file: Some(PATH.to_owned()), errors: Vec::new(), digest: None };
     for (key, node) in mistakes.table("", &root, KEYS) {
         let at = key.text.as_str();
         // A key without a value says nothing.

@@ -1,6 +1,9 @@
 //! Limits of the simulated organisation: so many calls in each period of the clock, told in headers as recorded.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 
@@ -8,13 +11,27 @@ use chrono::{DateTime, Utc};
 #[derive(Clone, Debug)]
 pub(super) struct Limits(BTreeMap<&'static str, Limit>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Limit {
     calls: u32,
     period_s: i64,
     /// The running period, and what was taken of it.
     running: i64,
     taken: u32,
+    /// When calls came within the last period, in milliseconds.
+    recent: VecDeque<i64>,
+    used: Used,
+}
+
+/// What was made of a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Calls that were answered.
+    pub calls: u32,
+    /// Calls that were refused.
+    pub refused: u32,
+    /// Most calls within the length of a period, wherever it began.
+    pub most: usize,
 }
 
 /// What an answer tells of a limit.
@@ -32,7 +49,9 @@ impl Default for Limits {
             ("event_stream_api", 600, 60),
             ("query_timeseries", 1_600, 3_600),
         ];
-        let limit = |(name, calls, period_s)| (name, Limit { calls, period_s, running: 0, taken: 0 });
+        let limit = |(name, calls, period_s)| {
+            (name, Limit { calls, period_s, running: 0, taken: 0, recent: VecDeque::new(), used: Used::default() })
+        };
         Self(limits.map(limit).into())
     }
 }
@@ -48,6 +67,7 @@ impl Limits {
         }
         let spent = limit.taken >= limit.calls;
         limit.taken += u32::from(!spent);
+        limit.note(now.timestamp_millis(), spent);
         let reset = (running + 1) * limit.period_s - now.timestamp();
         let headers = [
             ("x-ratelimit-limit", limit.calls.to_string()),
@@ -67,6 +87,11 @@ impl Limits {
         }
     }
 
+    /// What was made of a limit so far.
+    pub(super) fn used(&self, name: &str) -> Used {
+        self.0.get(name).map(|limit| limit.used).unwrap_or_default()
+    }
+
     fn name(path: &str) -> Option<&'static str> {
         Some(match path {
             "/api/v1/slo" => "slo_get_all",
@@ -75,5 +100,21 @@ impl Limits {
             _ if path.starts_with("/api/v1/slo/") && path.ends_with("/history") => "slo_history",
             _ => return None,
         })
+    }
+}
+
+impl Limit {
+    fn note(&mut self, at_ms: i64, refused: bool) {
+        let begin_ms = at_ms - self.period_s * 1_000;
+        self.recent.push_back(at_ms);
+        while self.recent.front().is_some_and(|earlier| *earlier <= begin_ms) {
+            self.recent.pop_front();
+        }
+        let Used { calls, refused: before, most } = self.used;
+        self.used = Used {
+            calls: calls + u32::from(!refused),
+            refused: before + u32::from(refused),
+            most: most.max(self.recent.len()),
+        };
     }
 }

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::remote::sim::{Cut, Door, Ordered, Shared, Sim};
 use answers::Answer;
 pub use faults::{Fault, FaultKind, Times};
+pub use limits::Used;
 pub use verbs::{SimDeployment, SimSlo};
 use world::World;
 

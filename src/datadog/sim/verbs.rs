@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Fault, SimDatadog,
+    limits::Used,
     timeline::Phase,
     world::{DeploymentRecord, EventRecord, IncidentRecord, RunRecord},
 };
@@ -117,6 +118,11 @@ impl SimDatadog {
         self.state().limits.set(name, calls, period);
     }
 
+    /// What was made of a limit since the beginning.
+    pub fn used(&self, limit: &str) -> Used {
+        self.state().limits.used(limit)
+    }
+
     /// Sets an SLO up, or in place of the one before; what it lived through stays.
     pub fn slo(&self, slo: SimSlo) {
         let mut world = self.state();
@@ -189,6 +195,7 @@ impl SimDatadog {
             title: title.to_owned(),
             severity: severity.to_owned(),
             services: services.iter().map(|service| (*service).to_owned()).collect(),
+            envs: Vec::new(),
             created: now,
             resolved: None,
             customer_impact: None,
@@ -205,6 +212,14 @@ impl SimDatadog {
             let over = !matches!(state, IncidentState::Active | IncidentState::Stable);
             incident.resolved = over.then_some(incident.resolved.unwrap_or(now));
             incident.states.push((state, now));
+        }
+    }
+
+    /// Says in which environments an incident is, in a property of the organisation's own.
+    pub fn place_incident(&self, number: u64, envs: &[&str]) {
+        let mut world = self.state();
+        if let Some(incident) = world.incidents.iter_mut().find(|incident| incident.number == number) {
+            incident.envs = envs.iter().map(|env| (*env).to_owned()).collect();
         }
     }
 

@@ -61,6 +61,8 @@ pub(super) struct IncidentRecord {
     pub(super) title: String,
     pub(super) severity: String,
     pub(super) services: Vec<String>,
+    /// Of the property `env`, which the organisation has made; empty where it is not filled in.
+    pub(super) envs: Vec<String>,
     pub(super) created: DateTime<Utc>,
     pub(super) resolved: Option<DateTime<Utc>>,
     pub(super) customer_impact: Option<DateTime<Utc>>,

@@ -12,7 +12,9 @@ mod tests;
 pub(crate) use tests::story;
 
 pub use named::Named;
-pub use report::{Compared, Counts, Part, Report, SCORE_BIN, ScoreBin, Span, Window};
+pub use report::{Compared, Counts, Fixed, Part, RankBy, Report, SCORE_BIN, ScoreBin, Span, Window};
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
@@ -31,6 +33,7 @@ pub struct Backtest<'m> {
     model: &'m Model,
     repository: String,
     since: Option<i64>,
+    fixes: HashMap<String, bool>,
     history: History,
     labels: Labels,
     rivals: Reader,
@@ -59,6 +62,7 @@ impl<'m> Backtest<'m> {
             model,
             repository: repository.to_owned(),
             since: since.map(|since| since.timestamp()),
+            fixes: HashMap::new(),
             history: History::default(),
             labels: Labels::default(),
             rivals: Reader::default(),
@@ -66,6 +70,11 @@ impl<'m> Backtest<'m> {
             scored: Vec::new(),
             span: None,
         }
+    }
+
+    /// Says of changes, by object id, whether they needed a fix within 30 days: a main line alone does not tell.
+    pub fn with_fixes(self, fixes: HashMap<String, bool>) -> Self {
+        Self { fixes, ..self }
     }
 
     /// Scores the next change from what was taken in before it, then takes it in.
@@ -93,9 +102,14 @@ impl<'m> Backtest<'m> {
     pub fn judged(mut self, limit: Option<usize>) -> Judged {
         let over = limit.map_or(0, |limit| self.scored.len().saturating_sub(limit));
         self.scored.drain(..over);
-        let labels = &self.labels;
+        let (labels, fixes) = (&self.labels, &self.fixes);
+        let fixed = |label: Label, sha: &str| {
+            let fixed = *fixes.get(sha)?;
+            Some(fixed || label.failed()?)
+        };
         let judged = |scored: Scored| Change {
             label: labels.of(scored.place),
+            fixed: fixed(labels.of(scored.place), &scored.sha),
             undone_after_s: labels.undone_after_s(scored.place),
             sha: scored.sha,
             at: scored.at,
@@ -109,6 +123,7 @@ impl<'m> Backtest<'m> {
         Judged {
             repository: self.repository,
             model: self.model.version.clone(),
+            rank_by: RankBy::Score,
             reverts: self.labels.reverts(),
             history: Span::of(self.place as usize, self.span),
             changes: self.scored.into_iter().map(judged).collect(),
@@ -123,6 +138,8 @@ pub struct Judged {
     pub repository: String,
     /// Version of the model that scored.
     pub model: String,
+    /// What ranks the changes.
+    pub rank_by: RankBy,
     /// All changes that were read.
     pub history: Span,
     /// How their reverts were linked.
@@ -150,6 +167,8 @@ pub struct Change {
     pub fix_probability: Option<f64>,
     /// What became of it.
     pub label: Label,
+    /// Whether it was rolled back or needed a fix within 30 days, where it is judged and that is known.
+    pub fixed: Option<bool>,
     /// Seconds until it was undone first, in time or not.
     pub undone_after_s: Option<i64>,
     traits: Traits,

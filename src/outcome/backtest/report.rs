@@ -27,6 +27,8 @@ pub struct Report {
     pub repository: String,
     /// Version of the model that scored.
     pub model: String,
+    /// What ranked the changes.
+    pub rank_by: RankBy,
     /// All changes that were read.
     pub history: Span,
     /// The scored ones and why some of them are not judged.
@@ -37,6 +39,8 @@ pub struct Report {
     pub all: Part,
     /// The last 30 % of them in time.
     pub test: Part,
+    /// How well the second head does on the changes of which it is known whether they needed a fix; none without such.
+    pub fixed: Option<Fixed>,
     /// Simpler scores on the test part.
     pub compared: Vec<Compared>,
     /// Changes in the test part by what they scored: bins of [`SCORE_BIN`] points from 0; the last one holds 100 too.
@@ -47,6 +51,25 @@ pub struct Report {
     pub catches: Vec<Named>,
     /// Failed changes with the lowest scores.
     pub misses: Vec<Named>,
+}
+
+/// What ranks changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RankBy {
+    /// The score as people see it: whole points, of which many changes have the same.
+    #[default]
+    Score,
+    /// The stated probability, in which hardly two changes are equal.
+    Probability,
+}
+
+/// How the second head does: it states how likely a change is rolled back or needs a fix, and is ranked by that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fixed {
+    /// All judged changes.
+    pub all: Part,
+    /// The last 30 % of them in time.
+    pub test: Part,
 }
 
 /// A number of changes and the time between the first and the last, unix seconds.
@@ -160,14 +183,16 @@ impl Judged {
         Report {
             repository: self.repository.clone(),
             model: self.model.clone(),
+            rank_by: self.rank_by,
             history: self.history,
             counts,
             reverts: self.reverts,
-            all: Part::of(&judged),
-            test: Part::of(test),
+            all: Part::of(&judged, &self.examples(&judged)),
+            test: Part::of(test, &self.examples(test)),
+            fixed: judged.iter().any(|change| change.fixed.is_some()).then(|| Fixed::of(&judged, test)),
             compared: Vec::new(),
             distribution: distribution(test),
-            windows: windows(&judged),
+            windows: windows(&judged, self.rank_by),
             catches,
             misses,
         }
@@ -177,7 +202,17 @@ impl Judged {
     pub fn compare(&self) -> Vec<Compared> {
         let judged = self.in_order();
         let (past, test) = judged.split_at(test_start(judged.len()));
-        compare(past, test)
+        compare(past, test, self.rank_by)
+    }
+
+    fn examples(&self, changes: &[&Change]) -> Vec<Example> {
+        let example = |change: &&Change| Example {
+            score: rank_of(change, self.rank_by),
+            probability: change.probability,
+            lines: change.lines,
+            failed: change.label == Label::Failed,
+        };
+        changes.iter().map(example).collect()
     }
 
     /// The judged changes. Where clocks differ, the order of landing is not that of time; the sort keeps it among equal
@@ -208,24 +243,38 @@ impl Span {
 }
 
 impl Part {
-    fn of(changes: &[&Change]) -> Self {
-        let evaluation = evaluate(&examples(changes));
-        Self { span: Span::over(changes), evaluation, gain: gain(&scores(changes), &outcomes(changes)) }
+    fn of(changes: &[&Change], examples: &[Example]) -> Self {
+        let scores: Vec<f64> = examples.iter().map(|example| example.score).collect();
+        let failed: Vec<bool> = examples.iter().map(|example| example.failed).collect();
+        Self { span: Span::over(changes), evaluation: evaluate(examples), gain: gain(&scores, &failed) }
     }
 }
 
-fn examples(changes: &[&Change]) -> Vec<Example> {
-    let example = |change: &&Change| Example {
-        score: f64::from(change.score),
-        probability: change.probability,
-        lines: change.lines,
-        failed: change.label == Label::Failed,
-    };
-    changes.iter().map(example).collect()
+impl Fixed {
+    fn of(judged: &[&Change], test: &[&Change]) -> Self {
+        let part = |changes: &[&Change]| {
+            let known: Vec<&Change> = changes.iter().copied().filter(|change| fix_of(change).is_some()).collect();
+            Part::of(&known, &known.iter().filter_map(|change| fix_of(change)).collect::<Vec<_>>())
+        };
+        Self { all: part(judged), test: part(test) }
+    }
 }
 
-fn scores(changes: &[&Change]) -> Vec<f64> {
-    changes.iter().map(|change| f64::from(change.score)).collect()
+fn fix_of(change: &Change) -> Option<Example> {
+    let (failed, probability) = (change.fixed?, change.fix_probability?);
+    Some(Example { score: probability, probability: Some(probability), lines: change.lines, failed })
+}
+
+fn rank_of(change: &Change, by: RankBy) -> f64 {
+    let score = f64::from(change.score);
+    match by {
+        RankBy::Score => score,
+        RankBy::Probability => change.probability.unwrap_or(score / 100.0),
+    }
+}
+
+fn ranks(changes: &[&Change], by: RankBy) -> Vec<f64> {
+    changes.iter().map(|change| rank_of(change, by)).collect()
 }
 
 fn outcomes(changes: &[&Change]) -> Vec<bool> {
@@ -234,13 +283,13 @@ fn outcomes(changes: &[&Change]) -> Vec<bool> {
 
 /// Simpler scores on `test`. What has to be fitted is fitted on those of `past` whose outcome was known when the first
 /// change of `test` landed.
-fn compare(past: &[&Change], test: &[&Change]) -> Vec<Compared> {
+fn compare(past: &[&Change], test: &[&Change], by: RankBy) -> Vec<Compared> {
     let Some(first) = test.first() else { return Vec::new() };
     let known = past.iter().filter(|change| is_ripe(change.at, first.at));
     let known: Vec<(Traits, bool)> = known.map(|change| (change.traits, change.label == Label::Failed)).collect();
     let traits: Vec<Traits> = test.iter().map(|change| change.traits).collect();
     let failed = outcomes(test);
-    let ours = scores(test);
+    let ours = ranks(test, by);
     let compared = |rival| {
         let Some(theirs) = rivals::scores(rival, &known, &traits) else {
             return Compared { rival, evaluation: None, difference: None, gain: None };
@@ -271,7 +320,7 @@ fn distribution(changes: &[&Change]) -> Vec<ScoreBin> {
     bins
 }
 
-fn windows(changes: &[&Change]) -> Vec<Window> {
+fn windows(changes: &[&Change], by: RankBy) -> Vec<Window> {
     let failed = changes.iter().filter(|change| change.label == Label::Failed).count();
     let count = (failed / FAILURES_PER_WINDOW).min(WINDOWS_MAX);
     if count < 2 {
@@ -280,7 +329,7 @@ fn windows(changes: &[&Change]) -> Vec<Window> {
     let bound = |place: usize| changes.len() * place / count;
     let window = |place: usize| {
         let part = &changes[bound(place)..bound(place + 1)];
-        let (scores, outcomes) = (scores(part), outcomes(part));
+        let (scores, outcomes) = (ranks(part, by), outcomes(part));
         let ranking = rank(&scores, &outcomes);
         Window {
             span: Span::over(part),

@@ -23,6 +23,7 @@ pub(crate) fn story() -> Judged {
             score: if failed { 60 } else { 20 + (place % 20) as u8 },
             probability: Some(if failed { 0.9 } else { 0.02 }),
             fix_probability: None,
+            fixed: None,
             label: match place {
                 390.. => Label::Unripe,
                 3 => Label::LeftOut(Because::Bot),
@@ -39,6 +40,7 @@ pub(crate) fn story() -> Judged {
     Judged {
         repository: "acme/shop".to_owned(),
         model: "test-1".to_owned(),
+        rank_by: RankBy::Score,
         reverts: Reverts { found: 45, linked: 41, undone: 41, late: 2 },
         history: Span::of(changes.len(), changes.first().zip(changes.last()).map(|(a, b)| (a.at, b.at))),
         changes,
@@ -66,6 +68,38 @@ fn a_score_that_knows_is_told_so() {
     let windows: Vec<u64> = report.windows.iter().map(|window| window.span.changes).collect();
     assert_eq!(windows, [129, 129, 129]);
     assert_eq!(report, story().report(), "the same history gives the same report");
+}
+
+/// The second head is ranked by the rate that it states, over the changes of which it is known how they came out.
+#[test]
+fn the_second_head_is_judged_by_its_own_label() {
+    let mut judged = story();
+    assert_eq!(judged.report().fixed, None);
+    for (place, change) in judged.changes.iter_mut().enumerate() {
+        let needed = place % 10 < 3;
+        change.fix_probability = Some(if needed { 0.4 } else { 0.1 });
+        change.fixed = (place % 4 > 0).then(|| needed || change.label == Label::Failed);
+    }
+    let first = judged.report();
+    let fixed = first.fixed.as_ref().unwrap();
+    let known = |from: usize, to: usize| {
+        let counts = |change: &&Change| change.label.failed().is_some() && change.fixed.is_some();
+        judged.changes[from..to].iter().filter(counts).count() as u64
+    };
+    assert_eq!((fixed.all.span.changes, fixed.test.span.changes), (known(0, 400), known(274, 400)));
+    assert_eq!(fixed.test.evaluation.ranking.unwrap().roc_auc.value, 1.0);
+    assert_eq!(Report { fixed: None, ..first.clone() }, Report { fixed: None, ..story().report() });
+}
+
+#[test]
+fn ranked_by_probability_ties_are_few_and_the_rest_stands() {
+    let mut judged = story();
+    // The score says little, the stated rate knows.
+    judged.changes.iter_mut().for_each(|change| change.score = 30);
+    let auc = |judged: &Judged| judged.report().test.evaluation.ranking.unwrap().roc_auc.value;
+    assert_eq!(auc(&judged), 0.5);
+    judged.rank_by = RankBy::Probability;
+    assert_eq!(auc(&judged), 1.0);
 }
 
 #[test]

@@ -188,7 +188,7 @@ impl Sample {
             let parts = [(true, failed * recency), (false, (1.0 - failed) * recency)];
             for (failed, count) in parts.into_iter().filter(|(_, count)| *count > 0.0) {
                 let deviations = columns.iter().map(|column| column.deviation(&row.terms).unwrap_or(f64::NAN));
-                examples.push_counted(deviations, failed, count);
+                examples.push_weighted(deviations, failed, count);
             }
         }
         // The mean is the champion's, which the deviations are from; only the spread is the sample's.

@@ -44,7 +44,7 @@ impl Platt {
         for (log_odds, failed) in latest {
             let parts = [(true, *failed), (false, 1.0 - failed)];
             for (failed, count) in parts.into_iter().filter(|(_, count)| *count > 0.0) {
-                examples.push_counted([log_odds - center], failed, count);
+                examples.push_weighted([log_odds - center], failed, count);
             }
         }
         let belief = |mean: f64, sd: f64, low| Belief { mean, precision: sd.powi(-2), low, high: f64::INFINITY };

@@ -24,6 +24,8 @@ struct Page {
     judged: Vec<(&'static str, String)>,
     charts: Vec<Chart>,
     ranking: Option<Table>,
+    fixed: Option<Table>,
+    fix_rates: Vec<String>,
     comparison: Option<Table>,
     calibration: Vec<String>,
     catches: Vec<Line>,
@@ -33,6 +35,7 @@ struct Page {
 /// The page.
 pub fn render(report: &Report) -> String {
     let calibration = report.test.evaluation.calibration.as_ref();
+    let fix_rates = report.fixed.as_ref().and_then(|fixed| fixed.test.evaluation.calibration.as_ref());
     let repository = words::shown(&report.repository);
     let page = Page {
         css: format!("{CSS}{CHARTS_CSS}"),
@@ -42,6 +45,8 @@ pub fn render(report: &Report) -> String {
         judged: words::judged(report),
         charts: charts(report),
         ranking: words::ranking(report),
+        fixed: words::fixed(report),
+        fix_rates: fix_rates.map(words::calibration).unwrap_or_default(),
         comparison: words::comparison(report),
         calibration: calibration.map_or_else(|| vec![words::NO_PROBABILITIES.to_owned()], words::calibration),
         catches: report.catches.iter().map(words::line).collect(),

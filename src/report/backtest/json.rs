@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::words::{instant, name};
 use crate::{
     outcome::{
-        backtest::{self, Compared, Counts, Named, Report, SCORE_BIN, ScoreBin, Window},
+        backtest::{self, Compared, Counts, Named, RankBy, Report, SCORE_BIN, ScoreBin, Window},
         evaluate::{self, SHARES},
         labels::HORIZON_DAYS,
     },
@@ -28,8 +28,10 @@ pub struct Document {
     counts: Outcomes,
     reverts: Reverts,
     headline: Vec<String>,
+    ranked_by: &'static str,
     test: Part,
     all: Part,
+    rolled_back_or_fixed: Option<Fixed>,
     compared: Vec<Rival>,
     distribution: Vec<Bar>,
     windows: Vec<Period>,
@@ -81,6 +83,12 @@ struct Part {
     span: Span,
     #[serde(flatten)]
     measures: Measures,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Fixed {
+    test: Part,
+    all: Part,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -207,8 +215,16 @@ pub fn render(report: &Report) -> Document {
             undone_late: report.reverts.late,
         },
         headline: super::words::headline(report),
+        ranked_by: match report.rank_by {
+            RankBy::Score => "score",
+            RankBy::Probability => "probability",
+        },
         test: part(&report.test),
         all: part(&report.all),
+        rolled_back_or_fixed: report
+            .fixed
+            .as_ref()
+            .map(|fixed| Fixed { test: part(&fixed.test), all: part(&fixed.all) }),
         compared: report.compared.iter().map(rival).collect(),
         distribution: bars(&report.distribution),
         windows: report.windows.iter().map(period).collect(),

@@ -27,6 +27,14 @@ pub fn render(report: &Report, style: Style) -> String {
         screen.wrapped(words::EFFORT, 2, Paint::new().dimmed());
         rates(report, &mut screen);
     }
+    if let Some(fixed) = words::fixed(report) {
+        screen.heading("Rolled back, or in need of a fix");
+        table(&fixed, &mut screen);
+        screen.wrapped(words::FIXED, 2, Paint::new().dimmed());
+        if let Some(calibration) = report.fixed.as_ref().and_then(|fixed| fixed.test.evaluation.calibration.as_ref()) {
+            words::calibration(calibration).iter().for_each(|said| screen.wrapped(said, 2, Paint::new()));
+        }
+    }
     if let Some(comparison) = words::comparison(report) {
         screen.heading("Against simpler scores");
         table(&comparison, &mut screen);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     outcome::{
-        backtest::{Compared, Counts, Named, Part, Report, Span},
+        backtest::{Compared, Counts, Fixed, Named, Part, RankBy, Report, Span},
         evaluate::{Bin, Calibration, Estimate, Evaluation, SHARES},
         labels::HORIZON_DAYS,
         rivals::Rival,
@@ -125,7 +125,7 @@ pub(super) fn judged(report: &Report) -> Vec<(&'static str, String)> {
         .collect();
     let late =
         if linked.late > 0 { format!(", {} of them later than that", count(linked.late)) } else { String::new() };
-    vec![
+    let mut rows = vec![
         ("History", format!("{}{}", counted(report.history.changes, "change", "changes"), between(report.history))),
         ("Scored", format!("{}, each from what came before it, by model {}", count(scored), shown(&report.model))),
         ("Failed means", format!("rolled back by a later change of the main line within {HORIZON_DAYS} days")),
@@ -142,7 +142,11 @@ pub(super) fn judged(report: &Report) -> Vec<(&'static str, String)> {
         ("Judged", format!("{}{}", part(&report.all), between(report.all.span))),
         ("Left out", if left_out.is_empty() { "none".to_owned() } else { left_out.join(", ") }),
         ("Last 30 %", format!("{}{}", part(&report.test), between(report.test.span))),
-    ]
+    ];
+    if report.rank_by == RankBy::Probability {
+        rows.push(("Ranked by", "the stated probability, not the score in whole points".to_owned()));
+    }
+    rows
 }
 
 fn part(part: &Part) -> String {
@@ -180,6 +184,32 @@ pub(super) fn ranking(report: &Report) -> Option<Table> {
     let head = ["Measure", "Last 30 %", "All"].map(str::to_owned).into();
     Some(Table { head, rows })
 }
+
+/// How the second head does; none where it is not known which changes needed a fix.
+pub(super) fn fixed(report: &Report) -> Option<Table> {
+    let Fixed { all, test } = report.fixed.as_ref()?;
+    let parts = [test, all];
+    let row = |name: &str, read: &dyn Fn(&Part) -> Option<String>| {
+        let cell = |part: &&Part| read(part).unwrap_or_else(|| "–".to_owned());
+        std::iter::once(name.to_owned()).chain(parts.iter().map(cell)).collect::<Vec<_>>()
+    };
+    let ranking = |part: &Part| part.evaluation.ranking;
+    let rows = vec![
+        row("Failed of changes", &|part| {
+            Some(format!("{} of {}", count(part.evaluation.failed), count(part.evaluation.changes)))
+        }),
+        row("ROC AUC (0.5 is chance)", &|part| Some(interval(ranking(part)?.roc_auc, three))),
+        row("PR lift (1 is chance)", &|part| Some(interval(ranking(part)?.pr_lift, times))),
+        row("Recall, top 10 %", &|part| Some(interval(ranking(part)?.top[2].recall, percent))),
+        row("Recall, top 20 %", &|part| Some(interval(ranking(part)?.top[TOP_FIFTH].recall, percent))),
+    ];
+    Some(Table { head: ["Measure", "Last 30 %", "All"].map(str::to_owned).into(), rows })
+}
+
+/// What the second head is.
+pub(super) const FIXED: &str = "Failed here means rolled back, or in need of a fix within 30 days. Which changes were \
+                                stands in a table beside the stream; a repository alone does not tell. Changes are \
+                                ranked by the rate that the second head states, which is fix_probability in the CSV.";
 
 /// What the star in the table of measures means.
 pub(super) const EFFORT: &str =

@@ -63,6 +63,7 @@ pub(crate) fn exemption_id(exemption: Exemption) -> &'static str {
     match exemption {
         Exemption::ProvenRevert => "proven_revert",
         Exemption::ProvenRevertInGroup => "proven_revert_in_group",
+        Exemption::WaysBackInGroup => "ways_back_in_group",
         Exemption::Hotfix => "hotfix",
     }
 }
@@ -111,7 +112,7 @@ fn raised_by(measure: &Measure) -> Option<String> {
         Evidence::Incidents(_) | Evidence::Health(Health::Incident(_)) => Some("incident open".to_owned()),
         Evidence::Health(Health::Burn(slo)) => health::burning(slo),
         Evidence::Health(Health::Budget(_)) => Some("error budget spent".to_owned()),
-        Evidence::Health(Health::Flaky(_)) => Some("flaky tests".to_owned()),
+        Evidence::Health(Health::Flaky { .. }) => Some("flaky tests".to_owned()),
         Evidence::Health(Health::Deployed(_)) => Some("last deployment still fresh".to_owned()),
         Evidence::Health(Health::ChangeFailRate { .. }) => Some("deployments fail often".to_owned()),
         _ => None,

@@ -10,6 +10,9 @@ use crate::risk::{
     signal::{Evidence, Measure, SchemaEffect},
 };
 
+/// Most that is noted of what is worth no points.
+const NOTED_MAX: usize = 3;
+
 /// What the signal of a contribution read; empty when it is unknown.
 pub(crate) fn reading(contribution: &Contribution, detail: Detail) -> Sentence {
     let Ok(measure) = &contribution.reading else {
@@ -28,13 +31,15 @@ pub(crate) fn reading(contribution: &Contribution, detail: Detail) -> Sentence {
     Sentence::joined(sentences(measure, detail.items), "; ")
 }
 
-/// What is worth a note although it is worth no points: a draft, the hour, a policy's freeze.
+/// What is worth a note although it is worth no points: a draft, the hour, a file that usually changes along.
 pub(crate) fn note(contribution: &Contribution, detail: Detail) -> Sentence {
     let Ok(measure) = &contribution.reading else {
         return Sentence::default();
     };
-    let noted = |evidence: &&Evidence| matches!(evidence, Evidence::Draft | Evidence::MergeTime { .. });
-    Sentence::joined(measure.evidence.iter().filter(noted).map(|evidence| single(evidence, detail.items)), "; ")
+    let noted =
+        |evidence: &&Evidence| matches!(evidence, Evidence::Draft | Evidence::MergeTime { .. } | Evidence::CoChange(_));
+    let noted = measure.evidence.iter().filter(noted).take(NOTED_MAX);
+    Sentence::joined(noted.map(|evidence| single(evidence, detail.items)), "; ")
 }
 
 /// The evidence of a measure, one sentence for each kind of evidence, in the order of first appearance.
@@ -98,9 +103,9 @@ fn single(evidence: &Evidence, items: usize) -> Sentence {
             aside(*by_bots, *dismissed, *by_pusher, *needed)
         }
         Evidence::ReviewPace { minutes, lines } => say![
-            "approved ",
+            "approved within ",
             counted(*minutes, "minute", "minutes"),
-            " after its newest commit; ",
+            " of the last push; ",
             counted(*lines, "line", "lines")
         ],
         Evidence::ChecksFailed(names) => say!["failed: "].with(list(names.iter(), items, "checks")),

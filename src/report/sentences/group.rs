@@ -101,7 +101,13 @@ mod tests {
     fn group(numbers: impl IntoIterator<Item = u64>) -> MergeGroup {
         let member = |number| GroupMember { number, head_sha: String::new(), scored: None };
         let members = Ok(numbers.into_iter().map(member).collect());
-        MergeGroup { head_ref: String::new(), members, overridden: Vec::new(), reverts: Vec::new() }
+        MergeGroup {
+            head_ref: String::new(),
+            members,
+            overridden: Vec::new(),
+            reverts: Vec::new(),
+            ways_back: Vec::new(),
+        }
     }
 
     #[test]

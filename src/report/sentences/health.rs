@@ -29,14 +29,17 @@ pub(super) fn sentence(health: &Health, items: usize) -> Sentence {
         }
         Health::Budget(slo) => budget(slo),
         Health::Incident(incident) => open(incident, items),
-        Health::Flaky(pipeline) => say![
-            count(pipeline.flaky_runs),
-            " of ",
-            counted(pipeline.runs, "run", "runs"),
-            " of ",
-            name(&pipeline.pipeline),
-            " in the last 14 days had a flaky test"
-        ],
+        Health::Flaky { pipeline, few } => {
+            let said = say![
+                count(pipeline.flaky_runs),
+                " of ",
+                counted(pipeline.runs, "run", "runs"),
+                " of ",
+                name(&pipeline.pipeline),
+                " in the last 14 days had a flaky test"
+            ];
+            if *few { said.then("; too few to be weighed") } else { said }
+        }
         Health::Suites(suites) => {
             let suite = |one: &crate::risk::facts::FlakySuite| {
                 say![name(&one.suite), " (", counted(one.flakes, "flake", "flakes"), ")"]
@@ -80,11 +83,13 @@ fn burned(slo: &SloHealth, burn: &SloBurn) -> Sentence {
         .then(") burned at ")
         .then(times(burn.highest.rate))
         .then(" its pace");
+    let whole = over == burn.average.over;
     let window = match span {
+        Some(span) if whole => say![" over the last ", span, ", which is the least that its worst 2 h can be"],
         Some(span) => say![" in the worst ", span, " of the last 48 h"],
         None => Sentence::default(),
     };
-    let coarse = if over.span_s() > SHORT_WINDOW_S {
+    let coarse = if over.span_s() > SHORT_WINDOW_S && !whole {
         say![", as narrow as Datadog's buckets or the traffic allow,"]
     } else {
         Sentence::default()
@@ -176,6 +181,11 @@ pub(crate) fn clearing(clearing: Clearing) -> Sentence {
         }
         Clearing::Untold(Untold::TooUneven) => {
             say!["it falls, but too unevenly to say when it will be over"]
+        }
+        Clearing::Untold(Untold::Shapeless) => {
+            say![
+                "Datadog does not tell what it is made of, or that does not add up, so nobody can say when it will be over"
+            ]
         }
         Clearing::Untold(Untold::TooCoarse) => {
             say!["Datadog's buckets are too wide, or too few hold data, to say when it will be over"]

@@ -51,7 +51,7 @@ pub(super) fn sentence(evidence: &Evidence) -> Sentence {
         ],
         Evidence::Series(Series { changes, added, deleted }) => say![
             counted(*changes, "change", "changes"),
-            " by the same author in the same directories in the last 24 hours, ",
+            " by the same author in the same place in the last 24 hours, ",
             count(added.saturating_add(*deleted)),
             " lines, counted with this one"
         ],
@@ -79,6 +79,12 @@ fn rolled_back(thing: Thing, failures: &Failures) -> Sentence {
         Thing::File => say![count(*rolled_back), " of ", changes, " to ", name(which), " rolled back"],
         Thing::Directory if which.is_empty() => say![count(*rolled_back), " of ", changes, " at the top rolled back"],
         Thing::Directory => say![count(*rolled_back), " of ", changes, " to files in ", name(which), " rolled back"],
+        Thing::FileType if which.is_empty() => {
+            say![count(*rolled_back), " of ", changes, " to files without extension rolled back"]
+        }
+        Thing::FileType => {
+            say![count(*rolled_back), " of ", changes, " to ", name(&format!(".{which}")), " files rolled back"]
+        }
         Thing::Word => say![count(*rolled_back), " of ", changes, " about ", name(which), " rolled back"],
     }
 }

@@ -96,6 +96,9 @@ pub(crate) fn why(unknown: &Unknown) -> Sentence {
             say![source, ": nothing for this commit yet; the newest, of ", name(short(commit)), ", is not used"]
         }
         Reason::Nothing(absence) => say![absent(*absence)],
+        Reason::Partial { seen, total } if unknown.source == Source::Datadog => {
+            say!["only ", count(*seen), " of the ", count(*total), " services of this change are asked about"]
+        }
         Reason::Partial { seen, total } => say![source, ": only ", count(*seen), " of ", count(*total), " given"],
     }
 }
@@ -140,7 +143,7 @@ pub(crate) fn way(unknown: &Unknown) -> Sentence {
         }
         Reason::Nothing(Absence::Deployments) => say!["deployments told to Datadog's DORA Metrics"],
         Reason::Nothing(Absence::TestRuns) => say!["test runs told to Datadog's Test Optimization"],
-        Reason::Nothing(Absence::Data | Absence::Traffic) => Sentence::default(),
+        Reason::Nothing(Absence::Data | Absence::Traffic | Absence::NotThere) => Sentence::default(),
         Reason::Partial { .. } => say!["a smaller change"],
     }
 }
@@ -154,6 +157,7 @@ fn absent(absence: Absence) -> &'static str {
         Absence::Traffic => "so little traffic that one bad event would decide",
         Absence::Deployments => "Datadog knows no deployment of the service",
         Absence::TestRuns => "Datadog knows no test run of this repository",
+        Absence::NotThere => "Datadog does not have it on this site",
     }
 }
 

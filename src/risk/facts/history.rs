@@ -1,6 +1,8 @@
 //! Facts about a change from what landed on its base branch strictly before it. Figures are of files, directories and
 //! words; of the author there is only how much of *these* files he or she has changed before.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Reason, Source, Unknown};
@@ -40,6 +42,9 @@ pub struct History {
     pub failed_files: Vec<Failures>,
     /// The touched directory with the highest rate of rollbacks.
     pub worst_directory: Option<Failures>,
+    /// The extension of touched files with the highest rate of rollbacks; empty for files without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_extension: Option<Failures>,
     /// The word of the title with the highest rate of rollbacks.
     pub worst_word: Option<Failures>,
     /// Rollbacks of the touched file with most of them; old ones count less (half-life 180 days).
@@ -73,8 +78,11 @@ pub struct History {
     pub change_days: Option<f64>,
     /// Files that usually change along and are not touched, surest first, at most [`History::LISTED`].
     pub missing: Vec<CoChange>,
-    /// Changes of the last 24 hours by the same author in the same directories.
+    /// Changes of the last 24 hours by the same author in the same place.
     pub series: Series,
+    /// The files of those, where lines were counted, each once, by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series_files: Vec<SeriesFile>,
     /// How this repository's ripe changes came out, by the score that history and diff alone gave them, lowest first.
     pub outcomes: Vec<Outcomes>,
     /// Scores that history and diff alone gave the latest changes, as (score, changes), lowest first.
@@ -149,7 +157,7 @@ pub struct CoChange {
     pub of: u64,
 }
 
-/// Changes of the last 24 hours by the same author in the same directories.
+/// Changes of the last 24 hours by the same author in the same directories, or to files that usually change along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
     /// How many changes.
@@ -160,8 +168,26 @@ pub struct Series {
     pub deleted: u64,
 }
 
+/// A part that a change could be taken apart into.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its changed files, by their paths. Untrusted.
+    pub files: Vec<String>,
+    /// What the history says of a change of these files alone, without what it says of the repository's changes as a whole.
+    pub history: History,
+}
+
+/// A file of another piece of the same series.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesFile {
+    /// Its path after that piece. Untrusted.
+    pub path: String,
+    /// Effective lines that were added and deleted in it.
+    pub lines: u64,
+}
+
 /// A pull request that is part of the same series as the change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeriesPart {
     /// Number.
     pub number: u64,
@@ -171,6 +197,13 @@ pub struct SeriesPart {
     pub deleted: u64,
     /// It is on the base branch by now.
     pub merged: bool,
+    /// Its files that count. Facts from before they were kept have none, and tell of its lines only.
+    #[serde(default, skip_serializing_if = "no_files")]
+    pub files: Arc<[SeriesFile]>,
+}
+
+fn no_files(files: &Arc<[SeriesFile]>) -> bool {
+    files.is_empty()
 }
 
 /// How ripe changes of one score came out.

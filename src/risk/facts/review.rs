@@ -1,5 +1,6 @@
 //! What bears on how much reviews are worth, besides who gave them: of the reviews and of the branch, never of the reviewer.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Known;
@@ -15,6 +16,9 @@ pub struct Circumstances {
     pub by_bots: u64,
     /// Account behind the newest commit, as far as GitHub knows one: who pushed is not told. Untrusted.
     pub last_pusher: Option<String>,
+    /// When the head was pushed, by GitHub's clock; `None` where no webhook told of it since the pull request was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_at: Option<DateTime<Utc>>,
     /// What the base branch asks of reviews; `None` where that was not asked.
     pub rules: Option<Known<ReviewRules>>,
 }

@@ -69,9 +69,12 @@ pub struct Runtime {
     pub flaky_rate: Known<f64>,
     /// Hours since the last deployment of the service.
     pub hours_since_deployment: Known<f64>,
-    /// The SLOs behind burn rate and budget, those that burn most first. Empty in facts from before they were kept.
+    /// The SLOs behind burn rate and budget, those that burn most first, at most 10. Empty in facts from before they were kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slos: Vec<SloHealth>,
+    /// How many SLOs there are in all, where more are than are kept. `None` in facts from before they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo_counts: Option<SloCounts>,
     /// All incidents that are not over, whatever their severity, active ones of high severity first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<OpenIncident>,
@@ -102,6 +105,7 @@ impl Runtime {
             flaky_rate: Err(why.clone()),
             hours_since_deployment: Err(why.clone()),
             slos: Vec::new(),
+            slo_counts: None,
             incidents: Vec::new(),
             deployed: None,
             flaky: None,
@@ -114,6 +118,17 @@ impl Runtime {
 
 fn never_asked<T>() -> Known<T> {
     Err(Unknown::not_connected(Source::Datadog))
+}
+
+/// How many SLOs the services of a change have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SloCounts {
+    /// In all.
+    pub total: u64,
+    /// Those that burned at more than twice the pace.
+    pub fast: u64,
+    /// Those whose burn rate is not known.
+    pub unread: u64,
 }
 
 /// An SLO of a service and how it stands.

@@ -31,3 +31,24 @@ fn measure(view: &View<'_>) -> Reading {
     let evidence = vec![Evidence::LastChanged { days, churn }];
     Ok(Measure { value: days.unwrap_or(0.0), terms: vec![days.unwrap_or(NEVER).ln_1p(), churn.ln_1p()], evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{facts::History, stories::pull_request};
+
+    #[test]
+    fn what_never_was_is_as_old_as_a_year() {
+        let check = |change_days: Option<f64>, churn: f64, expected: [f64; 2]| {
+            let mut facts = pull_request("x", Vec::new());
+            facts.history = Ok(History { change_days, churn, ..History::default() });
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            assert_eq!(measure.terms, expected.map(f64::ln_1p), "{change_days:?} {churn}");
+        };
+        check(None, 0.0, [365.0, 0.0]);
+        check(Some(0.0), 12.5, [0.0, 12.5]);
+        check(Some(90.0), 1.0, [90.0, 1.0]);
+        // Clocks differ.
+        check(Some(-3.0), -1.0, [0.0, 0.0]);
+    }
+}

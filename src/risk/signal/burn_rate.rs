@@ -4,7 +4,7 @@ use super::{Evidence, Health, Measure, Reading, Signal, Term, Unit, finite, flag
 use crate::{
     risk::{
         diff::View,
-        facts::{Runtime, Source},
+        facts::{Runtime, SloCounts, Source},
     },
     slo::FAST,
 };
@@ -33,11 +33,14 @@ fn evidence(runtime: &Runtime, rate: f64) -> Vec<Evidence> {
     let worst = runtime.slos.first().filter(|_| rates().next().flatten() == Some(rate));
     let Some(worst) = worst else { return vec![Evidence::Burn { rate }] };
     let mut evidence = vec![Evidence::Health(Health::Burn(Box::new(worst.clone())))];
-    let others = runtime.slos.len() as u64 - 1;
-    if others > 0 {
-        let fast = rates().skip(1).flatten().filter(|rate| *rate > FAST).count() as u64;
-        let unread = rates().filter(Option::is_none).count() as u64;
-        evidence.push(Evidence::Health(Health::OtherSlos { fast, of: others, unread }));
+    let SloCounts { total, fast, unread } = runtime.slo_counts.unwrap_or_else(|| SloCounts {
+        total: runtime.slos.len() as u64,
+        fast: rates().flatten().filter(|rate| *rate > FAST).count() as u64,
+        unread: rates().filter(Option::is_none).count() as u64,
+    });
+    if total > 1 {
+        let fast = fast.saturating_sub(u64::from(rate > FAST));
+        evidence.push(Evidence::Health(Health::OtherSlos { fast, of: total - 1, unread }));
     }
     evidence
 }

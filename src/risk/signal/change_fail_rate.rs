@@ -1,7 +1,10 @@
 //! Change fail rate: how often deployments of the target service failed of late (one of the DORA metrics).
 
 use super::{Evidence, Health, Measure, Reading, Signal, Term, Unit, flag, share};
-use crate::risk::diff::View;
+use crate::risk::{
+    diff::View,
+    runtime::{fails_often, is_few},
+};
 
 pub(super) static SIGNAL: Signal = Signal {
     id: "change_fail_rate",
@@ -15,17 +18,12 @@ pub(super) static SIGNAL: Signal = Signal {
     measure,
 };
 
-/// The upper end of what DORA's reports (2019 to 2023) call low.
-const MANY: f64 = 0.15;
-/// With fewer, a single failure decides.
-const DEPLOYMENTS_NEEDED: u64 = 20;
-
 fn measure(view: &View<'_>) -> Reading {
     let runtime = view.facts.runtime.as_ref().map_err(Clone::clone)?;
     let rate = runtime.change_fail_rate.clone()?;
-    let (failed, few) = (share(rate.failed, rate.deployments), rate.deployments < DEPLOYMENTS_NEEDED);
+    let (failed, often, few) = (share(rate.failed, rate.deployments), fails_often(&rate), is_few(rate.deployments));
     let evidence = vec![Evidence::Health(Health::ChangeFailRate { rate, few })];
-    Measure::single(failed, flag(!few && failed > MANY), evidence)
+    Measure::single(failed, flag(often), evidence)
 }
 
 #[cfg(test)]

@@ -21,3 +21,23 @@ fn measure(view: &View<'_>) -> Reading {
     let evidence = history.missing.iter().cloned().map(Evidence::CoChange).collect();
     Measure::single(missing as f64, ln1p(missing), evidence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{
+        facts::{CoChange, History},
+        stories::pull_request,
+    };
+
+    #[test]
+    fn each_missing_companion_is_named() {
+        let mut facts = pull_request("x", Vec::new());
+        let companion = |path: &str| CoChange { path: path.to_owned(), with: "a.rs".to_owned(), together: 5, of: 6 };
+        let missing = vec![companion("a.md"), companion("b.rs")];
+        facts.history = Ok(History { missing: missing.clone(), ..History::default() });
+        let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+        assert_eq!((measure.value, measure.terms), (2.0, vec![ln1p(2)]));
+        assert_eq!(measure.evidence, missing.into_iter().map(Evidence::CoChange).collect::<Vec<_>>());
+    }
+}

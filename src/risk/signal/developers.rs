@@ -27,3 +27,21 @@ fn measure(view: &View<'_>) -> Reading {
     let evidence = vec![Evidence::Developers { people, others_14d: others }];
     Ok(Measure { value: people as f64, terms: vec![ln1p(people), ln1p(others)], evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{facts::History, stories::pull_request};
+
+    #[test]
+    fn people_before_and_people_now() {
+        let mut facts = pull_request("x", Vec::new());
+        facts.history = Ok(History { developers: 3, others_14d: 1, ..History::default() });
+        let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+        assert_eq!((measure.value, measure.terms), (3.0, vec![ln1p(3), ln1p(1)]));
+        assert_eq!(measure.evidence, [Evidence::Developers { people: 3, others_14d: 1 }]);
+        // Who the others are cannot be told where nobody is the author.
+        facts.history.as_mut().unwrap().authorless = true;
+        assert!((SIGNAL.measure)(&View::of(&facts)).is_err());
+    }
+}

@@ -22,22 +22,27 @@ fn measure(view: &View<'_>) -> Reading {
     if let Some(unknown) = view.unread() {
         return Err(unknown);
     }
-    let (mut files, mut last) = (0, None);
-    let (mut directories, mut subsystems) = (HashSet::new(), HashSet::new());
-    for (file, _) in view.counted() {
-        files += 1;
-        let directory = paths::directory_of(&file.path);
-        // Files of a directory mostly stand together.
-        if last != Some(directory) {
-            directories.insert(directory);
-            subsystems.insert(paths::subsystem_of(&file.path));
-            last = Some(directory);
-        }
-    }
-    let (directories, subsystems) = (directories.len() as u64, subsystems.len() as u64);
+    let [files, directories, subsystems] = spread(view.counted().map(|(file, _)| file.path.as_str()));
     let mut evidence = vec![Evidence::Spread { files, directories, subsystems }];
     evidence.extend(view.partly());
     Ok(Measure { value: files as f64, terms: vec![ln1p(files), ln1p(directories), ln1p(subsystems)], evidence })
+}
+
+/// How many files these are, in how many directories and subsystems.
+pub(super) fn spread<'a>(paths: impl Iterator<Item = &'a str>) -> [u64; 3] {
+    let (mut files, mut last) = (0, None);
+    let (mut directories, mut subsystems) = (HashSet::new(), HashSet::new());
+    for path in paths {
+        files += 1;
+        let directory = paths::directory_of(path);
+        // Files of a directory mostly stand together.
+        if last != Some(directory) {
+            directories.insert(directory);
+            subsystems.insert(paths::subsystem_of(path));
+            last = Some(directory);
+        }
+    }
+    [files, directories.len() as u64, subsystems.len() as u64]
 }
 
 #[cfg(test)]

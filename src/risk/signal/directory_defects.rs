@@ -25,3 +25,28 @@ fn measure(view: &View<'_>) -> Reading {
         .collect();
     Ok(Measure { value: times(history.directories.mean), terms: vec![history.directories.mean], evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{
+        facts::{Failures, History, Rates},
+        stories::pull_request,
+    };
+
+    #[test]
+    fn the_rate_is_weighed_and_the_worst_is_named() {
+        let mut facts = pull_request("x", Vec::new());
+        assert!((SIGNAL.measure)(&View::of(&facts)).is_err(), "without a history nothing is known");
+        let failures = Failures { name: "src/pay".into(), changes: 40, rolled_back: 3 };
+        facts.history = Ok(History {
+            directories: Rates { mean: 2.0_f64.ln(), highest: 9.0 },
+            worst_directory: Some(failures.clone()),
+            ..History::default()
+        });
+        let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+        assert!((measure.value - 2.0).abs() < 1e-12, "twice as often as usual");
+        assert_eq!(measure.terms, [2.0_f64.ln()]);
+        assert_eq!(measure.evidence, [Evidence::RolledBack { thing: Thing::Directory, failures }]);
+    }
+}

@@ -21,18 +21,24 @@ fn measure(view: &View<'_>) -> Reading {
         return Err(unknown);
     }
     let lines = || view.counted().filter(|(_, scan)| scan.lines() > 0);
-    let total: f64 = lines().map(|(_, scan)| scan.lines() as f64).sum();
-    let files = lines().count();
     let Some((largest, scan)) = lines().max_by_key(|(_, scan)| scan.lines()) else {
         return Measure::single(0.0, 0.0, Vec::new());
     };
+    let each: Vec<u64> = lines().map(|(_, scan)| scan.lines()).collect();
+    let total: f64 = each.iter().map(|lines| *lines as f64).sum();
     let evidence = vec![Evidence::LargestFile { path: largest.path.clone(), share: scan.lines() as f64 / total }];
-    if files < 2 {
-        return Measure::single(0.0, 0.0, evidence);
-    }
-    let bits: f64 = lines().map(|(_, scan)| scan.lines() as f64 / total).map(|share| -share * share.log2()).sum();
-    let normalised = (bits / (files as f64).log2()).clamp(0.0, 1.0);
+    let normalised = normalised(&each);
     Measure::single(normalised, normalised, evidence)
+}
+
+/// Entropy of lines by file, none of them without lines, over that of as many files with equally many; 0 for one file.
+pub(super) fn normalised(lines: &[u64]) -> f64 {
+    if lines.len() < 2 {
+        return 0.0;
+    }
+    let total: f64 = lines.iter().map(|lines| *lines as f64).sum();
+    let bits: f64 = lines.iter().map(|lines| *lines as f64 / total).map(|share| -share * share.log2()).sum();
+    (bits / (lines.len() as f64).log2()).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]

@@ -21,7 +21,12 @@ pub enum Health {
     /// An incident that is not over.
     Incident(OpenIncident),
     /// The pipeline with most flaky runs.
-    Flaky(FlakyPipeline),
+    Flaky {
+        /// Which one, and how many.
+        pipeline: FlakyPipeline,
+        /// Its runs are too few to be weighed.
+        few: bool,
+    },
     /// The suites with most flakes.
     Suites(Vec<FlakySuite>),
     /// The newest deployment.

@@ -46,6 +46,7 @@ mod test_churn;
 mod topic_defects;
 
 pub use health::Health;
+pub use prior_defects::Thing;
 pub(super) use recent_deploys::BAKING_HOURS;
 
 /// All signals, in the order in which they are shown.
@@ -375,7 +376,7 @@ pub enum Evidence {
     },
     /// A file that usually changes along and is not touched.
     CoChange(CoChange),
-    /// The author's changes in the same directories in the last 24 hours.
+    /// The author's changes in the same places in the last 24 hours.
     Series(Series),
     /// The author's other pull requests in the same places within a day.
     SeriesParts(Vec<SeriesPart>),
@@ -460,17 +461,6 @@ pub enum CoverageNote {
     PullRequests(Vec<PullCoverage>),
     /// Changed files of which nothing is counted, for want of their changed lines.
     Unread(u64),
-}
-
-/// A thing that changes may share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Thing {
-    /// A file.
-    File,
-    /// A directory.
-    Directory,
-    /// A word of the title.
-    Word,
 }
 
 /// What a schema statement does.

@@ -1,6 +1,6 @@
 //! Prior defects: how often earlier changes to the touched files were rolled back, and how lately.
 
-use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit, times};
+use super::{Evidence, Measure, Reading, Signal, Term, Unit, times};
 use crate::risk::diff::View;
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -24,6 +24,19 @@ pub(super) static SIGNAL: Signal = Signal {
     ],
     measure,
 };
+
+/// A thing that changes may share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// An extension.
+    FileType,
+    /// A word of the title.
+    Word,
+}
 
 /// Days after which a rollback counts half.
 const HALF_LIFE_DAYS: f64 = 90.0;

@@ -19,3 +19,26 @@ fn measure(view: &View<'_>) -> Reading {
     let again = revert::brings_back(&view.facts.change.title);
     Measure::single(flag(again), flag(again), again.then_some(Evidence::Relands).into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::stories::pull_request;
+
+    #[test]
+    fn a_revert_of_a_revert_and_what_lands_again_are_told_by_their_titles() {
+        let check = |title: &str, expected: bool| {
+            let facts = pull_request(title, Vec::new());
+            let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+            assert_eq!(
+                (measure.terms, measure.evidence.len()),
+                (vec![flag(expected)], usize::from(expected)),
+                "{title}"
+            );
+        };
+        check("Revert \"Revert \"Round payments\"\"", true);
+        check("Reland \"Round payments\"", true);
+        check("Revert \"Round payments\"", false);
+        check("Round payments", false);
+    }
+}

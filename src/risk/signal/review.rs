@@ -73,13 +73,17 @@ fn aside(review: &Review, by_pusher: u64) -> Option<Evidence> {
     any.then_some(Evidence::ReviewsAside { by_bots, dismissed, by_pusher, needed })
 }
 
-/// How soon after the newest commit the most careful of the approvals was given, if that was very soon for so many lines.
+/// Within how many minutes of the last push before it the most careful of the approvals was given, if that was very soon for
+/// so many lines. A commit is made before it is pushed, so where its push is not known the time is shorter still.
 fn pace<'a>(approvals: impl Iterator<Item = &'a Opinion>, view: &View<'_>) -> Option<Evidence> {
     let change = &view.facts.change;
-    let head = change.commits.iter().find(|commit| commit.sha == change.head_sha)?;
-    let slowest = approvals.map(|opinion| opinion.at - head.committed_at).max()?;
-    let (minutes, lines) = (u64::try_from(slowest.num_minutes()).unwrap_or(0), view.diff().lines());
-    let soon = lines >= LINES_TOLD && lines > LINES_A_MINUTE.saturating_mul(minutes.max(1));
+    let committed = change.commits.iter().find(|commit| commit.sha == change.head_sha)?.committed_at;
+    let pushed = view.facts.review.as_ref().ok()?.circumstances.pushed_at;
+    let took = |opinion: &Opinion| opinion.at - pushed.filter(|at| *at <= opinion.at).unwrap_or(committed);
+    let slowest = approvals.map(took).max()?;
+    let minutes = u64::try_from(slowest.num_seconds()).unwrap_or(0).div_ceil(60).max(1);
+    let lines = view.diff().lines();
+    let soon = lines >= LINES_TOLD && lines > LINES_A_MINUTE.saturating_mul(minutes);
     soon.then_some(Evidence::ReviewPace { minutes, lines })
 }
 
@@ -162,7 +166,28 @@ mod tests {
         check(900, 36, None);
         check(99, 0, None);
         // A clock that runs ahead.
-        check(900, -10, Some(0));
+        check(900, -10, Some(1));
+    }
+
+    #[test]
+    fn the_last_push_before_an_approval_is_what_it_is_timed_by() {
+        let check = |pushed_s: i64, expected: Option<u64>| {
+            let mut facts = pull_request("x", vec![file("src/a.rs", 900, 0)]);
+            facts.change.commits[0].committed_at -= chrono::TimeDelta::hours(5);
+            let review = facts.review.as_mut().unwrap();
+            review.circumstances.pushed_at = Some(review.opinions[0].at - chrono::TimeDelta::seconds(pushed_s));
+            let evidence = (SIGNAL.measure)(&View::of(&facts)).unwrap().evidence;
+            let told = evidence.iter().find_map(|each| match each {
+                Evidence::ReviewPace { minutes, .. } => Some(*minutes),
+                _ => None,
+            });
+            assert_eq!(told, expected, "{pushed_s} s");
+        };
+        check(120, Some(2));
+        check(121, Some(3));
+        check(36 * 60, None);
+        // The head was pushed anew after it was approved.
+        check(-60, None);
     }
 
     #[test]

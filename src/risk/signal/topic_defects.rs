@@ -32,3 +32,27 @@ fn measure(view: &View<'_>) -> Reading {
         evidence,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::risk::{
+        facts::{Failures, History, Rates},
+        stories::pull_request,
+    };
+
+    #[test]
+    fn the_mean_and_the_worst_word_are_weighed() {
+        let mut facts = pull_request("x", Vec::new());
+        assert!((SIGNAL.measure)(&View::of(&facts)).is_err(), "without a history nothing is known");
+        let failures = Failures { name: "retry".into(), changes: 31, rolled_back: 3 };
+        facts.history = Ok(History {
+            topics: Rates { mean: 2.0_f64.ln(), highest: 1.5 },
+            worst_word: Some(failures.clone()),
+            ..History::default()
+        });
+        let measure = (SIGNAL.measure)(&View::of(&facts)).unwrap();
+        assert_eq!(measure.terms, [2.0_f64.ln(), 1.5]);
+        assert_eq!(measure.evidence, [Evidence::RolledBack { thing: Thing::Word, failures }]);
+    }
+}

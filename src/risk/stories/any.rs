@@ -158,6 +158,7 @@ fn any_history() -> impl Strategy<Value = Known<History>> {
                 worst_file: failures.clone(),
                 failed_files: failures.clone().into_iter().collect(),
                 worst_directory: failures.clone(),
+                worst_extension: failures.clone(),
                 worst_word: failures,
                 rollbacks_recent: numbers[2],
                 rollback_days,
@@ -175,6 +176,7 @@ fn any_history() -> impl Strategy<Value = Known<History>> {
                 change_days,
                 missing: lists.1,
                 series: Series { changes: series.0, added: series.1, deleted: series.2 },
+                series_files: if series.0 % 2 == 0 { Vec::new() } else { beside(series.1) },
                 outcomes: lists
                     .2
                     .iter()
@@ -185,6 +187,10 @@ fn any_history() -> impl Strategy<Value = Known<History>> {
         }),
         Source::History,
     )
+}
+
+fn beside(lines: u64) -> Vec<SeriesFile> {
+    PATHS.iter().step_by(3).map(|path| SeriesFile { path: (*path).to_owned(), lines }).collect()
 }
 
 fn any_coverage() -> impl Strategy<Value = Known<Coverage>> {

@@ -7,9 +7,9 @@ use crate::{
     report::{check_run::NAME, comment, when},
     risk::{
         assessment::Because,
-        facts::{ChangeState, Remediation},
+        facts::{ChangeState, Facts, Remediation},
         overrides::{Ask, Current, End, Grant, Refusal, Role, Shown, ended_by, permit, standing},
-        runtime::is_named,
+        runtime::{is_high, is_named},
         signal::SIGNALS,
     },
     service::{Stored, assess::Outcome, gather, metrics, number, overrides, route},
@@ -45,7 +45,7 @@ impl Work<'_> {
             Command::Rescore => self.rescores().await?,
             Command::Feedback { opinion, why } => self.keeps(row, *opinion, why.join(" ")).await?,
             Command::When => match self.stored().await? {
-                Some(stored) => followed(when::render(&stored.subject())),
+                Some(stored) => followed(when::render(&self.now(stored).await?.subject())),
                 None => told(comment::not_scored()),
             },
             Command::Hotfix { incident } => self.mends(row, incident).await?,
@@ -82,6 +82,12 @@ impl Work<'_> {
         stored.map(Some).map_err(broken)
     }
 
+    /// An assessment with the health of its services as it is now.
+    async fn now(&self, stored: Stored) -> Result<Stored, Stop> {
+        let facts = gather::as_of_now(self.app, self.job.repository_id, stored.subject().facts).await?;
+        Ok(stored.with(Facts { at: self.app.clock.now(), ..facts }))
+    }
+
     async fn explains(&self, signal: &[String]) -> Result<Decision<'static>, Stop> {
         let Some(stored) = self.stored().await? else { return Ok(told(comment::not_scored())) };
         if signal.is_empty() {
@@ -107,6 +113,9 @@ impl Work<'_> {
             let titles: Vec<String> = open.iter().map(|one| one.title.clone()).collect();
             return Ok(told(when::no_such_incident(&titles)));
         };
+        if !is_high(found) {
+            return Ok(told(when::holds_nothing_back(&found.title)));
+        }
         let (now, by) = (self.app.clock.now(), row.given.actor.clone());
         let requests = vec![route::request(self.job, now.timestamp_millis())];
         let mends = Some(Remediation { incident: found.id.clone(), by, at: now });

@@ -28,6 +28,12 @@ use crate::{
 /// Kind of the jobs that follow the commands of a pull request.
 pub(super) const COMMANDS: &str = "commands";
 
+/// Kind of the jobs that show that commands were received while those before them are put off.
+pub(super) const RECEIPTS: &str = "receipts";
+
+/// Receipts that one try shows ahead of their turn: as many commands as one person may give.
+const RECEIPTS_MAX: usize = 10;
+
 /// A command that is told of so long after it was given may have been answered before.
 const LATE: TimeDelta = TimeDelta::minutes(10);
 /// The limits count the commands of so long; what is over them is dropped without a word.
@@ -139,7 +145,13 @@ async fn admit(
         updated_at: None,
         undoes: None,
     };
-    Ok(Some(Routed { outcome: DeliveryOutcome::Done, jobs: vec![request(&job, app.clock.now_ms())] }))
+    let now = app.clock.now_ms();
+    let mut jobs = vec![request(&job, now)];
+    if app.store.is_job_put_back(&jobs[0].key, now).await? {
+        let key = format!("receipts:{}:{pull}", job.repository_id);
+        jobs.push(JobRequest { key, kind: RECEIPTS.to_owned(), ..request(&job, now) });
+    }
+    Ok(Some(Routed { outcome: DeliveryOutcome::Done, jobs }))
 }
 
 /// Whether the installation lets the App answer commands.
@@ -228,11 +240,8 @@ impl From<github::Error> for Stop {
 
 /// Follows and answers the commands of a pull request, in the order in which they were given.
 pub(super) async fn run(app: &App, job: &PullRequestJob, attempts: i64) -> Result<(), Outcome> {
-    let repo = RepoName::parse(&job.repository);
-    let repo = repo.ok_or_else(|| Outcome::Broken("the job names no repository".to_owned()))?;
-    let work = Work { app, installation: app.github.installation(job.installation_id), repo, job };
-    let mut rows = app.store.open_commands(job.repository_id, number(job.number)).await?.into_iter();
-    while let Some(row) = rows.next() {
+    let work = Work::new(app, job)?;
+    for row in work.open().await? {
         match work.follow(row.clone()).await {
             Ok(()) => {}
             Err(Stop::Close) => app.store.close_command(&row.given.key).await?,
@@ -246,12 +255,17 @@ pub(super) async fn run(app: &App, job: &PullRequestJob, attempts: i64) -> Resul
                 app.store.close_command(&row.given.key).await?;
             }
             Err(Stop::Outcome(outcome)) => {
-                work.receive(rows.as_slice(), attempts).await;
+                work.receive().await?;
                 return Err(outcome);
             }
         }
     }
     Ok(())
+}
+
+/// Shows that commands were received which wait until an earlier one is done with.
+pub(super) async fn receive(app: &App, job: &PullRequestJob) -> Result<(), Outcome> {
+    Ok(Work::new(app, job)?.receive().await?)
 }
 
 /// Gives the oldest unanswered command up, so that those after it are followed; gives its key, for the log. The effects of
@@ -268,23 +282,37 @@ pub(super) async fn give_up(app: &App, job: &Job) -> Result<Option<String>, Stor
     Ok(Some(row.given.key.clone()))
 }
 
-impl Work<'_> {
-    /// Shows that commands were received which wait until an earlier one is done with. What fails here is done again in its turn.
-    async fn receive(&self, rows: &[CommandRow], attempts: i64) {
-        let first = attempts == 1;
-        for row in rows.iter().filter(|row| first && row.state == CommandState::Received) {
+impl<'a> Work<'a> {
+    fn new(app: &'a App, job: &'a PullRequestJob) -> Result<Self, Outcome> {
+        let repo = RepoName::parse(&job.repository);
+        let repo = repo.ok_or_else(|| Outcome::Broken("the job names no repository".to_owned()))?;
+        Ok(Self { app, installation: app.github.installation(job.installation_id), repo, job })
+    }
+
+    async fn open(&self) -> Result<Vec<CommandRow>, StoreError> {
+        self.app.store.open_commands(self.job.repository_id, number(self.job.number)).await
+    }
+
+    /// Shows once that commands were received. What fails here is done again in its turn.
+    async fn receive(&self) -> Result<(), StoreError> {
+        let mut rows = self.open().await?;
+        rows.retain(|row| !row.heard && row.state == CommandState::Received);
+        for row in rows.iter().take(RECEIPTS_MAX) {
             let heard = async {
                 let role = self.role(row).await?;
-                if role >= Role::Read {
-                    self.hear(row, role).await?;
-                    self.receipt(row).await?;
+                if role < Role::Read {
+                    return Err(Stop::Close);
                 }
-                Ok::<(), Stop>(())
+                self.hear(row, role).await?;
+                self.receipt(row).await
             };
-            if heard.await.is_err() {
-                return;
+            match heard.await {
+                Ok(()) => {}
+                Err(Stop::Close) => self.app.store.close_command(&row.given.key).await?,
+                Err(_) => break,
             }
         }
+        Ok(())
     }
 
     /// Brings one command as far as it can be brought now.

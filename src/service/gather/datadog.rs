@@ -1,23 +1,27 @@
 //! Datadog -> facts: which services a change is for, and how they fare. Each question has its own fate: what is not
 //! answered is unknown with the reason, and what was answered before stands with its age.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+mod deployments;
+mod mapping;
+mod slos;
+
+use std::{future::Future, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::{join, join_all};
+use futures_util::future::join;
 
+use self::mapping::Mapping;
 use crate::{
-    catalog::{self, Claims, Repository},
-    config::repository::{RepositoryPolicy, ServiceSettings},
-    datadog::{Age, Cached, Datadog, Deployment, Error, Incident, IncidentState, Severity},
+    catalog,
+    config::repository::RepositoryPolicy,
+    datadog::{Age, Cached, Datadog, Error, Incident, IncidentState, Severity},
     risk::{
         facts::{
-            Absence, Change, ChangeFailRate, FlakyPipeline, FlakySuite, Known, LatestDeployment, OpenIncident, Reason,
-            Runtime, SloBurn, SloHealth, Source, TargetService, Unknown,
+            Absence, Change, FlakyPipeline, FlakySuite, Known, OpenIncident, Reason, Runtime, Source, TargetService,
+            Unknown,
         },
         runtime::{self, Answers, nothing},
     },
-    slo::{self, LOOKED_BACK_S, Objective, Slo, Unmeasured},
 };
 
 /// How long a score waits for one question, with all that the client waits for its limits.
@@ -27,29 +31,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The catalogue changes by hand.
-const CATALOGUE: Age = Age::within(HOUR).or_at_worst(DAY);
-/// A push may have brought a definition along, which Datadog reads from the repository.
-const CATALOGUE_AFTER_PUSH: Age = Age::within(Duration::from_secs(300)).or_at_worst(DAY);
-const SLOS: Age = Age::within(Duration::from_secs(900)).or_at_worst(DAY);
-/// The 48 h in which a burn counts move slowly; five minutes make one call per SLO and refresh.
-const BURN: Age = Age::within(Duration::from_secs(300)).or_at_worst(HOUR);
-/// A budget of weeks moves more slowly still.
-const BUDGET: Age = Age::within(Duration::from_secs(1_800)).or_at_worst(Duration::from_secs(6 * 3_600));
 const INCIDENTS: Age = Age::within(MINUTE).or_at_worst(Duration::from_secs(600));
-const DEPLOYMENTS: Age = Age::within(MINUTE).or_at_worst(Duration::from_secs(600));
 const TEST_RUNS: Age = Age::within(HOUR).or_at_worst(DAY);
 /// What lies weeks back.
-const PAST: Age = Age::within(Duration::from_secs(6 * 3_600)).or_at_worst(DAY);
+const PAST: Age = Age::within(Duration::from_secs(6 * 3_600)).or_at_worst(Duration::from_secs(12 * 3_600));
 
-/// Deployments so recent may still be baking.
-const RECENT: TimeDelta = TimeDelta::hours(3);
 /// The time over which a service's deployments are judged.
 const JUDGED: TimeDelta = TimeDelta::days(90);
-/// Services of one change that are looked at; a change to more is one of everything.
+/// Where an incident says its environment, if the organisation has made a property for it. Datadog has none of its own.
+const ENV_FIELDS: [&str; 4] = ["env", "envs", "environment", "environments"];
+/// Services of one change of which each is asked about; of the others there is only what is asked once for all.
 const SERVICES_MAX: usize = 10;
-/// SLOs of one service that are looked at.
-const SLOS_MAX: usize = 25;
 const SUITES: usize = 5;
 
 /// A change whose services are looked for.
@@ -60,6 +52,8 @@ pub(in super::super) struct Wanted<'a> {
     pub(in super::super) full_name: &'a str,
     pub(in super::super) change: &'a Change,
     pub(in super::super) policy: &'a RepositoryPolicy,
+    /// The services that these very files had before: they stand while the catalogue is not answered.
+    pub(in super::super) before: &'a [TargetService],
     /// Its head was not scored before.
     pub(in super::super) pushed: bool,
 }
@@ -71,20 +65,11 @@ pub(in super::super) async fn health(
     now: DateTime<Utc>,
 ) -> (Vec<TargetService>, Known<Runtime>) {
     let Some(datadog) = datadog else {
-        return (targets(&[], wanted), Err(Unknown::not_connected(Source::Datadog)));
+        return (mapping::declared(wanted), Err(Unknown::not_connected(Source::Datadog)));
     };
-    let age = if wanted.pushed { CATALOGUE_AFTER_PUSH } else { CATALOGUE };
-    let (catalogue, past) = join(in_time(catalogue(datadog, age)), deployments(datadog, JUDGED, PAST)).await;
-    let mut known = catalogue.as_deref().unwrap_or_default().to_vec();
-    if let Ok(past) = &past {
-        deployed_from(&mut known, &past.value);
-    }
-    let services = targets(&known, wanted);
-    let unmapped = match catalogue {
-        Err(missing) => missing,
-        Ok(_) => nothing(Absence::Service),
-    };
-    let runtime = read(datadog, &services, wanted, past, unmapped, now).await;
+    let datadog = &datadog.patient(PATIENCE);
+    let Mapping { services, missing } = mapping::read(datadog, wanted).await;
+    let runtime = read(datadog, &services, missing, wanted, now).await;
     (services, Ok(runtime))
 }
 
@@ -97,19 +82,8 @@ pub async fn health_of_range(
     now: DateTime<Utc>,
 ) -> (Vec<TargetService>, Known<Runtime>) {
     let (host, full_name) = address.and_then(catalog::repository_of).unwrap_or_default();
-    let wanted = Wanted { host: &host, full_name: &full_name, change, policy, pushed: true };
+    let wanted = Wanted { host: &host, full_name: &full_name, change, policy, before: &[], pushed: true };
     health(datadog, &wanted, now).await
-}
-
-/// How services that are known already fare at `now`.
-pub(in super::super) async fn health_of(
-    datadog: &Datadog,
-    services: &[TargetService],
-    wanted: &Wanted<'_>,
-    now: DateTime<Utc>,
-) -> Runtime {
-    let past = deployments(datadog, JUDGED, PAST).await;
-    read(datadog, services, wanted, past, nothing(Absence::Service), now).await
 }
 
 /// Incidents that are not over on any of these services.
@@ -118,72 +92,88 @@ pub(in super::super) async fn open_incidents(
     services: &[TargetService],
     now: DateTime<Utc>,
 ) -> Known<Vec<OpenIncident>> {
-    let answer = in_time(datadog.open_incidents(INCIDENTS)).await?;
+    let answer = answered(datadog.patient(PATIENCE).open_incidents(INCIDENTS)).await?;
     Ok(incidents(datadog, &answer.value, services, now))
 }
 
+/// How services fare; `missing` is why there may be more of them.
 async fn read(
     datadog: &Datadog,
     services: &[TargetService],
+    missing: Option<Unknown>,
     wanted: &Wanted<'_>,
-    past: Known<Cached<Vec<Deployment>>>,
-    unmapped: Unknown,
     now: DateTime<Utc>,
 ) -> Runtime {
     let looked = &services[..services.len().min(SERVICES_MAX)];
     let repository = format!("{}/{}", wanted.host, wanted.full_name);
-    let settings = &wanted.policy.services;
-    let (slos, ((open, recent), ((pipelines, suites), begun))) = join(
-        slos(datadog, looked, settings),
+    let (slos, (open, ((pipelines, suites), deployed))) = join(
+        slos::of_services(datadog, looked, &wanted.policy.services),
         join(
-            join(in_time(datadog.open_incidents(INCIDENTS)), deployments(datadog, RECENT, DEPLOYMENTS)),
+            answered(datadog.open_incidents(INCIDENTS)),
             join(
                 join(
-                    in_time(datadog.flaky_rates(&repository, TEST_RUNS)),
-                    in_time(datadog.flakiest_suites(&repository, SUITES, TEST_RUNS)),
+                    answered(datadog.flaky_rates(&repository, TEST_RUNS)),
+                    answered(datadog.flakiest_suites(&repository, SUITES, TEST_RUNS)),
                 ),
-                in_time(begun(datadog, now)),
+                deployments::of_services(datadog, services, looked, now),
             ),
         ),
     )
     .await;
     let mut ages = Ages::default();
-    let mapped = |known: bool| if known { Ok(()) } else { Err(unmapped.clone()) };
-    let some = mapped(!services.is_empty());
-    let slos = some.clone().and(slos).map(|read| {
-        read.into_iter()
-            .map(|(health, as_of)| {
-                as_of.into_iter().for_each(|at| ages.note(at));
-                health
-            })
-            .collect()
-    });
+    slos.as_of.iter().chain(&deployed.as_of).for_each(|at| ages.note(*at));
+    let some = if services.is_empty() { Err(missing.clone().unwrap_or(nothing(Absence::Service))) } else { Ok(()) };
     let open = ages.of(open);
     let incidents = some.clone().and(open).map(|open| incidents(datadog, &open, services, now));
-    let (recent, past) = (ages.of(recent), ages.of(past));
-    let newest = some.clone().and(newest_of_each(looked, slice(&recent), slice(&past)));
-    let pipelines = ages.of(pipelines).map(|all| {
-        let pipeline = |one: &crate::datadog::FlakyRate| FlakyPipeline {
-            pipeline: one.pipeline.clone(),
-            runs: one.runs,
-            flaky_runs: one.flaky_runs,
-        };
-        all.iter().map(pipeline).collect()
-    });
+    let mut change_fail_rates = deployed.change_fail_rates;
+    let mut slos_unread = slos.unread;
+    if looked.len() < services.len() {
+        let (seen, total) = (looked.len() as u64, services.len() as u64);
+        let unread = Unknown { source: Source::Datadog, reason: Reason::Partial { seen, total } };
+        slos_unread.push(unread.clone());
+        change_fail_rates.push(Err(unread));
+    }
+    if let Err(unmapped) = &some {
+        slos_unread.push(unmapped.clone());
+        change_fail_rates.push(Err(unmapped.clone()));
+    }
+    let pipeline = |one: &crate::datadog::FlakyRate| FlakyPipeline {
+        pipeline: one.pipeline.clone(),
+        runs: one.runs,
+        flaky_runs: one.flaky_runs,
+    };
+    let pipelines = ages.of_slow(pipelines).map(|all| all.iter().map(pipeline).collect());
     let suite = |one: &crate::datadog::FlakySuite| FlakySuite { suite: one.suite.clone(), flakes: one.flakes };
     let suites = suites.map(|suites| suites.value.iter().map(suite).collect()).unwrap_or_default();
-    let change_fail_rates = some.and(past).and_then(|past| Ok(fail_rates(looked, &past, &ages.of(begun)?, now)));
-    let answers = Answers { slos, incidents, deployments: newest, pipelines, suites, change_fail_rates, as_of: ages.0 };
+    let answers = Answers {
+        slos: slos.health,
+        slos_unread,
+        incidents,
+        deployments: some.and(deployed.newest),
+        pipelines,
+        suites,
+        change_fail_rates,
+        unmapped: missing.filter(|_| !services.is_empty()),
+        as_of: ages.0,
+    };
     runtime::runtime(answers, now)
 }
 
-/// When the oldest answer was given.
+/// When the oldest answer was given. What is asked seldom because it moves slowly counts only once it should have been asked
+/// again and was not answered: else every score would look as old as its list of weeks.
 #[derive(Default)]
 struct Ages(Option<DateTime<Utc>>);
 
 impl Ages {
     fn note(&mut self, at: DateTime<Utc>) {
         self.0 = Some(self.0.map_or(at, |known| known.min(at)));
+    }
+
+    fn of_slow<T>(&mut self, answer: Known<Cached<T>>) -> Known<std::sync::Arc<T>> {
+        match answer {
+            Ok(answer) if answer.stale.is_none() => Ok(answer.value),
+            answer => self.of(answer),
+        }
     }
 
     fn of<T>(&mut self, answer: Known<Cached<T>>) -> Known<std::sync::Arc<T>> {
@@ -194,182 +184,16 @@ impl Ages {
     }
 }
 
-/// The answer, unless it takes too long.
-async fn in_time<T>(answer: impl Future<Output = Result<T, Error>>) -> Known<T> {
-    let reason = match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(Ok(answer)) => return Ok(answer),
-        Ok(Err(error)) => {
-            match error {
-                // As long as nobody changes the key or the site, so is every answer; the check run says it.
-                Error::Forbidden { .. } | Error::NotFound => tracing::debug!(%error, "Datadog does not tell"),
-                _ => tracing::warn!(%error, "a question to Datadog was not answered"),
-            }
-            error.reason()
+/// The answer, or why there is none.
+async fn answered<T>(answer: impl Future<Output = Result<T, Error>>) -> Known<T> {
+    answer.await.map_err(|error| {
+        match error {
+            // As long as nobody changes the key or the site, so is every answer; the check run says it.
+            Error::Forbidden { .. } | Error::NotFound => tracing::debug!(%error, "Datadog does not tell"),
+            _ => tracing::warn!(%error, "a question to Datadog was not answered"),
         }
-        Err(_) => Reason::Unavailable("it did not answer in time".to_owned()),
-    };
-    Err(Unknown { source: Source::Datadog, reason })
-}
-
-/// The services of the changed files.
-fn targets(catalogue: &[catalog::Service], wanted: &Wanted<'_>) -> Vec<TargetService> {
-    let branch = wanted.change.base_ref.as_str();
-    let repository = Repository { host: wanted.host, full_name: wanted.full_name, branch };
-    let claims = Claims::of(catalogue, &wanted.policy.declared.services, repository);
-    let files = wanted.change.files.iter().map(|file| (file.path.as_str(), file.previous_path.as_deref()));
-    let mut targets = claims.targets(files);
-    for target in &mut targets {
-        target.env = wanted.policy.services.get(&target.name).and_then(|settings| settings.env.clone());
-    }
-    targets
-}
-
-/// Services as definitions and entities describe them; a service may have both. One of the two is enough.
-async fn catalogue(datadog: &Datadog, age: Age) -> Result<Vec<catalog::Service>, Error> {
-    let (definitions, entities) = join(datadog.service_definitions(age), datadog.service_entities(false, age)).await;
-    let read = match (definitions, entities) {
-        (Ok(definitions), Ok(entities)) => [definitions.value, entities.value].to_vec(),
-        (Ok(one), Err(error)) | (Err(error), Ok(one)) => {
-            tracing::debug!(%error, "one of Datadog's two lists of services was not answered");
-            vec![one.value]
-        }
-        (Err(error), Err(_)) => return Err(error),
-    };
-    Ok(read.iter().flat_map(|services| services.iter().map(service)).collect())
-}
-
-fn service(one: &crate::datadog::CatalogService) -> catalog::Service {
-    let link = |link: &crate::datadog::CatalogLink| catalog::Link {
-        name: link.name.clone(),
-        kind: link.kind.clone(),
-        url: link.url.clone(),
-    };
-    let location = |location: &crate::datadog::CodeLocation| catalog::CodeLocation {
-        repository: location.repository.clone(),
-        paths: location.paths.clone(),
-    };
-    catalog::Service {
-        name: one.name.clone(),
-        source_patterns: one.source_patterns.clone(),
-        links: one.links.iter().map(link).collect(),
-        code_locations: one.code_locations.iter().map(location).collect(),
-        deployed_from: Vec::new(),
-    }
-}
-
-/// Notes which repositories the deployments of each service came from.
-fn deployed_from(services: &mut [catalog::Service], deployments: &[Deployment]) {
-    for service in services.iter_mut().filter(|service| !service.source_patterns.is_empty()) {
-        let own = deployments.iter().filter(|one| one.service == service.name);
-        service.deployed_from = own.filter_map(|one| one.repository.clone()).collect();
-        service.deployed_from.sort_unstable();
-        service.deployed_from.dedup();
-    }
-}
-
-/// Deployments of all services; a site without DORA Metrics knows none.
-async fn deployments(datadog: &Datadog, window: TimeDelta, age: Age) -> Known<Cached<Vec<Deployment>>> {
-    if !datadog.site().has_dora() {
-        return Err(nothing(Absence::Deployments));
-    }
-    in_time(datadog.recent_deployments(window, age)).await
-}
-
-/// Incidents of the time over which deployments are judged.
-async fn begun(datadog: &Datadog, now: DateTime<Utc>) -> Result<Cached<Vec<Incident>>, Error> {
-    // To the day, so that the question stays the same for one.
-    let day = now.timestamp().div_euclid(slo::DAY_S) * slo::DAY_S;
-    let since = DateTime::from_timestamp(day, 0).unwrap_or(now) - JUDGED;
-    datadog.incidents_since(since, PAST).await
-}
-
-type Health = (SloHealth, Vec<DateTime<Utc>>);
-
-/// The SLOs of services: those that carry its tag, and those that the policy names.
-async fn slos(
-    datadog: &Datadog,
-    services: &[TargetService],
-    settings: &BTreeMap<String, ServiceSettings>,
-) -> Known<Vec<Health>> {
-    let of_each = services.iter().map(|service| async move {
-        let named = settings.get(&service.name).map(|settings| settings.slos.as_slice()).unwrap_or_default();
-        let by_tag = in_time(datadog.slos_of(&service.name, SLOS));
-        let by_id = join_all(named.iter().map(|id| in_time(datadog.slos_by_id(std::slice::from_ref(id), SLOS))));
-        let (by_tag, by_id) = join(by_tag, by_id).await;
-        let mut slos = by_tag?.value.to_vec();
-        for answer in by_id {
-            slos.extend(answer?.value.iter().cloned());
-        }
-        slos.sort_by(|a, b| a.id.cmp(&b.id));
-        slos.dedup_by(|a, b| a.id == b.id);
-        slos.retain(|slo| is_of_env(slo, service.env.as_deref()));
-        Ok(join_all(slos.iter().enumerate().map(|(at, slo)| stand(datadog, service, slo, at))).await)
-    });
-    let mut all = Vec::new();
-    for answer in join_all(of_each).await {
-        all.extend(answer?.into_iter().flatten());
-    }
-    Ok(all)
-}
-
-/// An SLO without a tag for an environment is for all of them.
-fn is_of_env(slo: &Slo, env: Option<&str>) -> bool {
-    let mut envs = slo.tags.iter().filter_map(|tag| tag.strip_prefix("env:")).peekable();
-    env.is_none() || envs.peek().is_none() || envs.any(|tag| Some(tag) == env)
-}
-
-/// How one SLO stands; nothing where it promises nothing that can be read.
-async fn stand(datadog: &Datadog, service: &TargetService, slo: &Slo, at: usize) -> Option<Health> {
-    let Objective { target, timeframe } = slo.primary()?;
-    let mut health = SloHealth {
-        service: service.name.clone(),
-        id: slo.id.clone(),
-        name: slo.name.clone(),
-        url: datadog.site().slo_page(&slo.id).map(String::from),
-        target,
-        timeframe,
-        burn: Err(too_many()),
-        budget_left: Err(too_many()),
-    };
-    if at >= SLOS_MAX {
-        return Some((health, Vec::new()));
-    }
-    let (burn, budget) = join(
-        in_time(datadog.slo_history(&slo.id, LOOKED_BACK_S, Some(target), BURN)),
-        in_time(datadog.slo_history(&slo.id, timeframe.span_s(), Some(target), BUDGET)),
-    )
-    .await;
-    let as_of = [burn.as_ref().ok().map(|one| one.as_of), budget.as_ref().ok().map(|one| one.as_of)];
-    health.budget_left = budget.and_then(|history| {
-        let sli = history.value.sli.ok_or_else(|| nothing(Absence::Data))?;
-        let told = history.value.budget_left.filter(|left| left.is_finite()).map(|percent| percent / 100.0);
-        told.or_else(|| slo::budget_left(sli, target)).ok_or_else(|| nothing(Absence::Data))
-    });
-    health.burn = burn.and_then(|history| burned(&history.value, &health));
-    Some((health, as_of.into_iter().flatten().collect()))
-}
-
-fn burned(history: &slo::History, health: &SloHealth) -> Known<SloBurn> {
-    let measured = slo::measure(history, health.target).map_err(|why| match why {
-        Unmeasured::NoData => nothing(Absence::Data),
-        Unmeasured::LowTraffic { .. } => nothing(Absence::Traffic),
-    })?;
-    let left = health.budget_left.as_ref().copied().unwrap_or(1.0);
-    if let Some(one) = measured.disagreement {
-        tracing::info!(slo = %health.id, ?one, "two ways of reckoning a burn rate come to different results");
-    }
-    Ok(SloBurn {
-        highest: measured.highest,
-        average: measured.average,
-        hours_to_empty: slo::hours_to_empty(left, measured.highest.rate, health.timeframe),
-        clearing: slo::clearing(history, health.target),
-        disagreement: measured.disagreement,
+        Unknown { source: Source::Datadog, reason: error.reason() }
     })
-}
-
-fn too_many() -> Unknown {
-    let reason = Reason::Unavailable(format!("more than {SLOS_MAX} SLOs of one service are not read"));
-    Unknown { source: Source::Datadog, reason }
 }
 
 fn incidents(
@@ -379,9 +203,8 @@ fn incidents(
     now: DateTime<Utc>,
 ) -> Vec<OpenIncident> {
     let of_change = |incident: &Incident| -> Vec<String> {
-        let own =
-            incident.services.iter().filter(|name| services.iter().any(|one| one.name.eq_ignore_ascii_case(name)));
-        own.cloned().collect()
+        let own = services.iter().filter(|service| is_on(incident, service));
+        own.map(|service| service.name.clone()).collect()
     };
     let told = open.iter().filter(|incident| incident.is_open() && !incident.is_test).filter_map(|incident| {
         let services = Some(of_change(incident)).filter(|own| !own.is_empty())?;
@@ -402,51 +225,10 @@ fn incidents(
     told.collect()
 }
 
-/// The newest deployment of each service: among those of the last hours, which are known to the minute, else among those of
-/// the last weeks.
-fn newest_of_each(
-    services: &[TargetService],
-    recent: Result<&[Deployment], &Unknown>,
-    past: Result<&[Deployment], &Unknown>,
-) -> Known<Vec<LatestDeployment>> {
-    let recent = recent.map_err(Clone::clone)?;
-    let mut all = Vec::new();
-    for service in services {
-        let newest = match own(recent, service).max_by_key(|one| one.at()) {
-            Some(newest) => Some(newest),
-            None => own(past.map_err(Clone::clone)?, service).max_by_key(|one| one.at()),
-        };
-        let newest = newest.map(|one| LatestDeployment {
-            service: service.name.clone(),
-            at: one.at(),
-            version: one.version.clone(),
-        });
-        all.extend(newest);
-    }
-    Ok(all)
-}
-
-fn slice(answer: &Known<std::sync::Arc<Vec<Deployment>>>) -> Result<&[Deployment], &Unknown> {
-    answer.as_ref().map(|all| all.as_slice())
-}
-
-/// Deployments of a service to its environment.
-fn own<'a>(deployments: &'a [Deployment], service: &'a TargetService) -> impl Iterator<Item = &'a Deployment> {
-    let env = |one: &&Deployment| service.env.is_none() || one.env.is_none() || one.env == service.env;
-    deployments.iter().filter(|one| one.service == service.name).filter(env)
-}
-
-fn fail_rates(
-    services: &[TargetService],
-    past: &[Deployment],
-    begun: &[Incident],
-    now: DateTime<Utc>,
-) -> Vec<ChangeFailRate> {
-    let rate = |service: &TargetService| {
-        let deployed: Vec<_> = own(past, service).map(Deployment::at).collect();
-        let of_service = begun.iter().filter(|one| !one.is_test && one.services.contains(&service.name));
-        let began: Vec<_> = of_service.filter_map(|one| one.began(now)).collect();
-        (!deployed.is_empty()).then(|| runtime::change_fail_rate(service.name.clone(), &deployed, &began))
-    };
-    services.iter().filter_map(rate).collect()
+/// Whether an incident is on a service, in its environment as far as both name one.
+fn is_on(incident: &Incident, service: &TargetService) -> bool {
+    let mut envs = ENV_FIELDS.iter().flat_map(|name| incident.field(name)).peekable();
+    let env = service.env.as_deref();
+    let here = envs.peek().is_none() || env.is_none_or(|env| envs.any(|told| told.eq_ignore_ascii_case(env)));
+    here && incident.services.iter().any(|name| name.eq_ignore_ascii_case(&service.name))
 }

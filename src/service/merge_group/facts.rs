@@ -19,7 +19,7 @@ use crate::{
             Author, AuthorKind, Change, ChangeState, Coverage, Facts, FileChange, History, Known, PullCoverage, Reason,
             Revert, Runtime, Source, TargetService, Unknown,
         },
-        merge_group::{MergeGroup, ProvenRevert},
+        merge_group::{MergeGroup, ProvenRevert, WayBack},
         patch::{LineKind, Patch},
         paths::{self, PathKind},
     },
@@ -72,6 +72,7 @@ impl Made<'_> {
         let (files, files_total) = self.files(compared.files, compared.complete).await?;
         let mut merge_group = self.merge_group().await?;
         merge_group.reverts = self.reverts(&files).await?;
+        merge_group.ways_back = self.ways_back().await?;
         let change = Change {
             pull_request: None,
             title: title(&merge_group),
@@ -113,6 +114,7 @@ impl Made<'_> {
             overridden: None,
             // What the installation lacks is said where people read it: on the pull requests.
             series: Vec::new(),
+            parts: Vec::new(),
             lacking: None,
         })
     }
@@ -172,7 +174,9 @@ impl Made<'_> {
 
     /// The services of the whole, and how they fare. The queue waits, so Datadog is not waited for as long as elsewhere.
     async fn health(&self, change: &Change, at: DateTime<Utc>) -> (Vec<TargetService>, Known<Runtime>) {
-        let health = gather::health(self.work.app, &self.work.repo, change, self.policy, false, at);
+        let (repository, policy) = (&self.work.repo, self.policy);
+        let asked = gather::Asked { repository, change, policy, before: &[], pushed: false };
+        let health = gather::health(self.work.app, asked, at);
         tokio::time::timeout(HEALTH_PATIENCE, health).await.unwrap_or_else(|_| {
             let reason = Reason::Unavailable("it did not answer in time".to_owned());
             (Vec::new(), Err(Unknown { source: Source::Datadog, reason }))
@@ -190,7 +194,7 @@ impl Made<'_> {
             author: mirrors::Whose::Several,
             landed: false,
         };
-        mirrors::history(self.work.app, &wanted, change, at).await
+        mirrors::history(self.work.app, &wanted, change, Vec::new(), at).await.map(|(history, _)| history)
     }
 
     /// Changed files, and how many there are. What GitHub left out of a long list is taken from what is known of the pull
@@ -246,6 +250,23 @@ impl Made<'_> {
         Ok(reverts)
     }
 
+    /// The proven reverts among the pull requests, and those of which somebody has said that they mend an incident.
+    async fn ways_back(&self) -> Result<Vec<WayBack>, StoreError> {
+        let mut ways_back = Vec::new();
+        for member in self.members.as_deref().unwrap_or_default() {
+            let revert = self.own_facts(member).await?.map(|facts| facts.change.revert);
+            let proven = matches!(revert, Some(Ok(Some(Revert { proven: Ok(true), .. }))));
+            let remediation = match proven {
+                true => None,
+                false => self.work.app.store.remediation(self.group.repository_id, number(member.number)).await?,
+            };
+            if proven || remediation.is_some() {
+                ways_back.push(WayBack { number: member.number, remediation });
+            }
+        }
+        Ok(ways_back)
+    }
+
     async fn merge_group(&self) -> Result<MergeGroup, StoreError> {
         let overridden = match &self.members {
             Ok(members) => members_overridden(self.work.app, self.group, members).await?,
@@ -260,6 +281,7 @@ impl Made<'_> {
                 .map_err(Clone::clone),
             overridden,
             reverts: Vec::new(),
+            ways_back: Vec::new(),
         })
     }
 

@@ -24,7 +24,10 @@ use crate::{
         CheckRun, Installation, RepoName,
         webhook::{MergeGroupAction, MergeGroupEvent, Origin},
     },
-    report::{self, check_run::NAME},
+    report::{
+        self,
+        check_run::{CheckRunText, NAME},
+    },
     risk::{Model, assessment::Conclusion},
     store::{CheckRunState, DeliveryOutcome, JobRequest, MergeGroupRow, MergeGroupSeen, StoreError},
 };
@@ -127,7 +130,7 @@ async fn score(app: &App, wanted: &GroupJob) -> Result<(), Outcome> {
     let work = Work::new(app, wanted)?;
     let Some(group) = work.group().await? else { return Ok(()) };
     if let Some(reason) = work.gone(&group).await? {
-        return work.end(&reason).await;
+        return work.end(NAME, &report::merge_group::gone(&reason)).await;
     }
     if let Some(pull) = app.store.pull_request_of_head(wanted.repository_id, &wanted.head_sha).await? {
         return work.leave_to(pull.unsigned_abs()).await;
@@ -149,11 +152,9 @@ async fn score(app: &App, wanted: &GroupJob) -> Result<(), Outcome> {
             work.show(run, &id).await
         }
         // It may have been taken away meanwhile; then the queue waits for nothing, but a run is not left unfinished.
-        Reading::Apart { why } => match work.group().await? {
-            Some(MergeGroupRow { destroyed: Some(reason), doubted: false, .. }) => {
-                run.complete(&report::merge_group::gone(&reason), Conclusion::Neutral).await
-            }
-            _ => work.answer_from_members(run, &group, &why).await,
+        Reading::Apart { why } => match work.group().await?.as_ref().and_then(MergeGroupRow::gone) {
+            Some(reason) => run.complete(&report::merge_group::gone(reason), Conclusion::Neutral).await,
+            None => work.answer_from_members(run, &group, &why).await,
         },
     }
 }
@@ -164,10 +165,15 @@ pub(super) async fn say_failure(app: &App, wanted: &GroupJob, reference: &str) -
     if app.store.pull_request_of_head(wanted.repository_id, &wanted.head_sha).await?.is_some() {
         return Ok(());
     }
-    let mut run = Writer::open(app, &work.installation, &work.repo, &work.head(), work.listed(), reference).await?;
-    if !run.completed() {
-        let text = report::check_run::failure(reference, "Mergecast could not score this merge group");
-        run.complete(&text, Conclusion::Neutral).await?;
+    let text = report::check_run::failure(reference, "Mergecast could not score this merge group");
+    if work.is_gone().await? {
+        work.end(NAME, &text).await?;
+    } else {
+        let head = work.head();
+        let mut run = Writer::open(app, &work.installation, &work.repo, &head, work.listed(), reference).await?;
+        if !run.completed() {
+            run.complete(&text, Conclusion::Neutral).await?;
+        }
     }
     work.fail_for_owners(reference).await
 }
@@ -213,18 +219,28 @@ impl<'a> Work<'a> {
         Ok((!lives).then_some(reason))
     }
 
-    /// Leaves nothing unfinished on the commit of a group that is gone.
-    async fn end(&self, reason: &str) -> Result<(), Outcome> {
-        let head = self.head();
+    async fn is_gone(&self) -> Result<bool, StoreError> {
+        Ok(self.group().await?.is_some_and(|group| group.gone().is_some()))
+    }
+
+    /// Leaves nothing unfinished on the commit of a group that is gone, and makes nothing there that nobody waits for. A run
+    /// from before the database was put back is looked for.
+    async fn end(&self, name: &str, text: &CheckRunText) -> Result<(), Outcome> {
+        let Some(head) = self.head().named(name) else { return Ok(()) };
         let store = &self.app.store;
-        let row = store.check_run(head.repository_id, &head.sha, NAME).await?;
-        let Some(row) = row.filter(|row| row.pull_request.is_none() && row.state != CheckRunState::Completed) else {
-            return Ok(());
+        let row = store.check_run(head.repository_id, &head.sha, head.name).await?;
+        let unfinished = match &row {
+            Some(row) => row.pull_request.is_none() && row.state != CheckRunState::Completed,
+            None => self.wanted.late && store.pull_request_of_head(head.repository_id, &head.sha).await?.is_none(),
         };
-        let id = row.external_id.unwrap_or_else(|| self.app.clock.new_id());
-        match Writer::find(self.app, &self.installation, &self.repo, &head, Some(&[]), &id).await? {
-            Some(mut run) => run.complete(&report::merge_group::gone(reason), Conclusion::Neutral).await,
-            None => Ok(store.forget_check_run(head.repository_id, &head.sha, NAME).await?),
+        if !unfinished {
+            return Ok(());
+        }
+        let id = row.and_then(|row| row.external_id).unwrap_or_else(|| self.app.clock.new_id());
+        match Writer::find(self.app, &self.installation, &self.repo, &head, self.listed(), &id).await? {
+            Some(run) if run.completed() => Ok(()),
+            Some(mut run) => run.complete(text, Conclusion::Neutral).await,
+            None => Ok(store.forget_check_run(head.repository_id, &head.sha, head.name).await?),
         }
     }
 

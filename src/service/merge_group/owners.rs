@@ -30,6 +30,9 @@ impl Work<'_> {
         if store.pull_request_of_head(head.repository_id, &head.sha).await?.is_some() {
             return Ok(());
         }
+        if group.gone().is_some() {
+            return self.end(head.name, &report::owners::gone()).await;
+        }
         let row = store.check_run(head.repository_id, &head.sha, head.name).await?;
         if row.as_ref().is_some_and(|row| row.state == CheckRunState::Completed) {
             return Ok(());
@@ -50,6 +53,9 @@ impl Work<'_> {
     /// answered also where nothing was begun.
     pub(super) async fn fail_for_owners(&self, reference: &str) -> Result<(), Outcome> {
         let (Some(group), Some(head)) = (self.group().await?, self.owners_head()) else { return Ok(()) };
+        if group.gone().is_some() {
+            return self.end(head.name, &report::owners::failure(reference)).await;
+        }
         let row = self.app.store.check_run(head.repository_id, &head.sha, head.name).await?;
         let waits = match &row {
             Some(row) => row.state != CheckRunState::Completed,
@@ -59,15 +65,17 @@ impl Work<'_> {
             return Ok(());
         }
         let mut run = Writer::open(self.app, &self.installation, &self.repo, &head, self.listed(), reference).await?;
+        if run.completed() {
+            return Ok(());
+        }
         run.complete(&report::owners::failure(reference), Conclusion::Neutral).await
     }
 
-    /// Whether a queue may wait for the run: the branch's policy asks for it, and the group is not gone.
+    /// Whether a queue may wait for the run: the branch's policy asks for it.
     async fn are_owners_asked_for(&self, group: &MergeGroupRow) -> Result<bool, StoreError> {
         let policy = self.app.store.last_good_policy(self.wanted.repository_id, base_branch(group)).await?;
         let policy = policy.and_then(|row| serde_json::from_str::<RepositoryPolicy>(&row.body).ok());
-        let gone = group.destroyed.is_some() && !group.doubted;
-        Ok(!gone && policy.is_some_and(|policy| policy.owners_check))
+        Ok(policy.is_some_and(|policy| policy.owners_check))
     }
 
     fn owners_head(&self) -> Option<Head> {

@@ -58,15 +58,16 @@ enum Standing {
     Failed(String, Option<Arc<Loaded>>),
 }
 
-/// What the history of the base branch, as far as it is mirrored at `at`, says of a change. Whom to ask bears the names
-/// that git has.
+/// What the history of the base branch, as far as it is mirrored at `at`, says of a change, and of these parts of it. Whom
+/// to ask bears the names that git has.
 pub(in super::super) async fn history(
     app: &App,
     wanted: &Wanted<'_>,
     change: &Change,
+    parts: Vec<Vec<String>>,
     at: DateTime<Utc>,
-) -> Result<Known<facts::History>, StoreError> {
-    let unknown = |reason| Err(Unknown { source: Source::History, reason });
+) -> Result<(Known<facts::History>, Vec<facts::Part>), StoreError> {
+    let unknown = |reason| (Err(Unknown { source: Source::History, reason }), Vec::new());
     let unavailable = |why: &str| unknown(Reason::Unavailable(why.to_owned()));
     let Some(mirrors) = &app.mirrors else { return Ok(unknown(Reason::NotConnected)) };
     if wanted.landed {
@@ -86,8 +87,10 @@ pub(in super::super) async fn history(
             if author.is_none() {
                 history.authorless = true;
                 history.knowers.clear();
+                return Ok((Ok(history), Vec::new()));
             }
-            Ok(history)
+            let parts = loaded.history.about_parts(change, parts, author.unwrap_or_default(), at.timestamp());
+            (Ok(history), parts)
         }
         Err(reason) => unknown(reason),
     })

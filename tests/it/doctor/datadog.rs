@@ -45,8 +45,7 @@ fn datadog_is_tried_source_by_source() {
         ok Datadog catalogue: available
         warn Datadog incidents: forbidden, so an open incident lifts no score
         fix: give the application key the scope incident_read, and its owner a role with that permission
-        warn Datadog events: Datadog is not available: it cannot be reached; meanwhile deployments that only the event stream tells of are not known
-        fix: run mergecast doctor again later
+        ok Datadog events: Datadog is not available: it cannot be reached; nothing is missing: this version does not use it
         ok Datadog DORA: not enabled on ddog-gov.com, so deployments that only DORA Metrics tells of are not known
         warn Datadog CI Visibility: forbidden, so flaky tests do not count
         fix: give the application key the scope test_optimization_read, and its owner a role with that permission

@@ -62,7 +62,8 @@ fn a_group_whose_members_are_not_known_is_never_held_back() {
 fn an_override_counts_for_its_own_pull_request_and_no_other() {
     run_test(async |ctx| {
         let shop = slow_queue(&ctx);
-        let harmless = shop.open(change(3));
+        // Somebody else's: what one author does within a day in one place is scored as one change.
+        let harmless = shop.open(PullSpec { author: "zoe".to_owned(), ..change(3) });
         let (overridden, risky) = overridden_and_held(&ctx, &shop).await;
         let of_one = overridden.enqueue();
         let with_harmless = harmless.enqueue();
@@ -93,7 +94,8 @@ fn an_override_counts_for_its_own_pull_request_and_no_other() {
 fn an_override_counts_for_its_own_pull_request_where_members_answer_too() {
     run_test(async |ctx| {
         let shop = slow_queue(&ctx);
-        let harmless = shop.open(change(3));
+        // Somebody else's: what one author does within a day in one place is scored as one change.
+        let harmless = shop.open(PullSpec { author: "zoe".to_owned(), ..change(3) });
         let (overridden, risky) = overridden_and_held(&ctx, &shop).await;
         let on = FaultOn::new("GET", "/repos/*/*/compare/*");
         ctx.sim.fault(Fault { on, kind: FaultKind::Status(404), times: Times::Always });
@@ -165,7 +167,8 @@ fn the_policy_of_another_branch_judges_no_group() {
         let (_, group) = (one.enqueue(), two.enqueue());
         let run = answer(&ctx, &group).await;
         assert_eq!(by_sha(&ctx, &group).await.1["verdict"]["mode"], "enforce");
-        assert_eq!(concluded(&run), "action_required");
+        // The group ahead is held back; should that take this one out of the queue before it is read, nothing waits for it.
+        assert!(matches!(concluded(&run), "action_required" | "neutral"));
         one.dequeue();
 
         // Once its file is gone, nothing of it stays in force.

@@ -81,7 +81,7 @@ fn shape(incident: &IncidentRecord) -> Value {
     let created = time(incident.created);
     let state = word(incident.state());
     let services = if incident.services.is_empty() { Value::Null } else { json!(incident.services) };
-    let fields = json!({
+    let mut fields = json!({
         "severity": {"type": "dropdown", "value": incident.severity},
         "state": {"type": "dropdown", "value": state},
         "detection_method": {"type": "dropdown", "value": "unknown"},
@@ -91,6 +91,9 @@ fn shape(incident: &IncidentRecord) -> Value {
         "teams": {"type": "autocomplete", "value": null},
         "services": {"type": "autocomplete", "value": services},
     });
+    if !incident.envs.is_empty() {
+        fields["env"] = json!({"type": "multiselect", "value": incident.envs});
+    }
     // Not 0 would be a time; while there is none yet, it is 0.
     let to_resolve = incident.resolved.map_or(0, |resolved| (resolved - incident.created).num_seconds());
     let attributes = json!({

@@ -52,7 +52,8 @@ fn leads_back(row: &str) -> bool {
         return false;
     }
     // A bare `down(` is a method when a body follows, and a call otherwise; `down:` is a member of an object.
-    modifiers > 0 || row.trim_end().ends_with('{') || row.trim_start()[name.len()..].trim_start().starts_with(':')
+    let is_member = row.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(':'));
+    modifiers > 0 || row.trim_end().ends_with('{') || is_member
 }
 
 fn is_modifier(word: &str) -> bool {
