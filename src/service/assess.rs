@@ -2,6 +2,8 @@
 //!
 //! Every step may run twice: what was already done is found in the store or on GitHub before it is done again.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ use super::{
     gather::{self, Gathered},
     installations::{self, INSTALLATION},
     merge_group::{self, MERGE_GROUP},
-    metrics, number,
+    metrics, number, outcomes,
     overrides::{self, OVERRIDE},
     owners, reverts, series,
     stored::{digest, document, facts_text},
@@ -249,12 +251,13 @@ async fn score(
         owners::end(app, installation, repo, &Head::of(pull), &id).await?;
         if let Some(last) = &last {
             twins::hand_over(app, last).await?;
+            outcomes::ended(app, installation, repo, pull, last).await?;
         }
         return Ok(shown(last));
     }
     let Gathered { facts, policy, owners_check } =
         gather::facts(app, installation, repo, pull, last.as_ref(), overridden, cold).await?;
-    let scored = Scored::new(app, facts, policy, Model::baseline(), commands::answered(&pull.permissions));
+    let scored = Scored::new(app, facts, policy, app.champion().await?, commands::answered(&pull.permissions));
     if last.as_ref().is_some_and(|last| run.shows(&last.id) && scored.reads_like(last)) {
         tracing::debug!("nothing that the check run says has changed");
         let shown = shown(last);
@@ -343,15 +346,15 @@ fn behind(wanted: &PullRequestJob, pull: &PullRequest) -> bool {
 pub(super) struct Scored {
     facts: Facts,
     policy: Policy,
-    model: &'static Model,
+    model: Arc<Model>,
     pub(super) assessment: Assessment,
     repository_url: Option<String>,
     commands: bool,
 }
 
 impl Scored {
-    pub(super) fn new(app: &App, facts: Facts, policy: Policy, model: &'static Model, commands: bool) -> Self {
-        let assessment = assess(&facts, model, &policy);
+    pub(super) fn new(app: &App, facts: Facts, policy: Policy, model: Arc<Model>, commands: bool) -> Self {
+        let assessment = assess(&facts, &model, &policy);
         let repository_url = app.links.repository(&facts.repository);
         Self { facts, policy, model, assessment, repository_url, commands }
     }
@@ -382,7 +385,7 @@ impl Scored {
         }
         before.at = self.facts.at;
         before.recent_scores.clone_from(&self.facts.recent_scores);
-        let stood = assess(&before, self.model, &self.policy);
+        let stood = assess(&before, &self.model, &self.policy);
         if let (Ok(then), Ok(now)) = (&mut before.runtime, &self.facts.runtime)
             && read_alike(then, now)
             // Figures that read the same may lie on two sides of a threshold.
@@ -390,7 +393,7 @@ impl Scored {
         {
             then.clone_from(now);
         }
-        assess(&before, self.model, &self.policy) == self.assessment
+        assess(&before, &self.model, &self.policy) == self.assessment
     }
 
     pub(super) fn row(&self, id: &str, repository_id: i64) -> AssessmentRow {

@@ -3,6 +3,7 @@
 mod approvals;
 mod assess;
 mod body;
+mod champion;
 mod check_run;
 mod commands;
 pub mod coverage;
@@ -15,6 +16,7 @@ mod installations;
 mod merge_group;
 mod metrics;
 mod mirrors;
+mod outcomes;
 mod overrides;
 mod owners;
 mod pages;
@@ -60,11 +62,13 @@ use crate::{
     risk::Model,
     store::{Store, StoreError},
 };
+pub use champion::{in_force, stored as stored_model};
 pub use coverage::{CoverageSettings, RemoteSettings};
 pub use erase::KEPT_AFTER_REMOVAL;
 pub use gather::datadog::health_of_range;
 pub use metrics::{METRICS, Metric, MetricKind};
 pub use mirrors::MirrorSettings;
+pub use outcomes::{Outcomes, Whose, outcomes};
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
 pub use rotation::{SecretSource, Secrets};
@@ -213,6 +217,8 @@ pub(crate) struct App {
     watched: watch::Watched,
     /// What GitHub said of those who could be asked.
     people: people::People,
+    /// The model in force.
+    champion: champion::Champion,
     /// Work that comes round.
     turns: turns::Turns,
     /// When work began again after an outage, in milliseconds since 1970; nothing that was read before it counts as
@@ -303,6 +309,7 @@ impl Service {
             datadog: operations.datadog,
             watched: watch::Watched::default(),
             people: people::People::default(),
+            champion: champion::Champion::default(),
             turns: turns::Turns::default(),
             resumed_at,
         });

@@ -58,6 +58,7 @@ impl Store {
             REMEDIATIONS,
             COVERAGE,
             TOKENS,
+            OUTCOMES,
         ]
         .into_iter()
         .map(|sql| (sql, rows()))
@@ -122,6 +123,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     REMEDIATIONS,
     COVERAGE,
     TOKENS,
+    OUTCOMES,
     ALL_TOKENS,
     JOBS,
     REPOSITORY,
@@ -271,6 +273,13 @@ const TOKENS: &str = concat!(
     "\
 DELETE FROM tokens WHERE token_id IN ( \
   SELECT token_id FROM tokens WHERE repository_id = $1 ORDER BY token_id LIMIT $3) AND ",
+    left!()
+);
+
+const OUTCOMES: &str = concat!(
+    "\
+DELETE FROM change_outcomes WHERE assessment_id IN ( \
+  SELECT assessment_id FROM change_outcomes WHERE repository_id = $1 ORDER BY assessment_id LIMIT $3) AND ",
     left!()
 );
 

@@ -45,6 +45,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0023_services",
     "0024_policies_pushed",
     "0025_annotations_by_place",
+    "0026_learning",
 ];
 
 const TABLE: &str = "

@@ -5,6 +5,7 @@
 
 mod assessments;
 mod backup;
+mod change_outcomes;
 mod check_runs;
 mod commands;
 mod coverage_reports;
@@ -37,6 +38,7 @@ mod tokens;
 
 pub use assessments::{AssessmentRow, AssessmentSummary, RECENT_SCORES_LIMIT};
 pub use backup::{Copied, Restored, backup, restore};
+pub use change_outcomes::{FailureRow, OutcomeRow, StoredOutcome};
 pub use check_runs::{CheckRunRow, CheckRunState};
 pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand, ReaderLimits};
 pub use coverage_reports::{CoverageRow, REPORTS_PER_COMMIT, SavedReport};
@@ -51,6 +53,7 @@ pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
 pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
 pub use mirrors::{DueMirror, MirrorCounts, MirrorRequest, MirrorRow, ReadBranch};
+pub use models::{ModelMove, ModelProposal, Moving};
 pub use overrides::{Ended, Move};
 pub use owners_changed::Pushed;
 pub use path::StorePath;
@@ -155,6 +158,7 @@ const STATEMENTS: &[&[&str]] = &[
     overrides::STATEMENTS,
     assessments::STATEMENTS,
     models::STATEMENTS,
+    change_outcomes::STATEMENTS,
     policies::STATEMENTS,
     owners_changed::STATEMENTS,
     recent_pulls::STATEMENTS,

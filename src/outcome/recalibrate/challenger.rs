@@ -214,7 +214,8 @@ impl Sample {
         std::iter::once(intercept).chain(weights).collect()
     }
 
-    /// The weights under the prior that makes the outcomes likeliest; of equal ones the first, which holds them nearest.
+    /// The weights under the prior that makes the outcomes likeliest. From the nearest on it is loosened as long as that
+    /// makes them likelier.
     fn likeliest(&self, lineage: Lineage<'_>) -> (f64, Maximum) {
         let rows = Standardised::of(&self.examples, &self.spreads);
         let mut best: Option<(f64, Maximum)> = None;
@@ -225,9 +226,10 @@ impl Sample {
                 None => beliefs.iter().map(|belief| belief.mean.clamp(belief.low, belief.high)).collect(),
             };
             let found = rows.maximum(&beliefs, &start);
-            if best.as_ref().is_none_or(|(_, best)| found.log_evidence > best.log_evidence) {
-                best = Some((strength, found));
+            if best.as_ref().is_some_and(|(_, best)| found.log_evidence <= best.log_evidence) {
+                break;
             }
+            best = Some((strength, found));
         }
         best.expect("at least one strength is tried")
     }

@@ -17,6 +17,7 @@ pub mod record;
 pub mod replay;
 #[cfg(test)]
 pub(crate) mod simulation;
+mod succession;
 
 pub use challenger::{CHANGES_MIN, Challenger, FAILED_MIN, Lineage, Moved, NoChallenger, TooFew, challenge};
 pub use judge::{
@@ -25,6 +26,7 @@ pub use judge::{
 };
 pub use label::{Censored, Evidence, Failure, Fate, Label};
 pub use platt::{LATEST, Platt};
+pub use succession::{Turn, succession};
 
 use super::training;
 use crate::risk::{Model, Offset, Weight, facts::Facts, score_of_terms};
@@ -88,6 +90,11 @@ fn sum(model: &Model, terms: &[f64], (intercept, share, place): (f64, Offset, us
     let add = |weight: f64, x: f64, mean: f64| if x.is_finite() { weight * (x - mean) } else { 0.0 };
     let start = intercept + shares.get(place).map_or(0.0, |x| add(share.weight, *x, share.mean));
     model.terms().iter().zip(own).fold(start, |sum, (weight, x)| sum + add(of(weight), *x, weight.mean))
+}
+
+/// The correction of a model's rates by what is known at `now` (unix seconds).
+pub fn rates(rows: &[Assessed], model: &Model, now: i64) -> Platt {
+    judge::platt_at(&rows.iter().collect::<Vec<_>>(), model, now)
 }
 
 fn sigmoid(log_odds: f64) -> f64 {

@@ -45,7 +45,8 @@ pub struct Share {
 }
 
 impl Share {
-    fn new(found: u64, of: u64) -> Self {
+    /// `found` of `of`, with its share if that is enough.
+    pub fn new(found: u64, of: u64) -> Self {
         let (low, high) = wilson(found as f64, of as f64);
         let share = (of >= SHARE_MIN).then(|| Estimate { value: found as f64 / of as f64, low, high });
         Self { found, of, share }

@@ -47,6 +47,8 @@ const TERMS: [(&str, Shape); 8] = [
 pub(crate) struct World {
     pub(crate) champion: Model,
     pub(crate) truth: Model,
+    /// Where [`TERMS`] stand among those of the model.
+    places: [usize; TERMS.len()],
     generator: Generator,
 }
 
@@ -81,7 +83,8 @@ impl World {
         let mut truth = champion.clone();
         truth.intercept += level * normal(&mut generator);
         let truth = truth.with("truth".to_owned(), champion.fitted_at, terms).unwrap();
-        Self { champion, truth, generator }
+        let places = TERMS.map(|(id, _)| place_of(&champion, id));
+        Self { champion, truth, places, generator }
     }
 
     /// The true weight of a term.
@@ -104,8 +107,7 @@ impl World {
 
     fn change(&mut self, at: i64, gate: Gate) -> (Assessed, Fate) {
         let mut terms = vec![f64::NAN; self.champion.terms().len() + 2];
-        for (id, shape) in TERMS {
-            let place = place_of(&self.champion, id);
+        for ((_, shape), place) in TERMS.into_iter().zip(self.places) {
             terms[place] = match shape {
                 Shape::Bell(sd) => self.champion.terms()[place].mean + sd * normal(&mut self.generator),
                 Shape::Flag(share) => f64::from(u8::from(self.generator.unit() < share)),

@@ -383,7 +383,7 @@ pub(in crate::report) fn date(at: i64) -> String {
 }
 
 /// A time in unix seconds; the epoch if it is beyond the calendar.
-pub(super) fn instant(at: i64) -> DateTime<Utc> {
+pub(in crate::report) fn instant(at: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(at, 0).unwrap_or_default()
 }
 

@@ -1,6 +1,9 @@
 //! What was learned from outcomes, in words for a terminal. Every figure stands with its sample; no person is named.
 
+pub mod html;
+pub mod json;
 pub mod judgement;
+pub mod model;
 pub mod record;
 pub mod replay;
 
@@ -8,9 +11,20 @@ pub mod replay;
 mod tests;
 
 use crate::{
-    outcome::evaluate::Estimate,
+    outcome::{evaluate::Estimate, recalibrate::Censored},
     report::backtest::words::{date, percent},
 };
+
+/// Why a change has no outcome: in a word for programs, and for people.
+fn because(why: Censored) -> (&'static str, &'static str) {
+    match why {
+        Censored::Superseded => ("superseded", "superseded by a later assessment"),
+        Censored::Held => ("held", "held and never deployed"),
+        Censored::NotDeployed => ("not_deployed", "not deployed"),
+        Censored::Unripe => ("unripe", "whose window has not passed"),
+        Censored::NotObserved => ("not_observed", "that nobody watched for the whole window"),
+    }
+}
 
 /// A place without a figure.
 fn none() -> String {

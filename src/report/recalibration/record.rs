@@ -2,13 +2,13 @@
 
 use owo_colors::Style as Paint;
 
-use super::{days, none, share};
+use super::{because, days, none, share};
 use crate::{
     outcome::{
         evaluate::wilson,
         recalibrate::{
-            Censored,
-            record::{ALARM_Z, Counts, Drift, Enforcing, Record, SHARE_MIN, Share, Worth, Worthy},
+            Caught,
+            record::{ALARM_Z, Counts, Drift, Enforcing, Record, SHARE_MIN, Share, Window, Worth, Worthy},
         },
     },
     report::{
@@ -55,6 +55,8 @@ pub fn render(record: &Record, model: &str, style: Style) -> String {
     }
     screen.heading("Changes by score");
     table(&scores(record), &mut screen);
+    screen.heading("Precision and recall by threshold");
+    table(&thresholds(&record.thresholds), &mut screen);
     screen.heading("What enforcing at a threshold would have done");
     table(&enforcing(&record.enforcing), &mut screen);
     screen.wrapped(ENFORCING, 2, Paint::new().dimmed());
@@ -70,21 +72,29 @@ pub fn render(record: &Record, model: &str, style: Style) -> String {
     screen.finish()
 }
 
-const ENFORCING: &str = "Had everything at or above the threshold been held until somebody looked. A held change is caught if it \
+pub(super) const SCORES: &str = "Changes whose outcome is known. Intervals are Wilson's, 95 %.";
+
+pub(super) const THRESHOLDS: &str =
+    "Of those at or above a score, the share that failed; and of those that failed, the share at or above it.";
+
+pub(super) const WINDOWS: &str = "Each window has as many expected failures as the others. z: failures more than expected, in standard deviations; \
+                                  Spiegelhalter's z tells whether the Brier score is worse than right rates would have it.";
+
+pub(super) const ENFORCING: &str = "Had everything at or above the threshold been held until somebody looked. A held change is caught if it \
                          failed, and held in vain if it did not; whether looking would have found the fault is not known. Hours \
                          are as many as held changes really waited on average.";
 
-const WORTH: &str = "Gain: how much higher the log loss would be, in thousandths a change, were the signal always at its average. \
+pub(super) const WORTH: &str = "Gain: how much higher the log loss would be, in thousandths a change, were the signal always at its average. \
                      Intervals hold for all signals at once in 95 of 100 cases.";
 
-const LIMITS: [&str; 3] = [
+pub(super) const LIMITS: [&str; 3] = [
     "Changes that were held and never deployed have no outcome; they are counted and take no part in any rate.",
     "Acting on a score changes what becomes of a change: where high scores are looked at longer, fewer of them fail, and \
      the score looks worse than it is.",
     "These figures are about changes, and are no measure of the people who made them.",
 ];
 
-fn headline(record: &Record) -> Vec<String> {
+pub(super) fn headline(record: &Record) -> Vec<String> {
     let known = record.counts.failed + record.counts.clean;
     if known < SHARE_MIN {
         return vec![format!(
@@ -130,10 +140,10 @@ fn below(part: Share) -> String {
     }
 }
 
-fn counts(counts: &Counts) -> Vec<(&'static str, String)> {
+pub(super) fn counts(counts: &Counts) -> Vec<(&'static str, String)> {
     let known = counts.failed + counts.clean;
     let censored: Vec<String> =
-        counts.censored.iter().map(|(why, changes)| format!("{} {}", count(*changes), because(*why))).collect();
+        counts.censored.iter().map(|(why, changes)| format!("{} {}", count(*changes), because(*why).1)).collect();
     let (low, high) = wilson(counts.failed as f64, known as f64);
     let rate = |known: u64| counts.failed as f64 / known as f64;
     let failed = if known < SHARE_MIN {
@@ -155,17 +165,7 @@ fn counts(counts: &Counts) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn because(why: Censored) -> &'static str {
-    match why {
-        Censored::Superseded => "superseded by a later assessment",
-        Censored::Held => "held and never deployed",
-        Censored::NotDeployed => "not deployed",
-        Censored::Unripe => "whose window has not passed",
-        Censored::NotObserved => "that nobody watched for the whole window",
-    }
-}
-
-fn drift(drift: &Drift) -> Vec<String> {
+pub(super) fn drift(drift: &Drift) -> Vec<String> {
     let Some(last) = drift.windows.last() else {
         return vec!["Whether rates drift cannot be told yet: too few failures are expected.".to_owned()];
     };
@@ -182,7 +182,7 @@ fn drift(drift: &Drift) -> Vec<String> {
     vec![if last.alarms() { format!("DRIFT: {figures}.") } else { format!("No drift: {figures}.") }]
 }
 
-fn scores(record: &Record) -> Table {
+pub(super) fn scores(record: &Record) -> Table {
     let row = |(bin, (clean, failed)): (usize, &(u64, u64))| {
         let known = clean + failed;
         let (low, high) = wilson(*failed as f64, known as f64);
@@ -201,7 +201,38 @@ fn scores(record: &Record) -> Table {
     Table { head, rows: rows.collect() }
 }
 
-fn enforcing(gates: &[Enforcing]) -> Table {
+pub(super) fn thresholds(all: &[(u8, Caught)]) -> Table {
+    let of = |found: u64, of: u64| {
+        let part = Share::new(found, of);
+        let bare = format!("{} of {}", count(found), count(of));
+        if part.share.is_some() { format!("{bare}: {}", share(part.share)) } else { bare }
+    };
+    let row = |(from, caught): &(u8, Caught)| {
+        let Caught { above, failed_above, failed } = *caught;
+        vec![from.to_string(), count(above).to_string(), of(failed_above, above), of(failed_above, failed)]
+    };
+    let head = ["From", "At or above", "Failed of these", "Of all that failed"].map(str::to_owned).into();
+    Table { head, rows: all.iter().map(row).collect() }
+}
+
+pub(super) fn windows(all: &[Window]) -> Table {
+    let row = |window: &Window| {
+        let z = |z: f64| format!("{z:+.1}").replace('-', "−");
+        vec![
+            days(window.from, window.until),
+            count(window.changes).to_string(),
+            figures::decimal(window.expected).to_string(),
+            figures::decimal(window.failed).to_string(),
+            z(window.level_z),
+            z(window.spread_z),
+            if window.alarms() { "drift".to_owned() } else { "none".to_owned() },
+        ]
+    };
+    let head = ["Assessed", "Changes", "Expected", "Failed", "z", "Spiegelhalter's z", "Alarm"];
+    Table { head: head.map(str::to_owned).into(), rows: all.iter().map(row).collect() }
+}
+
+pub(super) fn enforcing(gates: &[Enforcing]) -> Table {
     let row = |gate: &Enforcing| {
         let of = |part: Share| format!("{} of {}", count(part.found), count(part.of));
         let share_of =
@@ -218,7 +249,7 @@ fn enforcing(gates: &[Enforcing]) -> Table {
     Table { head, rows: gates.iter().map(row).collect() }
 }
 
-fn worth(worth: &[Worth]) -> Table {
+pub(super) fn worth(worth: &[Worth]) -> Table {
     let row = |one: &Worth| {
         let label = SIGNALS.iter().find(|signal| signal.id == one.signal).map_or(one.signal, |signal| signal.label);
         let said = match one.worthy() {

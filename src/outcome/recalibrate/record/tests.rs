@@ -83,10 +83,11 @@ fn drift_is_told_from_chance() {
 fn signals_that_tell_are_worth_their_points_and_others_are_not() {
     let mut world = World::new(11, 0.0, 0.0);
     let mut year = rows(world.year(6_000, Gate::Open));
-    let asked = Asked { since: 0, now: YEAR, threshold: 70 };
     let worthy = |rows: &[Assessed], signal: &str| {
-        let found = record(rows, &world.champion, Platt::IDENTITY, asked);
-        found.worth.iter().find(|worth| worth.signal == signal).map(Worth::worthy)
+        let known: Vec<Known<'_>> =
+            rows.iter().filter_map(|row| Some(Known { row, outcome: row.outcome(YEAR)? })).collect();
+        let found = worth::worth(&known, &world.champion, Platt::IDENTITY);
+        found.iter().find(|worth| worth.signal == signal).map(Worth::worthy)
     };
     assert_eq!(worthy(&year, "burn_rate"), Some(Worthy::Earned));
     assert_eq!(worthy(&year, "patch_coverage"), None, "what is never known has no worth");
