@@ -39,6 +39,7 @@ fn facts(files: u64) -> Facts {
             author: Author { login: "ada".into(), kind: AuthorKind::Human },
             head_sha: "a".repeat(40),
             base_sha: "b".repeat(40),
+            merge_base_sha: None,
             base_ref: "main".into(),
             from_fork: false,
             draft: false,

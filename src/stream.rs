@@ -21,6 +21,9 @@ const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// What a file begins with that gzip made.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// What some programs write before UTF-8, and JSON does not know.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Why a stream cannot be read on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -85,6 +88,9 @@ impl Stream {
             self.line += 1;
             let read = self.input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut self.text);
             let read = read.map_err(|error| error.to_string())?;
+            if self.line == 1 && self.text.starts_with(BYTE_ORDER_MARK) {
+                self.text.drain(..BYTE_ORDER_MARK.len());
+            }
             if read as u64 == LINE_BYTES_MAX {
                 return Err(format!("the line is longer than {} MiB", LINE_BYTES_MAX >> 20));
             }
@@ -231,6 +237,8 @@ mod tests {
         };
         let changes = read(text.as_bytes());
         assert_eq!(changes, read(&packed));
+        // Some editors put a mark before the text.
+        assert_eq!(changes, read(&[BYTE_ORDER_MARK, text.as_bytes()].concat()));
         let file = |path: &str, added, deleted, previous: Option<&str>| LandedFile {
             removed: false,
             path: path.to_owned(),

@@ -1,7 +1,7 @@
 //! What has to hold for every coverage report. Input: the report.
 
 use mergecast::{
-    coverage::{FILES_MAX, LINE_MAX, LINES_MAX, Report, Tree, measure, parse},
+    coverage::{FILES_MAX, LINE_MAX, LINES_MAX, Placed, Report, Tree, measure, parse},
     risk::facts::{FileChange, FileStatus},
     risk::patch::Patch,
 };
@@ -36,9 +36,10 @@ fn within_bounds(report: &Report) {
     assert_eq!(twice.totals(), totals, "a report that is taken in twice changes nothing");
     // Every path is its own file; whatever changes in it, no more ran than can run.
     let tree = Tree::of(report.paths().map(str::to_owned));
-    let fitted = tree.fit(report.paths());
+    let mut placed = Placed::default();
+    placed.take(&tree, report).expect("it is no more than the report");
     let files: Vec<FileChange> = report.paths().take(20).map(changed).collect();
-    let measured = measure(report, &fitted, &files, &[]);
+    let measured = measure(&placed, &files, &[]);
     assert!(measured.covered <= measured.executable);
     for file in &measured.files {
         assert!(file.covered <= file.executable && file.executable <= file.lines);

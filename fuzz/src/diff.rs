@@ -124,6 +124,7 @@ fn facts(file: FileChange) -> Facts {
             author: Author { login: "mona".to_owned(), kind: AuthorKind::Human },
             head_sha: "1".repeat(40),
             base_sha: "2".repeat(40),
+            merge_base_sha: None,
             base_ref: "main".to_owned(),
             from_fork: false,
             draft: false,

@@ -137,7 +137,8 @@ fn from_repository(
         anstream::eprintln!("hint: git fetch --unshallow gets the rest");
     }
     let tip = main_line(&repository).map_err(explained)?;
-    let wanted = Wanted { tip, after: None, lines: Lines::Counted };
+    let lines = lines_of(&repository, &tip).map_err(explained)?;
+    let wanted = Wanted { tip, after: None, lines };
     let changes = repository.landed(&wanted).map_err(explained)?;
     let total = changes.total();
     let mut backtest = Backtest::new(repository.name(), model, since);
@@ -149,10 +150,28 @@ fn from_repository(
     Ok(backtest.judged(limit))
 }
 
+/// Whether lines can be counted. What a partial clone lacks is told.
+fn lines_of(repository: &Repository, tip: &str) -> Result<Lines, Error> {
+    if !repository.is_partial() {
+        return Ok(Lines::Counted);
+    }
+    let lines = if repository.lacks_contents(tip)? {
+        anstream::eprintln!(
+            "note: this clone is partial and lacks contents, so lines are unknown and nothing is compared"
+        );
+        Lines::Skipped
+    } else {
+        anstream::eprintln!("note: this clone is partial; lines of files whose contents are missing count as 0");
+        Lines::Counted
+    };
+    anstream::eprintln!("hint: git fetch --refetch --no-filter gets the rest");
+    Ok(lines)
+}
+
 /// The default branch; where none is known, what is checked out.
 fn main_line(repository: &Repository) -> Result<String, Error> {
     match repository.default_branch() {
-        Err(Error::NoDefaultBranch) => Ok("HEAD".to_owned()),
+        Err(Error::NoDefaultBranch) => repository.checked_out(),
         found => found,
     }
 }

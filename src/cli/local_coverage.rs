@@ -5,7 +5,7 @@ use std::{fs::File, io::Read, path::PathBuf};
 use anyhow::{Context, bail};
 
 use crate::{
-    coverage::{self, REPORT_BYTES_MAX, Report, Tree, measure},
+    coverage::{self, Placed, REPORT_BYTES_MAX, Report, Tree, measure},
     git::Repository,
     risk::facts::{Change, Coverage, CoverageReport, CoverageSource, CoverageTotal},
     service::coverage::{inflate, is_gzip},
@@ -21,23 +21,22 @@ pub(super) fn of(
     change: &Change,
     ignored: &[String],
 ) -> anyhow::Result<(Coverage, Vec<String>)> {
-    let mut all = Report::default();
+    let tree = Tree::of(repository.files(&change.head_sha).context("the files of the head commit cannot be listed")?);
+    let mut all = Placed::default();
     for file in files {
         let report = read(file)?;
-        all.merge(report).with_context(|| format!("{} is one report too many", file.display()))?;
+        all.take(&tree, &report).with_context(|| format!("{} is one report too many", file.display()))?;
     }
-    let tree = Tree::of(repository.files(&change.head_sha).context("the files of the head commit cannot be listed")?);
-    let fitted = tree.fit(all.paths());
-    let measured = measure(&all, &fitted, &change.files, ignored);
+    let measured = measure(&all, &change.files, ignored);
     let mut notes = Vec::new();
     if all.left_out() > 0 {
         notes.push(format!("{} left out: the path leads upwards or cannot be a path", files_of(all.left_out())));
     }
-    if fitted.ambiguous > 0 {
-        let names = fitted.ambiguous_paths.join(", ");
-        notes.push(format!("{} left out: the path fits several files: {names}", files_of(fitted.ambiguous)));
+    if all.ambiguous > 0 {
+        let names = all.ambiguous_paths.join(", ");
+        notes.push(format!("{} left out: which file is meant cannot be told: {names}", files_of(all.ambiguous)));
     }
-    if fitted.by_file.is_empty() {
+    if all.files() == 0 {
         notes.push("no path in the reports is a file of the repository".to_owned());
     }
     let totals = all.totals();
@@ -48,7 +47,7 @@ pub(super) fn of(
         report: Some(report),
         files: measured.files,
         absent: measured.absent,
-        ambiguous: fitted.ambiguous,
+        ambiguous: all.ambiguous,
         unread: measured.unread + change.files_total.saturating_sub(change.files.len() as u64),
         total: Some(CoverageTotal { lines: totals.lines, covered: totals.covered, base: None }),
         ..Coverage::default()

@@ -34,7 +34,9 @@ pub(super) fn about(
         bar.show(done, total, || format!("reading the history: {done} of {total} changes"));
         ControlFlow::Continue(())
     };
-    let wanted = Wanted { tip: local.base_tip.clone(), after: None, lines: Lines::Counted };
+    let blind = repository.lacks_contents(&local.base_tip).map_err(|error| unavailable(error.to_string()))?;
+    let lines = if blind { Lines::Skipped } else { Lines::Counted };
+    let wanted = Wanted { tip: local.base_tip.clone(), after: None, lines };
     let mined = git::mine(repository, &wanted, model, file.as_deref(), &mut progress)
         .map_err(|error| unavailable(error.to_string()))?;
     drop(bar);

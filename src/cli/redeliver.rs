@@ -88,7 +88,7 @@ pub(super) async fn run(config: &Config, args: &RedeliverArgs, terminal: &mut Te
         anstream::eprintln!("GitHub keeps deliveries for three days; what is older cannot be had any more");
     }
     let github = github(config, clock)?;
-    let store = Store::open(StoreOptions::new(config.database.parse()?)).await?;
+    let store = Store::open(StoreOptions::existing(config.database.parse()?)).await?;
     let pace = async || {
         anstream::eprintln!("GitHub's limits: going on in {} s", PACE.as_secs());
         tokio::time::sleep(PACE).await;

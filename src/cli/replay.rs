@@ -22,7 +22,7 @@ const PAGE: usize = 100;
 /// # Errors
 /// When the database, the assessment, its facts or its model cannot be read.
 pub(super) async fn run(config: &Config, id: Option<&str>) -> anyhow::Result<ExitCode> {
-    let store = Store::open(StoreOptions::new(config.database.parse()?)).await?;
+    let store = Store::open(StoreOptions::existing(config.database.parse()?)).await?;
     let code = match id {
         Some(id) => one(config, &store, id).await,
         None => all(config, &store).await,

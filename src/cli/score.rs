@@ -1,7 +1,7 @@
 //! `mergecast score`: a range of commits in a local repository, scored without network or settings, unless these name
 //! Datadog's keys.
 
-use std::{io::Write, path::PathBuf, sync::Arc};
+use std::{io::Write, iter, path::PathBuf, sync::Arc};
 
 use anyhow::anyhow;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -20,7 +20,7 @@ use crate::{
     report::{self, Subject},
     risk::{
         Model, assess,
-        facts::{Facts, FileChange, Known, OwnerRule, Ownership, Reason, Source, Unknown},
+        facts::{Facts, FileChange, History, Known, OwnerRule, Ownership, Reason, Source, Unknown},
         policy::PolicyError,
     },
     service::health_of_range,
@@ -121,6 +121,7 @@ fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy,
     let not_here = |source| Unknown { source, reason: Reason::NotApplicable };
     let said = local_history::about(repository, &local, &policy.declared, Model::baseline(), now);
     let (history, parts) = said.map_or_else(|unknown| (Err(unknown), Vec::new()), |(said, parts)| (Ok(said), parts));
+    let recent_scores = history.as_ref().map(recent_scores).unwrap_or_default();
     Facts {
         at: now.trunc_subsecs(0),
         repository: repository.name().to_owned(),
@@ -133,13 +134,19 @@ fn facts(repository: &Repository, local: LocalChange, policy: &RepositoryPolicy,
         services: Vec::new(),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         remediation: None,
-        recent_scores: Vec::new(),
+        recent_scores,
         series: Vec::new(),
         parts,
         lacking: None,
         overridden: None,
         change: local.change,
     }
+}
+
+/// Nobody has scored these changes here: what history and diff alone made of the latest ones stands for the App's scores.
+fn recent_scores(history: &History) -> Vec<u8> {
+    let each = |(score, changes): &(u8, u64)| iter::repeat_n(*score, usize::try_from(*changes).unwrap_or_default());
+    history.recent.iter().flat_map(each).collect()
 }
 
 /// Owners by the CODEOWNERS file of the base.
@@ -200,6 +207,10 @@ fn tell(notes: &[Note], facts: &Facts) {
         match note {
             Note::Shallow => anstream::eprintln!("note: this clone is shallow, so commits may be missing"),
             Note::Partial => anstream::eprintln!("note: this clone is partial; nothing was fetched for the score"),
+            Note::NoContents => {
+                anstream::eprintln!("note: contents of the range are not in this clone, so its lines are unknown");
+                anstream::eprintln!("hint: git fetch --refetch --no-filter gets them");
+            }
             Note::Uncommitted { files: 1 } => anstream::eprintln!("note: 1 file is not committed and not scored"),
             Note::Uncommitted { files } => anstream::eprintln!("note: {files} files are not committed and not scored"),
         }
@@ -220,6 +231,9 @@ pub(super) fn explained(error: Error, repository: Option<&Repository>) -> anyhow
             format!("if you trust it: git config --global --add safe.directory {}", path.display())
         }
         Error::NoCommits => "commit something first".to_owned(),
+        Error::NoSuchHead(_) => {
+            "git branch --all lists the branches; git symbolic-ref HEAD refs/heads/NAME names another".to_owned()
+        }
         Error::UnknownRevision(revision) => near_names(revision, repository),
         Error::NoDefaultBranch => "name the branch that this would be merged into with --base".to_owned(),
         Error::NoMergeBase { shallow: true, .. } => {

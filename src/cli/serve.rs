@@ -56,15 +56,19 @@ pub(super) async fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
 
 async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
     let app_id = config.github_app()?.app_id;
-    let Secrets { credentials, webhook, .. } = secrets(config.github_app()?, None);
+    let Secrets { credentials, webhook, .. } = secrets(config)?;
     let clock = Clock::system();
+    // The database waits for the disk, keys and metrics for entropy and the clock: at once they take as long as the longest.
+    let database = StoreOptions { owner: true, ..StoreOptions::new(config.database.parse()?) };
+    let store = tokio::spawn(Store::open(database));
+    tokio::task::spawn_blocking(Service::prepare);
     let urls = Urls { api: config.github.api_url.clone(), graphql: config.github.graphql_url.clone() };
     let github = GitHub::new(credentials, urls, clock.clone(), Options::default())
         .context("the GitHub App's credentials cannot be used")?;
     let datadog = datadog::client(config, &clock)?;
     Ok(Settings {
         listen: config.listen,
-        store: Store::open(StoreOptions { owner: true, ..StoreOptions::new(config.database.parse()?) }).await?,
+        store: store.await??,
         github,
         app_id,
         webhook_secrets: webhook,
@@ -77,10 +81,7 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
             retention: config.retention,
             secrets: Some(SecretSource {
                 files: config.secret_files.clone(),
-                read: Arc::new(move || {
-                    let config = reread()?;
-                    Ok(secrets(config.github_app()?, datadog_keys(&config)))
-                }),
+                read: Arc::new(move || secrets(&reread()?)),
             }),
             mirrors: mirrors(config),
             coverage: coverage(config),
@@ -89,9 +90,14 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
     })
 }
 
-fn secrets(app: GitHubApp, datadog: Option<Keys>) -> Secrets {
-    let credentials = AppCredentials { app_id: app.app_id, client_id: app.client_id, private_key_pem: app.private_key };
-    Secrets { credentials, webhook: app.webhook_secrets, datadog }
+fn secrets(config: &Config) -> anyhow::Result<Secrets> {
+    let GitHubApp { app_id, client_id, private_key, webhook_secrets } = config.github_app()?;
+    Ok(Secrets {
+        credentials: AppCredentials { app_id, client_id, private_key_pem: private_key },
+        webhook: webhook_secrets,
+        datadog: datadog_keys(config),
+        coverage: coverage(config),
+    })
 }
 
 fn datadog_keys(config: &Config) -> Option<Keys> {

@@ -64,7 +64,7 @@ enum Format {
 }
 
 pub(super) async fn run(config: &Config, args: &TokenArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
-    let store = Store::open(StoreOptions::new(config.database.parse()?)).await?;
+    let store = Store::open(StoreOptions::existing(config.database.parse()?)).await?;
     let clock = Clock::system();
     let done = match &args.action {
         Action::Create(create) => self::create(&store, create, &clock, terminal).await,

@@ -256,19 +256,32 @@ impl Audit<'_> {
         findings
     }
 
-    /// Lines behind a broad rule for those of its top directories that change most, each given to whoever changes it most.
+    /// Lines behind a broad rule for those of its directories that change most, each given to whoever changes it most. A line
+    /// takes nothing from another rule, and not all from this one.
     fn taken_apart(&self, rule: &Rule, files: &[&str]) -> Option<Edit> {
-        let directories: BTreeSet<&str> = files.iter().filter_map(|path| Some(path.split_once('/')?.0)).collect();
-        let mut parts: Vec<(usize, &str, String)> = Vec::new();
-        for directory in directories {
-            let below = |path: &String| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
+        let shared = shared_directory(files);
+        // Its directory right below the shared one; also of a path that lies elsewhere, which then is none of these.
+        let next = |path: &&'_ str| -> Option<String> {
+            let rest = if shared.is_empty() { path } else { path.strip_prefix(shared)?.strip_prefix('/')? };
+            let (name, _) = rest.split_once('/')?;
+            Some(path[..path.len() - rest.len() + name.len()].to_owned())
+        };
+        let mut directories: BTreeMap<String, usize> = BTreeMap::new();
+        files.iter().filter_map(next).for_each(|directory| *directories.entry(directory).or_default() += 1);
+        directories.retain(|_, own| *own < files.len());
+        // The line would come behind those rules.
+        let others = self.files.iter().filter(|(line, _)| **line < rule.line).flat_map(|(_, files)| files);
+        others.filter_map(next).for_each(|directory| _ = directories.remove(&directory));
+        let mut parts: Vec<(usize, String, String)> = Vec::new();
+        for directory in directories.into_keys() {
+            let below = |path: &String| path.strip_prefix(&directory).is_some_and(|rest| rest.starts_with('/'));
             let touches: Vec<&Touch> =
                 self.touches(rule).iter().copied().filter(|touch| touch.paths.iter().any(below)).collect();
             if let Some(owner) = most_active(&touches, &rule.owners) {
                 parts.push((touches.len(), directory, owner));
             }
         }
-        parts.sort_by_key(|(changes, directory, _)| (Reverse(*changes), *directory));
+        parts.sort_by(|(a, one, _), (b, other, _)| b.cmp(a).then_with(|| one.cmp(other)));
         let lines: Vec<String> = parts
             .iter()
             .take(BROAD_PARTS)
@@ -301,6 +314,18 @@ impl Audit<'_> {
         }
         findings
     }
+}
+
+/// The longest directory that all of these lie below; empty at the root.
+fn shared_directory<'a>(files: &[&'a str]) -> &'a str {
+    let directory = |path: &'a str| path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let mut shared = files.first().map_or("", |path| directory(path));
+    while !shared.is_empty()
+        && !files.iter().all(|path| path.strip_prefix(shared).is_some_and(|rest| rest.starts_with('/')))
+    {
+        shared = directory(shared);
+    }
+    shared
 }
 
 fn is_team(owner: &str) -> bool {
@@ -476,5 +501,23 @@ mod tests {
             found("* @grace\n", &paths, &lately),
             ["1 Broad { files: 60, of: 60 } => \"* @grace\\n/part1/ ada@x.example\\n\""]
         );
+    }
+
+    #[test]
+    fn taking_apart_takes_nothing_from_others_and_not_all() {
+        // Below its own directory, not the directory itself.
+        let below: Vec<String> = (0..60).map(|n| format!("src/part{}/file{n}.rs", n % 2)).collect();
+        let below: Vec<&str> = below.iter().map(String::as_str).collect();
+        let lately = touches(2, "ada", &["src/part1/file1.rs"]);
+        assert_eq!(
+            found("/src/ @grace\n", &below, &lately),
+            ["1 Broad { files: 60, of: 60 } => \"/src/ @grace\\n/src/part1/ ada@x.example\\n\""]
+        );
+        // A line for src/ would come behind that of src/native/.
+        let mixed: Vec<String> = (0..60).map(|n| format!("{}/a{n}.py", if n < 50 { "src" } else { "lib" })).collect();
+        let mixed: Vec<&str> = mixed.iter().map(String::as_str).chain(["src/native/x.c"]).collect();
+        let lately = touches(2, "ada", &["src/a1.py"]);
+        let text = "/src/native/ @linus\n*.py @grace\n";
+        assert_eq!(found(text, &mixed, &lately).last().unwrap(), r#"2 Broad { files: 60, of: 61 } => """#);
     }
 }

@@ -13,6 +13,7 @@ use std::{collections::BTreeSet, ops::Range};
 use serde::{Deserialize, Serialize};
 
 use index::Index;
+use pattern::{Counts, Fault};
 
 /// Places of the file in order of precedence; the first that exists is in force.
 pub const PLACES: [&str; 3] = [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"];
@@ -102,21 +103,23 @@ impl Codeowners {
         let mut start = 0;
         for (number, line) in (1..).zip(text.split('\n')) {
             let end = start + line.len() as u32;
+            let mistake = |fault: Fault| Mistake {
+                line: u64::from(number),
+                column: fault.column,
+                kind: fault.kind,
+                source: line.trim().chars().take(200).collect(),
+                suggestion: fault.suggestion,
+            };
             match pattern::check_line(line.strip_suffix('\r').unwrap_or(line)) {
                 Ok(None) => {}
-                Ok(Some(pattern)) => {
+                Ok(Some(Counts { pattern, fault })) => {
                     let pattern = start + pattern.start as u32..start + pattern.end as u32;
                     lines.push(ValidLine { number, pattern, end });
+                    mistakes.extend(fault.map(mistake));
                 }
-                Err(fault) if mistakes.len() < MISTAKES_MAX => mistakes.push(Mistake {
-                    line: u64::from(number),
-                    column: fault.column,
-                    kind: fault.kind,
-                    source: line.trim().chars().take(200).collect(),
-                    suggestion: fault.suggestion,
-                }),
-                Err(_) => {}
+                Err(fault) => mistakes.push(mistake(fault)),
             }
+            mistakes.truncate(MISTAKES_MAX);
             start = end + 1;
         }
         Self { text: text.to_owned(), lines, mistakes, too_large }
@@ -127,7 +130,8 @@ impl Codeowners {
         self.lines.iter().map(|line| self.rule(line))
     }
 
-    /// Lines that GitHub skips, in the order of the file, the first 1,000.
+    /// Lines that GitHub finds wrong, in the order of the file, the first 1,000. It skips them; brackets that are not
+    /// escaped stand for themselves here.
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
     }

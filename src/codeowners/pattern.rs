@@ -54,8 +54,16 @@ pub(super) enum Piece {
     Many,
 }
 
-/// Where the pattern of a valid line stands; `Ok(None)` for blank lines and comments.
-pub(super) fn check_line(line: &str) -> Result<Option<Range<usize>>, Fault> {
+/// A line that counts.
+pub(super) struct Counts {
+    /// Where its pattern stands.
+    pub(super) pattern: Range<usize>,
+    /// What GitHub finds wrong with it all the same.
+    pub(super) fault: Option<Fault>,
+}
+
+/// Takes a line apart; `Ok(None)` for blank lines and comments.
+pub(super) fn check_line(line: &str) -> Result<Option<Counts>, Fault> {
     let trimmed = line.trim_start_matches(is_blank);
     if trimmed.is_empty() || trimmed.starts_with('#') {
         return Ok(None);
@@ -67,14 +75,14 @@ pub(super) fn check_line(line: &str) -> Result<Option<Range<usize>>, Fault> {
         kind,
         suggestion: Some(suggestion),
     };
-    check_pattern(&line[start..end])
-        .map_err(|(offset, suggestion)| fault(start + offset, MistakeKind::InvalidPattern, suggestion))?;
+    let invalid = |(offset, suggestion)| fault(start + offset, MistakeKind::InvalidPattern, suggestion);
+    let tolerated = check_pattern(&line[start..end]).map_err(invalid)?.map(invalid);
     match owners(&line[end..]).find(|owner| !is_owner(owner)) {
         Some(owner) => {
             let offset = owner.as_ptr() as usize - line.as_ptr() as usize;
             Err(fault(offset, MistakeKind::InvalidOwner, instead_of(owner)))
         }
-        None => Ok(Some(start..end)),
+        None => Ok(Some(Counts { pattern: start..end, fault: tolerated })),
     }
 }
 
@@ -112,21 +120,23 @@ fn pattern_end(text: &str) -> usize {
     text.len()
 }
 
-/// Whether GitHub accepts the pattern; if not, where it fails (a byte offset) and what to write instead.
-fn check_pattern(source: &str) -> Result<(), (usize, String)> {
+/// Whether GitHub accepts the pattern; if not, where it fails (a byte offset) and what to write instead. Brackets that are
+/// not escaped are such a fault; what they mean is clear all the same, since there are no ranges.
+fn check_pattern(source: &str) -> Result<Option<(usize, String)>, (usize, String)> {
     if source.starts_with('!') {
         let instead = "a line cannot take files away; write a later line with other owners, or with none";
         return Err((0, instead.to_owned()));
     }
     let mut escaped = false;
     let mut stars = 0;
+    let mut bracket = None;
     for (offset, byte) in source.bytes().enumerate() {
         stars = if byte == b'*' && !escaped { stars + 1 } else { 0 };
         match byte {
             0 => return Err((offset, "remove the null character".to_owned())),
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
-            b'[' | b']' => return Err((offset, without_range(source))),
+            b'[' | b']' => _ = bracket.get_or_insert(offset),
             b'*' if stars == 3 => return Err((offset - 2, with_fewer_stars(source))),
             _ => {}
         }
@@ -136,7 +146,7 @@ fn check_pattern(source: &str) -> Result<(), (usize, String)> {
         let instead = "a # cannot be escaped, it begins a comment; write ? in its place, or remove the last backslash";
         return Err((source.len() - 1, instead.to_owned()));
     }
-    Ok(())
+    Ok(bracket.map(|offset| (offset, without_range(source))))
 }
 
 /// The pattern with each bracket escaped that is not yet.
@@ -170,8 +180,11 @@ impl<'a> Pattern<'a> {
         }
         let body = source.strip_prefix('/').unwrap_or(source);
         let (body, directory) = match body.strip_suffix('/') {
-            // An escaped slash is a slash all the same.
-            Some(body) => (body.strip_suffix('\\').unwrap_or(body), true),
+            // An escaped slash is a slash all the same; an escaped backslash before it is one as well.
+            Some(body) if body.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1 => {
+                (&body[..body.len() - 1], true)
+            }
+            Some(body) => (body, true),
             None => (body, false),
         };
         let mut segments = Vec::new();

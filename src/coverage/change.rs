@@ -3,7 +3,7 @@
 //! Lines that hold no letter and no digit (a brace, an empty line) are not counted, and neither are comment lines in Go:
 //! block formats give every line of a block. Tests, generated and vendored files are left out, as in the score.
 
-use super::{Fitted, Line, Report, Totals};
+use super::{Line, Placed, Totals};
 use crate::risk::{
     facts::{CoveredFile, FileChange, FileStatus, LineBlock},
     patch::LineKind,
@@ -33,19 +33,19 @@ pub struct Measured {
     pub unread: u64,
 }
 
-/// Measures the changed files against a report. `ignored` are globs of files that count for nothing.
-pub fn measure(report: &Report, fitted: &Fitted, files: &[FileChange], ignored: &[String]) -> Measured {
+/// Measures the changed files against the reports. `ignored` are globs of files that count for nothing.
+pub fn measure(reports: &Placed, files: &[FileChange], ignored: &[String]) -> Measured {
     let ignored = globs(ignored.iter().map(String::as_str));
     let mut measured = Measured::default();
     for file in files.iter().filter(|file| counts(file) && !ignored.is_match(&file.path)) {
-        let Some(lines) = lines_of(report, fitted, &file.path) else {
-            if kind_of(&file.path) == PathKind::Source && is_program(report, &file.path) {
+        let Some(lines) = reports.lines(&file.path) else {
+            if kind_of(&file.path) == PathKind::Source && reports.know_type_of(&file.path) {
                 measured.absent.push(file.path.clone());
             }
             continue;
         };
         measured.unread += u64::from(file.patch.is_err());
-        let covered = of_file(file, &lines);
+        let covered = of_file(file, lines);
         measured.executable += covered.executable;
         measured.covered += covered.covered;
         measured.files.push(covered);
@@ -70,25 +70,6 @@ pub(super) fn counts(file: &FileChange) -> bool {
     let kind = kind_of(&file.path);
     let left_out = matches!(kind, PathKind::Test | PathKind::Generated | PathKind::Vendored | PathKind::Lock);
     !gone && !left_out && !file.binary && !file.submodule
-}
-
-/// Whether the report tells of files of this type at all: then one that it does not know is news.
-fn is_program(report: &Report, path: &str) -> bool {
-    let extension = |path: &str| {
-        path.rsplit_once('/').map_or(path, |(_, name)| name).rsplit_once('.').map(|(_, end)| end.to_owned())
-    };
-    let wanted = extension(path);
-    wanted.is_some() && report.paths().any(|path| extension(path) == wanted)
-}
-
-/// The lines of a file, put together from all paths that are it.
-fn lines_of(report: &Report, fitted: &Fitted, file: &str) -> Option<Vec<Line>> {
-    let mut lines = Vec::new();
-    for path in fitted.by_file.get(file)? {
-        lines.extend_from_slice(report.lines(path)?);
-    }
-    super::draft::settle(&mut lines);
-    Some(lines)
 }
 
 fn of_file(file: &FileChange, lines: &[Line]) -> CoveredFile {

@@ -53,7 +53,9 @@ fn below(sources: &[String], file: &str) -> String {
                 && !source.starts_with(['/', '\\'])
                 && !source.contains(':') =>
         {
-            format!("{source}/{file}")
+            let below = format!("{source}/{file}");
+            // A source that leads upwards says nothing of where the file lies.
+            if super::path::clean(&below).is_some() { below } else { file.to_owned() }
         }
         _ => file.to_owned(),
     }

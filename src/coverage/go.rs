@@ -21,6 +21,9 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), Refused> {
             draft.open(block.path)?;
             open = block.path;
         }
+        if block.statements == 0 {
+            continue;
+        }
         (block.first..=block.last).try_for_each(|number| draft.line(number, block.count))?;
     }
     Ok(())
@@ -30,6 +33,8 @@ struct Block<'a> {
     path: &'a str,
     first: u64,
     last: u64,
+    /// None in the body of an empty function, which cannot run.
+    statements: u64,
     count: u64,
 }
 
@@ -40,8 +45,8 @@ impl<'a> Block<'a> {
         let (from, to) = parts.next()?.split_once(',')?;
         let number = |place: &str| place.split_once('.')?.0.parse::<u64>().ok();
         let (first, last) = (number(from)?, number(to)?);
-        let _statements: u64 = parts.next()?.parse().ok()?;
+        let statements: u64 = parts.next()?.parse().ok()?;
         let count = parts.next()?.parse().ok()?;
-        (first <= last && parts.next().is_none()).then_some(Self { path, first, last, count })
+        (first <= last && parts.next().is_none()).then_some(Self { path, first, last, statements, count })
     }
 }

@@ -90,7 +90,7 @@ impl Apart {
                 "no report of the group's own commit, and #{number} changes files that another of its pull requests changes too"
             ),
         };
-        Unknown { source: Source::Coverage, reason: Reason::Unavailable(why) }
+        Unknown { source: Source::Coverage, reason: Reason::Unusable(why) }
     }
 }
 

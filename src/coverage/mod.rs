@@ -15,6 +15,7 @@ mod llvm;
 mod markup;
 mod packed;
 mod path;
+mod placed;
 mod tree;
 
 use std::{collections::BTreeMap, fmt};
@@ -22,6 +23,7 @@ use std::{collections::BTreeMap, fmt};
 pub use change::{Measured, measure};
 pub use group::{Apart, Together};
 pub use packed::Damaged;
+pub use placed::Placed;
 pub use tree::{Fitted, Tree};
 
 use draft::Draft;

@@ -168,6 +168,21 @@ fn changed(path: &str, patch: &str) -> FileChange {
     }
 }
 
+fn placed(tree: &Tree, report: &Report) -> Placed {
+    let mut placed = Placed::default();
+    placed.take(tree, report).unwrap();
+    placed
+}
+
+/// A source that leads upwards (gcovr with `-r ..`) says nothing of where a file lies; a function without statements cannot run.
+#[test]
+fn odd_but_legal_reports_are_read() {
+    let source = "<coverage><sources><source>..</source></sources><packages><package><classes><class filename=\"main.go\">\
+                  <lines><line number=\"1\" hits=\"1\"/></lines></class></classes></package></packages></coverage>";
+    check(source, Format::Cobertura, "main.go: 1=1");
+    check("mode: set\na.go:2.1,2.20 0 0\na.go:3.1,3.9 1 1\n", Format::Go, "a.go: 3=1");
+}
+
 #[test]
 fn files_without_their_changed_lines_are_counted_as_such() {
     let report = parse(b"SF:src/a.rs\nDA:1,1\nend_of_record\nSF:src/b.rs\nDA:1,0\nend_of_record\n").unwrap().1;
@@ -180,7 +195,7 @@ fn files_without_their_changed_lines_are_counted_as_such() {
         FileChange { patch: withheld(), ..changed("docs/c.md", "") },
     ];
     let tree = Tree::of(files.iter().map(|file| file.path.clone()));
-    let measured = measure(&report, &tree.fit(report.paths()), &files, &[]);
+    let measured = measure(&placed(&tree, &report), &files, &[]);
     assert_eq!((measured.executable, measured.covered, measured.unread), (1, 1, 1));
 }
 
@@ -201,7 +216,7 @@ fn changed_lines_are_measured() {
         changed("README.md", "@@ -0,0 +1,1 @@\n+words\n"),
     ];
     let tree = Tree::of(files.iter().map(|file| file.path.clone()));
-    let measured = measure(&report, &tree.fit(report.paths()), &files, &[]);
+    let measured = measure(&placed(&tree, &report), &files, &[]);
     assert_eq!((measured.executable, measured.covered), (5, 1));
     assert_eq!(measured.absent, ["src/new.rs"]);
     let [file] = measured.files.as_slice() else { panic!("{measured:?}") };
@@ -209,5 +224,24 @@ fn changed_lines_are_measured() {
     // A brace between them does not part lines that did not run.
     let blocks = [LineBlock { first: 2, last: 5, executable: 3 }, LineBlock { first: 9, last: 9, executable: 1 }];
     assert_eq!(file.uncovered, blocks);
-    assert_eq!(measure(&report, &tree.fit(report.paths()), &files, &["src/**".into()]), Measured::default());
+    assert_eq!(measure(&placed(&tree, &report), &files, &["src/**".into()]), Measured::default());
+}
+
+/// Two packages report their own `src/index.js`; each report alone says where it lies.
+#[test]
+fn files_of_one_name_in_two_packages_stay_apart() {
+    let files = [changed("packages/a/src/index.js", "@@ -0,0 +1,2 @@\n+one();\n+two();\n")];
+    let tree = ["a/src/a.js", "a/src/index.js", "b/src/b.js", "b/src/index.js"];
+    let tree = Tree::of(tree.map(|file| format!("packages/{file}")));
+    let report = |name: &str, hits: u32| {
+        let text = format!("SF:src/{name}.js\nDA:1,1\nSF:src/index.js\nDA:1,{hits}\nDA:2,{hits}\nend_of_record\n");
+        parse(text.as_bytes()).unwrap().1
+    };
+    let mut reports = Placed::default();
+    for one in [report("a", 0), report("b", 5)] {
+        reports.take(&tree, &one).unwrap();
+    }
+    let measured = measure(&reports, &files, &[]);
+    assert_eq!((measured.executable, measured.covered), (2, 0));
+    assert_eq!((reports.files(), reports.totals()), (4, Totals { lines: 6, covered: 4 }));
 }

@@ -1,13 +1,14 @@
 //! Which file of the repository a report means. A path and a file fit if one is the end of the other, whole directories
-//! only. A path that fits exactly one file is that file. One that fits several goes the way that nine in ten of the others
-//! went (the same beginning taken away, the same put before); where that does not tell, it is left out and counted.
+//! only. A path that fits exactly one file is that file, unless nine in ten of the others went another way (the same
+//! beginning taken away, the same put before) and more is taken away of this one. One that fits several goes their way;
+//! where that does not tell, it is left out and counted.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Share of the paths that fit one file only which must agree before the others follow them: nine in ten.
 const AGREE: (usize, usize) = (9, 10);
 /// Names that are told of each kind.
-const TOLD: usize = 5;
+pub(super) const TOLD: usize = 5;
 
 /// The files of a repository at one commit.
 #[derive(Clone, Debug, Default)]
@@ -56,29 +57,34 @@ impl Tree {
     pub fn fit<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Fitted {
         let mut fitted = Fitted::default();
         let mut ways: BTreeMap<Way, usize> = BTreeMap::new();
-        let mut open = Vec::new();
+        let (mut sole, mut open) = (Vec::new(), Vec::new());
         for path in paths {
             match self.candidates(path) {
                 Candidates::None => fitted.strange += 1,
                 Candidates::One(file) => {
-                    *ways.entry(way(path, &file)).or_default() += 1;
-                    fitted.by_file.entry(file).or_default().push(path.to_owned());
+                    let way = way(path, &file);
+                    *ways.entry(way.clone()).or_default() += 1;
+                    sole.push((path, file, way));
                 }
                 Candidates::Several => open.push(path),
             }
         }
         let voters: usize = ways.values().sum();
-        let agreed = ways.into_iter().find(|(_, votes)| votes * AGREE.1 >= voters * AGREE.0);
+        let agreed = ways.iter().find(|(_, votes)| *votes * AGREE.1 >= voters * AGREE.0).map(|(way, _)| way);
+        let mut by_file: BTreeMap<String, Vec<(&str, &Way)>> = BTreeMap::new();
+        for (path, file, way) in &sole {
+            // Of another place than the others, somebody else's file may end like one of these.
+            let strays = !way.0.is_empty() && agreed.is_some_and(|agreed| agreed != way);
+            if strays { fitted.leave_out(path) } else { by_file.entry(file.clone()).or_default().push((path, way)) }
+        }
         for path in open {
-            match agreed.as_ref().and_then(|((from, to), _)| self.along(path, from, to)) {
-                Some(file) => fitted.by_file.entry(file).or_default().push(path.to_owned()),
-                None => {
-                    fitted.ambiguous += 1;
-                    if fitted.ambiguous_paths.len() < TOLD {
-                        fitted.ambiguous_paths.push(path.to_owned());
-                    }
-                }
+            match agreed.and_then(|way| Some((self.along(path, way)?, way))) {
+                Some((file, way)) => by_file.entry(file).or_default().push((path, way)),
+                None => fitted.leave_out(path),
             }
+        }
+        for (file, paths) in by_file {
+            fitted.settle(file, paths, &ways);
         }
         fitted
     }
@@ -104,10 +110,38 @@ impl Tree {
     }
 
     /// The file that a path is if it goes this way.
-    fn along(&self, path: &str, from: &str, to: &str) -> Option<String> {
+    fn along(&self, path: &str, (from, to): &Way) -> Option<String> {
         let rest = if from.is_empty() { path } else { path.strip_prefix(from)?.strip_prefix('/')? };
         let file = if to.is_empty() { rest.to_owned() } else { format!("{to}/{rest}") };
         self.files.contains(&file).then_some(file)
+    }
+}
+
+impl Fitted {
+    fn leave_out(&mut self, path: &str) {
+        self.ambiguous += 1;
+        if self.ambiguous_paths.len() < TOLD {
+            self.ambiguous_paths.push(path.to_owned());
+        }
+    }
+
+    /// Where paths come to one file by several ways, those that most files went are right; a way of a single file is no
+    /// better than another.
+    fn settle(&mut self, file: String, paths: Vec<(&str, &Way)>, ways: &BTreeMap<Way, usize>) {
+        let votes = |way: &Way| ways.get(way).copied().unwrap_or(0);
+        let most = paths.iter().map(|(_, way)| votes(way)).max().unwrap_or(0);
+        let is_one_way = paths.iter().all(|(_, way)| *way == paths[0].1);
+        let mut kept = Vec::new();
+        for (path, way) in paths {
+            if is_one_way || votes(way) == most && most > 1 {
+                kept.push(path.to_owned());
+            } else {
+                self.leave_out(path);
+            }
+        }
+        if !kept.is_empty() {
+            self.by_file.insert(file, kept);
+        }
     }
 }
 
@@ -182,6 +216,27 @@ mod tests {
             1,
             0,
         );
+    }
+
+    #[test]
+    fn foreign_code_that_ends_like_a_file_is_not_that_file() {
+        let tree = ["main.go", "cart.go"];
+        let foreign = "github.com/dep/tool/cmd/main.go";
+        // Beside the own one, and alone where the others agree.
+        check(&tree, &["example.com/shop/main.go", foreign], &[], 2, 0);
+        let own = ("example.com/shop/cart.go", "cart.go");
+        let main = ("example.com/shop/main.go", "main.go");
+        check(&tree, &["example.com/shop/cart.go", "example.com/shop/main.go", foreign], &[own, main], 1, 0);
+        let many: Vec<String> = (0..9).map(|n| format!("a{n}.go")).collect();
+        let files: Vec<&str> = many.iter().map(String::as_str).chain(tree).collect();
+        let paths: Vec<&str> = many.iter().map(String::as_str).chain([foreign]).collect();
+        let expected: Vec<(&str, &str)> = many.iter().map(|file| (file.as_str(), file.as_str())).collect();
+        check(&files, &paths, &expected, 1, 0);
+        // One report may have its files by two names.
+        let twice = ["cart.go", "main.go", "w/cart.go", "w/main.go"];
+        let expected =
+            [("cart.go", "cart.go"), ("main.go", "main.go"), ("w/cart.go", "cart.go"), ("w/main.go", "main.go")];
+        check(&tree, &twice, &expected, 0, 0);
     }
 
     #[test]

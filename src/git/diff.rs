@@ -1,7 +1,10 @@
 //! Two trees -> changed files with their patches, as GitHub would give them: renames at half likeness, the patch of a
 //! file withheld beyond a limit.
 
-use std::io::{self, BufRead};
+use std::{
+    io::{self, BufRead},
+    iter::Peekable,
+};
 
 use super::{Error, process::Git};
 use crate::risk::{
@@ -26,7 +29,7 @@ pub(super) struct Files {
 
 /// What differs between two commits or trees.
 pub(super) fn files(git: &Git, from: &str, to: &str) -> Result<Files, Error> {
-    let listed = git.run(&arguments(&["--raw", "--numstat", "-z"], from, to))?;
+    let listed = git.run(&arguments(&["--raw", "--numstat", "-z", "-M50%", "--diff-algorithm=myers"], from, to))?;
     let mut entries = parse_listing(&listed)?;
     let total = entries.len() as u64;
     entries.truncate(FILES_MAX);
@@ -35,19 +38,33 @@ pub(super) fn files(git: &Git, from: &str, to: &str) -> Result<Files, Error> {
     Ok(Files { files, total })
 }
 
+/// The same where contents are not in this clone: trees tell paths, and of moved files those that moved as they were. Lines
+/// and patches are unknown.
+pub(super) fn paths(git: &Git, from: &str, to: &str) -> Result<Files, Error> {
+    let listed = git.run(&arguments(&["--raw", "-z", "-M100%"], from, to))?;
+    let mut entries = parse_raw(&mut listed.split(|byte| *byte == 0).peekable())?;
+    let total = entries.len() as u64;
+    entries.truncate(FILES_MAX);
+    let why = || Reason::Unavailable("its contents are not in this partial clone".to_owned());
+    let unread = |entry: Entry| {
+        let patch = Err(Unknown { source: Source::Diff, reason: why() });
+        FileChange { binary: false, ..entry.into_change(patch) }
+    };
+    Ok(Files { files: entries.into_iter().map(unread).collect(), total })
+}
+
+/// How patches are asked for; each of the last two asks for patches by itself.
+const PATCH: [&str; 5] = ["--patch", "-M50%", "--diff-algorithm=myers", "--unified=3", "--inter-hunk-context=0"];
+
 fn arguments<'a>(format: &[&'a str], from: &'a str, to: &'a str) -> Vec<&'a str> {
     let mut arguments = vec!["diff-tree", "-r"];
     arguments.extend_from_slice(format);
     arguments.extend([
-        "-M50%",
         "--no-ext-diff",
         "--no-textconv",
         "--no-color",
         "--submodule=short",
         "--ignore-submodules=none",
-        "--diff-algorithm=myers",
-        "--unified=3",
-        "--inter-hunk-context=0",
         "--end-of-options",
         from,
         to,
@@ -87,11 +104,10 @@ impl Entry {
     }
 }
 
-/// Reads `--raw --numstat -z`: first `:modes ids status NUL path NUL` for every file, then
-/// `added TAB deleted TAB path NUL`; a rename has two paths.
-fn parse_listing(listed: &[u8]) -> Result<Vec<Entry>, Error> {
-    const UNREADABLE: Error = Error::Answer("diff-tree");
-    let mut tokens = listed.split(|byte| *byte == 0).peekable();
+const UNREADABLE: Error = Error::Answer("diff-tree");
+
+/// Reads `--raw -z`: `:modes ids status NUL path NUL` for every file; a rename has two paths.
+fn parse_raw<'a>(tokens: &mut Peekable<impl Iterator<Item = &'a [u8]>>) -> Result<Vec<Entry>, Error> {
     let mut entries = Vec::new();
     while let Some(header) = tokens.next_if(|token| token.first() == Some(&b':')) {
         let header = std::str::from_utf8(header).map_err(|_| UNREADABLE)?;
@@ -109,6 +125,14 @@ fn parse_listing(listed: &[u8]) -> Result<Vec<Entry>, Error> {
             lines: None,
         });
     }
+    Ok(entries)
+}
+
+/// Reads `--raw --numstat -z`: first what `--raw` tells of every file, then `added TAB deleted TAB path NUL`; a rename has
+/// two paths.
+fn parse_listing(listed: &[u8]) -> Result<Vec<Entry>, Error> {
+    let mut tokens = listed.split(|byte| *byte == 0).peekable();
+    let mut entries = parse_raw(&mut tokens)?;
     for entry in &mut entries {
         let counts = tokens.next().ok_or(UNREADABLE)?;
         let mut fields = counts.splitn(3, |byte| *byte == b'\t');
@@ -158,7 +182,7 @@ fn patches(git: &Git, from: &str, to: &str, entries: &[Entry]) -> Result<Vec<Kno
     if !wanted {
         return Ok(vec![Ok(Patch::default()); entries.len()]);
     }
-    let (mut output, running) = git.start(&arguments(&["--patch"], from, to))?;
+    let (mut output, running) = git.start(&arguments(&PATCH, from, to))?;
     let mut collected = Vec::with_capacity(entries.len());
     let mut blocks = Blocks::default();
     let mut kept_bytes = 0;

@@ -4,6 +4,7 @@
 //! text conversion or file-system monitor that a repository's configuration may name, no write. Only `mirror` fetches.
 
 mod authors;
+mod contents;
 mod diff;
 mod kept;
 mod log;
@@ -58,6 +59,9 @@ pub enum Error {
     /// The repository holds no commit yet.
     #[error("the repository has no commit yet")]
     NoCommits,
+    /// There are commits, but the branch that HEAD names has none. Untrusted text.
+    #[error("HEAD names the branch {0:?}, which does not exist")]
+    NoSuchHead(String),
     /// A revision names no commit here. Untrusted text.
     #[error("{0:?} names no commit in this repository")]
     UnknownRevision(String),

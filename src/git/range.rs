@@ -46,6 +46,8 @@ pub enum Note {
     Shallow,
     /// Objects are fetched on demand elsewhere; here, what is missing stays missing.
     Partial,
+    /// Contents of the range are not here: its paths are known, its lines are not.
+    NoContents,
     /// Files differ from the head commit and are not part of what is scored.
     Uncommitted {
         /// How many files.
@@ -91,7 +93,10 @@ impl Repository {
             other => other,
         })?;
         let (commits, commits_total) = self.commits(&base, &head)?;
-        let found = diff::files(&self.git, &base, &head)?;
+        let (found, contents) = match diff::files(&self.git, &base, &head) {
+            Err(Error::MissingObjects) => (diff::paths(&self.git, &base, &head)?, false),
+            found => (found?, true),
+        };
         let revert = revert::revert(self, &base, &commits, commits_total, &found.files);
         // A merge commit says where a branch came from, not what it is for.
         let landed_at = commits.last().filter(|_| !self.is_branch(&base_name)).map(|head| head.committed_at);
@@ -102,6 +107,7 @@ impl Repository {
             title: self.title(range, &commits, commits_total),
             author: newest.map_or(Author { login: String::new(), kind: AuthorKind::Ghost }, author),
             head_sha: head,
+            merge_base_sha: Some(base.clone()),
             base_sha: base,
             base_ref: short_name(&base_name).to_owned(),
             from_fork: false,
@@ -115,7 +121,11 @@ impl Repository {
             files_total: found.total,
             revert,
         };
-        Ok(LocalChange { change, base_name, landed_at, base_tip, notes: self.notes(range)? })
+        let mut notes = self.notes(range)?;
+        if !contents {
+            notes.push(Note::NoContents);
+        }
+        Ok(LocalChange { change, base_name, landed_at, base_tip, notes })
     }
 
     /// The headline of a single commit. Several have no title in common, and one headline would speak for all of them.
@@ -150,8 +160,21 @@ impl Repository {
     }
 
     fn head(&self, head: Option<&str>) -> Result<String, Error> {
-        match self.commit(head.unwrap_or("HEAD")) {
-            Err(Error::UnknownRevision(_)) if head.is_none() => Err(Error::NoCommits),
+        head.map_or_else(|| self.checked_out(), |head| self.commit(head))
+    }
+
+    /// Object id of the commit that HEAD names.
+    ///
+    /// # Errors
+    /// It names none: there is no commit at all ([`Error::NoCommits`]), or only HEAD's branch is missing
+    /// ([`Error::NoSuchHead`]).
+    pub fn checked_out(&self) -> Result<String, Error> {
+        match self.commit("HEAD") {
+            Err(Error::UnknownRevision(head)) => Err(match (self.references()?.is_empty(), self.symbolic("HEAD")) {
+                (true, _) => Error::NoCommits,
+                (false, Some(branch)) => Error::NoSuchHead(short_name(&branch).to_owned()),
+                (false, None) => Error::UnknownRevision(head),
+            }),
             answer => answer,
         }
     }

@@ -293,7 +293,11 @@ fn cut_off_clones_say_so_and_fetch_nothing() {
     let partial = Repository::open(&place.path().join("partial")).unwrap();
     assert!(partial.partial);
     let range = Range { base: Some("HEAD~1".to_owned()), head: None };
-    assert!(matches!(partial.change(&range), Err(Error::MissingObjects)));
+    let local = partial.change(&range).unwrap();
+    assert_eq!(local.notes, [Note::Partial, Note::NoContents]);
+    let files = local.change.files;
+    assert!(!files.is_empty() && local.change.files_total == files.len() as u64);
+    assert!(files.iter().all(|file| file.patch.is_err() && !file.binary && (file.added, file.deleted) == (0, 0)));
     assert!(matches!(partial.base_file("HEAD", "a"), Err(Error::MissingObjects)));
 }
 

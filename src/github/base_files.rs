@@ -79,12 +79,16 @@ impl Installation {
         let Some(entry) = places.into_iter().find(is_file) else { return Ok(Ok(None)) };
         let TreeEntry { path, mode, size, oid, object } = entry;
         let (path, blob) = (path.unwrap_or_default(), object.expect("it was picked for having one"));
-        let unreadable = |what: &str| refused(Reason::Unavailable(format!("{path} {what}")));
+        let unreadable = |what: &str| refused(Reason::Unusable(format!("{path} {what}")));
         if mode & 0o170_000 == SYMLINK {
-            return unreadable("is a symbolic link");
+            return unreadable("is a symbolic link, not a file");
         }
         if size > wanted.max_bytes {
-            return unreadable(if wanted.source == Source::Policy { "is over 256 KB" } else { "is 3 MB or more" });
+            return unreadable(if wanted.source == Source::Policy {
+                "is over 256 KB: make it shorter"
+            } else {
+                "is 3 MB or more, which GitHub does not load either: make it smaller"
+            });
         }
         let text = match (blob.is_binary, blob.text) {
             (Some(true), _) | (_, None) => return unreadable("is no text"),

@@ -1,11 +1,14 @@
 //! Lists of GitHub's folded into facts: reviews into standing opinions, contexts into checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::auth::Permissions;
 use super::check_run::{CheckRun, CheckRunStatus};
 use super::graphql::Refusals;
-use super::wire::{Actor, Connection, Context, GitActor, HeadCommit, OpinionNode, OwnRun, Pull, Reviewer, Suite};
+use super::wire::{
+    Actor, CommitNode, Connection, Context, GitActor, HeadCommit, OpinionNode, OwnRun, PlainCommit, Pull, Remark,
+    Reviewer, Suite,
+};
 use crate::risk::facts::{
     Author, AuthorKind, Checks, Circumstances, Known, Opinion, Reason, Review, ReviewVerdict, Source, Unknown,
 };
@@ -35,6 +38,30 @@ fn bot_login(login: &str) -> String {
     if login.ends_with("[bot]") { login.to_owned() } else { format!("{login}[bot]") }
 }
 
+/// The commit at which the head left the base branch: the one parent of its commits that is none of them. Every ancestor
+/// that both branches have is one of that commit, too. `None` where there are several such parents, as after the base
+/// branch was merged into the head, and where not every commit or parent was given.
+pub(super) fn merge_base(commits: Option<&Connection<CommitNode<PlainCommit>>>, head: &str) -> Option<String> {
+    let given = whole(commits?)?;
+    let own: BTreeSet<&str> = given.iter().map(|node| node.commit.oid.as_str()).collect();
+    let mut before = BTreeSet::new();
+    for node in given {
+        let parents = whole(node.commit.parents.as_ref()?)?;
+        before.extend(parents.into_iter().map(|parent| parent.oid.as_str()).filter(|oid| !own.contains(oid)));
+    }
+    let mut before = before.into_iter().filter(|_| own.contains(head));
+    match (before.next(), before.next()) {
+        (Some(only), None) => Some(only.to_owned()),
+        _ => None,
+    }
+}
+
+/// All nodes of a list; `None` if some are not here.
+fn whole<T>(list: &Connection<T>) -> Option<Vec<&T>> {
+    let given: Vec<&T> = list.nodes.iter().flatten().collect();
+    (given.len() as u64 == list.total()).then_some(given)
+}
+
 /// Reviews of a pull request. Folded here from the chronological list, not taken from `latestOpinionatedReviews`: how
 /// that list treats a dismissed review over an older verdict is not documented, and this way it is a tested function.
 /// The list is asked for without comments, so that hundreds of replies cost no further page.
@@ -61,8 +88,13 @@ pub(super) fn review(
         pull.review_threads.as_ref().ok_or_else(|| refused(refusals.under("reviewThreads").unwrap_or_else(absent)))?;
     let latest = latest(opinions.nodes.iter().flatten());
     let bots = opinions.nodes.iter().flatten().filter(|review| author(review.author.as_ref()).kind == AuthorKind::Bot);
+    let remarks = pull.comments.iter().flat_map(|list| list.nodes.iter().flatten());
+    let openings =
+        threads.nodes.iter().flatten().filter_map(|thread| thread.comments.as_ref()?.nodes.first()?.as_ref());
     let circumstances = Circumstances {
         threads: threads.total(),
+        threads_aside: openings.filter(|remark| is_aside(remark, pull)).count() as u64,
+        comments_aside: remarks.filter(|remark| is_aside(remark, pull)).count() as u64,
         dismissed: latest.iter().filter(|review| review.state == "DISMISSED").count() as u64,
         by_bots: bots.count() as u64,
         last_pusher: head.and_then(pusher),
@@ -76,6 +108,15 @@ pub(super) fn review(
         unresolved_threads: threads.nodes.iter().flatten().filter(|t| !t.is_resolved).count() as u64,
         requested: requested(pull),
     })
+}
+
+/// Whether a remark is no look of another person at the change: by a bot, or by the author. Those whose author is not known
+/// are taken for people's.
+fn is_aside(remark: &Remark, pull: &Pull) -> bool {
+    let Some(by) = remark.author.as_ref() else { return false };
+    let by = author(Some(by));
+    let is_own = |own: &Actor| author(Some(own)).login.eq_ignore_ascii_case(&by.login);
+    by.kind == AuthorKind::Bot || pull.author.as_ref().is_some_and(is_own)
 }
 
 fn absent() -> Reason {
@@ -139,6 +180,7 @@ fn opinion(review: &OpinionNode, no_teams: Option<&Unknown>) -> Option<Opinion> 
         on_behalf_of: no_teams.map_or_else(|| Ok(slugs().unwrap_or_default()), |u| Err(u.clone())),
         teams_unknown: Vec::new(),
         changed_since: None,
+        compared_until: None,
     })
 }
 

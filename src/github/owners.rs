@@ -1,5 +1,6 @@
-//! What owners' approvals hang on and the pull request itself does not tell, in one GraphQL call: whether files are at the
-//! head what they were at a commit that was approved, and who is in an owning team, child teams included.
+//! What owners' approvals hang on and the pull request itself does not tell, in one GraphQL call for each hundred files:
+//! whether they are at the head what they were at a commit that was approved, and who is in an owning team, child teams
+//! included.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,8 +14,11 @@ use super::installation::Installation;
 use super::name::RepoName;
 use crate::risk::facts::{Known, Reason, Source, Unknown};
 
-/// Files that are compared; each is read once for each commit.
+/// Files that are compared in one call; each is read once for each commit. GitHub lists changed files by the hundred too, so
+/// that a change which needs a second call has cost more than one for its files.
 const FILES_MAX: usize = 100;
+/// Such calls at most: a thousand files.
+const BATCHES_MAX: usize = 10;
 /// Commits that are compared with the head.
 const COMMITS_MAX: usize = 8;
 /// Memberships that are asked for.
@@ -40,6 +44,8 @@ pub struct OwnersAsk {
 pub struct OwnersTold {
     /// For each commit the files that the head holds otherwise.
     pub changed: BTreeMap<String, Known<Vec<String>>>,
+    /// The last file, in the order of the bytes of their paths, that was compared; those after it were not.
+    pub compared_until: Option<String>,
     /// Whether a team holds a login.
     pub members: BTreeMap<(String, String), Known<bool>>,
 }
@@ -52,6 +58,7 @@ impl OwnersAsk {
 }
 
 /// A query with its variables. Text from outside is only ever a variable.
+#[derive(Default)]
 struct Query {
     declared: String,
     repository: String,
@@ -61,27 +68,13 @@ struct Query {
 }
 
 impl Query {
-    fn of(repo: &RepoName, ask: &OwnersAsk) -> Self {
-        let mut query = Self {
-            declared: String::new(),
-            repository: String::new(),
-            teams: String::new(),
-            fragment: String::new(),
-            variables: json!({}),
-        };
-        if !ask.commits.is_empty() && !ask.paths.is_empty() {
-            query.files(repo, ask);
+    fn files(&mut self, repo: &RepoName, ask: &OwnersAsk, paths: &[&String]) {
+        if paths.is_empty() {
+            return;
         }
-        for (at, (team, login)) in ask.members.iter().take(MEMBERS_MAX).enumerate() {
-            query.member(at, team, login);
-        }
-        query
-    }
-
-    fn files(&mut self, repo: &RepoName, ask: &OwnersAsk) {
         self.declare("owner", "String!", repo.owner());
         self.declare("name", "String!", repo.name());
-        for (at, path) in ask.paths.iter().take(FILES_MAX).enumerate() {
+        for (at, path) in paths.iter().enumerate() {
             self.declare(&format!("p{at}"), "String!", path);
             let _ = write!(self.fragment, " f{at}: file(path: $p{at}) {{ oid mode }}");
         }
@@ -89,6 +82,12 @@ impl Query {
         for (at, commit) in commits.enumerate() {
             self.declare(&format!("c{at}"), "GitObjectID!", commit);
             let _ = write!(self.repository, " c{at}: object(oid: $c{at}) {{ ...Files }}");
+        }
+    }
+
+    fn members(&mut self, ask: &OwnersAsk) {
+        for (at, (team, login)) in ask.members.iter().take(MEMBERS_MAX).enumerate() {
+            self.member(at, team, login);
         }
     }
 
@@ -151,21 +150,49 @@ struct Member {
 }
 
 impl Installation {
-    /// Asks for all of it at once. What GitHub refuses or does not have is unknown, with the reason.
+    /// Asks for all of it, in one call where there are no more than a hundred files. What GitHub refuses or does not have is
+    /// unknown, with the reason.
     pub async fn owners(&self, repo: &RepoName, ask: &OwnersAsk) -> Result<OwnersTold, Error> {
-        let query = Query::of(repo, ask);
+        let paths = ask.paths.iter().filter(|_| !ask.commits.is_empty());
+        let compared: Vec<&String> = paths.take(BATCHES_MAX * FILES_MAX).collect();
+        let mut told =
+            OwnersTold { compared_until: compared.last().map(|path| (*path).clone()), ..OwnersTold::default() };
+        let mut batches = compared.chunks(FILES_MAX);
+        let first = batches.next().unwrap_or_default();
+        let mut query = Query::default();
+        query.files(repo, ask, first);
+        query.members(ask);
         let Partial { data, refusals } = self.graphql::<Value>(&query.text(), &query.variables).await?;
-        let mut told = OwnersTold::default();
-        let head = files(&data, 0);
-        for (at, commit) in ask.commits.iter().enumerate() {
-            let changed = if at < COMMITS_MAX { changed(ask, &head, &files(&data, at + 1)) } else { Err(too_many()) };
-            told.changed.insert(commit.clone(), changed);
-        }
         for (at, pair) in ask.members.iter().enumerate() {
             let member = if at < MEMBERS_MAX { is_member(&data, at, &pair.1, &refusals) } else { Err(too_many()) };
             told.members.insert(pair.clone(), member);
         }
+        told.compare(ask, first, &data);
+        for batch in batches {
+            let mut query = Query::default();
+            query.files(repo, ask, batch);
+            let Partial { data, .. } = self.graphql::<Value>(&query.text(), &query.variables).await?;
+            told.compare(ask, batch, &data);
+        }
         Ok(told)
+    }
+}
+
+impl OwnersTold {
+    /// Adds which of these files the head holds otherwise than each commit.
+    fn compare(&mut self, ask: &OwnersAsk, paths: &[&String], data: &Value) {
+        if paths.is_empty() {
+            return;
+        }
+        let head = files(data, 0);
+        for (at, commit) in ask.commits.iter().enumerate() {
+            let found = if at < COMMITS_MAX { changed(paths, &head, &files(data, at + 1)) } else { Err(too_many()) };
+            match (self.changed.get_mut(commit), found) {
+                (Some(Ok(all)), Ok(more)) => all.extend(more),
+                (Some(Err(_)), _) => {}
+                (_, found) => _ = self.changed.insert(commit.clone(), found),
+            }
+        }
     }
 }
 
@@ -177,15 +204,14 @@ fn files(data: &Value, commit: usize) -> Option<BTreeMap<String, Option<Entry>>>
 
 type Files = Option<BTreeMap<String, Option<Entry>>>;
 
-fn changed(ask: &OwnersAsk, head: &Files, then: &Files) -> Known<Vec<String>> {
+fn changed(paths: &[&String], head: &Files, then: &Files) -> Known<Vec<String>> {
     let (Some(head), Some(then)) = (head, then) else {
         return Err(unknown("GitHub no longer has the commit that was approved"));
     };
     let name = |at: usize| format!("f{at}");
     let differs = |at: usize| head.get(&name(at)) != then.get(&name(at));
-    // Beyond what was compared nothing is known, which is told as changed: an approval then has to be given again.
-    let paths = ask.paths.iter().enumerate().filter(|(at, _)| *at >= FILES_MAX || differs(*at));
-    Ok(paths.map(|(_, path)| path.clone()).collect())
+    let changed = paths.iter().enumerate().filter(|(at, _)| differs(*at));
+    Ok(changed.map(|(_, path)| (*path).clone()).collect())
 }
 
 fn is_member(data: &Value, at: usize, login: &str, refusals: &Refusals) -> Known<bool> {
@@ -255,6 +281,31 @@ mod tests {
         assert_eq!(told.members[&("acme/core".to_owned(), "grace".to_owned())], Ok(true));
         assert!(!query.contains("a\"{}") && variables["p0"] == "a\"{}.rs", "{query}");
         assert!(query.contains("membership: ALL"), "{query}");
+    }
+
+    #[tokio::test]
+    async fn files_are_asked_for_by_the_hundred_and_none_is_changed_unseen() {
+        let paths: BTreeSet<String> = (0..1_050).map(|n| format!("f{n:04}.rs")).collect();
+        let ask = OwnersAsk { paths, ..ask() };
+        // The head holds every file otherwise than the commit that was approved.
+        let s = Scripted::start(move |asked| {
+            let sent: Value = serde_json::from_str(&asked.body).ok().filter(|_| asked.is("POST", "/graphql"))?;
+            let here = (0..FILES_MAX).filter(|at| sent["variables"][format!("p{at}")].is_string());
+            let at =
+                |oid: &str| here.clone().map(|at| (format!("f{at}"), json!({"oid": oid, "mode": 33188}))).collect();
+            let (head, then): (BTreeMap<_, _>, BTreeMap<_, _>) = (at("1"), at("2"));
+            let member = json!({"team": {"members": {"nodes": [{"login": "grace"}]}}});
+            let data = json!({"repository": {"c0": head, "c1": then}, "m0": member});
+            Some(json(200, &json!({"data": data})))
+        })
+        .await;
+        let told = s.installation().owners(&repo(), &ask).await.unwrap();
+        let asked = s.asked();
+        assert_eq!(asked.len(), BATCHES_MAX);
+        assert_eq!(asked.iter().filter(|each| each.body.contains("organization(")).count(), 1, "members once");
+        let changed = told.changed[OLD].clone().unwrap();
+        assert!(changed.iter().eq(ask.paths.iter().take(1_000)), "{} are told as changed", changed.len());
+        assert_eq!(told.compared_until.as_deref(), Some("f0999.rs"));
     }
 
     #[tokio::test]

@@ -52,8 +52,10 @@ pub struct PullRequest {
     pub head_sha: String,
     /// Head branch.
     pub head_ref: String,
-    /// Commit of the base branch that GitHub compares with.
+    /// Tip of the base branch as GitHub last took it for this pull request.
     pub base_sha: String,
+    /// Commit at which the head left the base branch; `None` where its commits do not tell.
+    pub merge_base_sha: Option<String>,
     /// Base branch.
     pub base_ref: String,
     /// When it was opened.
@@ -254,6 +256,7 @@ impl Told {
         let review = fold::review(&self.pull, self.head.as_ref(), &self.refusals, &granted, ask.with_teams);
         let Self { repository_id, full_name, mut pull, codeowners_errors, undone_pull, head, .. } = self;
         let undone_commit = pull.undone_commit.take();
+        let merge_base_sha = fold::merge_base(pull.commits.as_ref(), &pull.head_ref_oid);
         let missing = |what: &str| Error::contract(format!("a pull request without {what}"));
         let full_name = full_name.as_deref().and_then(RepoName::parse);
         let created_at = pull.created_at.ok_or_else(|| missing("a date"))?;
@@ -271,6 +274,7 @@ impl Told {
             head_sha: pull.head_ref_oid,
             head_ref: pull.head_ref_name,
             base_sha: pull.base_ref_oid,
+            merge_base_sha,
             base_ref: pull.base_ref_name,
             created_at,
             updated_at: pull.updated_at.unwrap_or(created_at),
@@ -462,6 +466,58 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_merge_base_is_the_one_commit_before_those_of_the_head() {
+        let check = async |total: u64, commits: &[(&str, &[&str])], expected: Option<&str>| {
+            let commit = |(oid, parents): &(&str, &[&str])| {
+                let parents = connection(parents.iter().map(|oid| json!({"oid": oid})).collect());
+                json!({"commit": {"oid": oid, "committedDate": "2027-01-15T07:00:00Z", "parents": parents}})
+            };
+            let nodes: Vec<Value> = commits.iter().map(commit).collect();
+            let list = json!({"totalCount": total, "nodes": nodes});
+            let found = told(|b| pull(b)["commits"] = list).await.unwrap().merge_base_sha;
+            assert_eq!(found.as_deref(), expected, "{total} of {commits:?}");
+        };
+        check(1, &[(SHA, &["base"])], Some("base")).await;
+        check(2, &[("one", &["base"]), (SHA, &["one"])], Some("base")).await;
+        // Two branches of the topic that were merged.
+        check(3, &[("one", &["base"]), ("two", &["base"]), (SHA, &["one", "two"])], Some("base")).await;
+        // The base branch was merged into it.
+        check(2, &[("one", &["base"]), (SHA, &["one", "later"])], None).await;
+        // Not all of it is here, or it is of another head.
+        check(3, &[("one", &["base"]), (SHA, &["one"])], None).await;
+        check(1, &[("one", &["base"])], None).await;
+        check(1, &[(SHA, &[])], None).await;
+        let p = told(|_| {}).await.unwrap();
+        assert_eq!(p.merge_base_sha, None, "GitHub told no parents");
+        let p = told(|b| {
+            let more = json!({"totalCount": 3, "nodes": [{"oid": "base"}, {"oid": "base"}]});
+            pull(b)["commits"]["nodes"][0]["commit"]["parents"] = more;
+        })
+        .await
+        .unwrap();
+        assert_eq!(p.merge_base_sha, None, "a merge of three");
+    }
+
+    #[tokio::test]
+    async fn remarks_of_bots_and_of_the_author_are_told_apart() {
+        let by = |kind: &str, login: &str| json!({"author": {"__typename": kind, "login": login}});
+        let thread = |opening: Value| json!({"isResolved": true, "comments": {"nodes": [opening]}});
+        let p = told(|b| {
+            let pull = pull(b);
+            pull["author"] = by("User", "Ada")["author"].take();
+            let remarks = [by("User", "ada"), by("Bot", "reviewer"), by("User", "cy"), json!({"author": null})];
+            pull["comments"] = json!({"totalCount": 130, "nodes": remarks});
+            let openings = remarks.map(thread);
+            pull["reviewThreads"] = json!({"totalCount": 5, "nodes": openings, "pageInfo": {"hasNextPage": false}});
+        })
+        .await
+        .unwrap();
+        let review = p.review.unwrap();
+        assert_eq!((review.comments, review.circumstances.comments_aside), (130, 2));
+        assert_eq!((review.circumstances.threads, review.circumstances.threads_aside), (5, 2));
+    }
+
+    #[tokio::test]
     async fn what_is_refused_is_unknown_and_the_rest_is_used() {
         let rollup = json!(["repository", "pullRequest", "headCommit", "nodes", 0, "commit", "statusCheckRollup"]);
         let p = told(|b| {
@@ -496,11 +552,12 @@ mod tests {
             let file = if place == "policy" { p.policy } else { p.codeowners };
             file.map(|f| f.map(|f| f.path)).map_err(|u| format!("{:?}", u.reason))
         };
-        let unavailable = |what: &str| Err(format!("Unavailable(\"CODEOWNERS {what}\")"));
+        let unusable = |what: &str| Err(format!("Unusable(\"CODEOWNERS {what}\")"));
         let owners = "codeowners2";
-        assert_eq!(why(owners, |e| e["size"] = json!(3 * 1024 * 1024)).await, unavailable("is 3 MB or more"));
-        assert_eq!(why(owners, |e| e["mode"] = json!(0o120_000)).await, unavailable("is a symbolic link"));
-        assert_eq!(why(owners, |e| e["object"]["isBinary"] = json!(true)).await, unavailable("is no text"));
+        let large = "is 3 MB or more, which GitHub does not load either: make it smaller";
+        assert_eq!(why(owners, |e| e["size"] = json!(3 * 1024 * 1024)).await, unusable(large));
+        assert_eq!(why(owners, |e| e["mode"] = json!(0o120_000)).await, unusable("is a symbolic link, not a file"));
+        assert_eq!(why(owners, |e| e["object"]["isBinary"] = json!(true)).await, unusable("is no text"));
         // A directory of that name: the next place counts.
         assert_eq!(why(owners, |e| e["object"] = json!({})).await, Ok(Some("docs/CODEOWNERS".to_owned())));
         let gone = told(|b| pull(b)["baseRef"] = json!(null)).await.unwrap();

@@ -45,7 +45,7 @@ pub(super) struct Pull {
     pub(super) commits: Option<Connection<CommitNode<PlainCommit>>>,
     pub(super) head_commit: Option<Connection<CommitNode<HeadCommit>>>,
     pub(super) opinions: Option<Connection<OpinionNode>>,
-    pub(super) comments: Option<Connection<Empty>>,
+    pub(super) comments: Option<Connection<Remark>>,
     pub(super) review_requests: Option<Connection<ReviewRequest>>,
     pub(super) review_threads: Option<Connection<Thread>>,
     pub(super) base_ref: Option<BaseRef>,
@@ -133,9 +133,6 @@ impl<T> Connection<T> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Empty {}
-
-#[derive(Deserialize)]
 pub(super) struct Label {
     pub(super) name: String,
 }
@@ -162,6 +159,7 @@ pub(super) struct PlainCommit {
     #[serde(default)]
     pub(super) message_headline: String,
     pub(super) committed_date: DateTime<Utc>,
+    pub(super) parents: Option<Connection<Oid>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -290,6 +288,14 @@ pub(super) struct Reviewer {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Thread {
     pub(super) is_resolved: bool,
+    /// The first, by whoever opened it.
+    pub(super) comments: Option<Connection<Remark>>,
+}
+
+/// A review without a verdict, or a comment of a thread.
+#[derive(Deserialize)]
+pub(super) struct Remark {
+    pub(super) author: Option<Actor>,
 }
 
 #[derive(Deserialize)]

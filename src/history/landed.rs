@@ -116,6 +116,7 @@ impl Landed {
             },
             head_sha: self.sha.clone(),
             base_sha: String::new(),
+            merge_base_sha: None,
             base_ref: String::new(),
             from_fork: false,
             draft: false,

@@ -278,7 +278,7 @@ impl History {
 }
 
 /// An instant that can be reckoned with. Anybody can write any time into a commit.
-fn on_calendar(at: i64) -> i64 {
+pub(crate) fn on_calendar(at: i64) -> i64 {
     at.clamp(0, TIME_MAX)
 }
 

@@ -9,5 +9,6 @@ pub mod rivals;
 pub mod training;
 
 mod chance;
+mod dates;
 #[cfg(test)]
 mod stories;

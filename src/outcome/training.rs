@@ -4,9 +4,12 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 
-use super::fit::{Examples, Fit, Sign, Spread, fit};
+use super::{
+    fit::{Examples, Fit, Sign, Spread, fit},
+    labels::Labels,
+};
 use crate::{
-    history::{Landed, RIPE_AFTER, Step},
+    history::{Landed, Step},
     risk::{Head, Model, ModelError, Offset, Weight, facts::Facts, signal},
 };
 
@@ -76,19 +79,17 @@ pub(super) const TIED: [(&str, &str); 6] = [
     ("series.scatter", "entropy.normalised"),
 ];
 
-/// A change whose outcome may become known.
-struct Waiting {
+/// What is seen of a change, and whether it needed a fix.
+struct Seen {
     terms: Vec<f64>,
-    at: i64,
-    undone_at: Option<i64>,
     fixed: Option<bool>,
-    counted: bool,
 }
 
 /// The history of one repository, as it is replayed.
 #[derive(Default)]
 pub struct Lesson {
-    changes: Vec<Waiting>,
+    changes: Vec<Seen>,
+    labels: Labels,
 }
 
 /// What several histories teach.
@@ -103,14 +104,10 @@ pub struct Training {
 impl Lesson {
     /// Takes in the next change. `fixed` says whether it was rolled back or needed a fix within 30 days, where that is known.
     pub fn take(&mut self, landed: &Landed, step: &Step, fixed: Option<bool>) {
-        for place in &step.undone {
-            if let Some(undone) = self.changes.get_mut(*place as usize) {
-                undone.undone_at.get_or_insert(step.at);
-            }
-        }
         let counted = !landed.bot && !landed.revert && landed.files_total > 0;
         let terms = if counted { terms_of(&step.facts) } else { Vec::new() };
-        self.changes.push(Waiting { terms, at: step.at, undone_at: None, fixed, counted });
+        self.changes.push(Seen { terms, fixed });
+        self.labels.observe(landed, &step.undone);
     }
 }
 
@@ -124,10 +121,10 @@ impl Training {
         let (mut until, repositories) = (0, lessons.len());
         let mut ends = Vec::new();
         for lesson in lessons {
-            let end = lesson.changes.iter().map(|change| change.at).max().unwrap_or(0);
-            until = until.max(end);
-            for change in lesson.changes.into_iter().filter(|c| c.counted && c.at <= end.saturating_sub(RIPE_AFTER)) {
-                let failed = change.undone_at.is_some_and(|undone| undone.saturating_sub(change.at) <= RIPE_AFTER);
+            let outcomes = lesson.labels.outcomes();
+            until = until.max(outcomes.until());
+            for (place, change) in (0..).zip(lesson.changes) {
+                let Some(failed) = outcomes.of(place).failed() else { continue };
                 if let Some(fixed) = change.fixed {
                     fixes.push(change.terms.iter().copied(), fixed || failed);
                 }

@@ -1,7 +1,7 @@
 //! The check run: title, summary and annotations, within GitHub's limits by construction.
 
 use super::{
-    Report, RowKind, Subject, annotations, capitalised, is_scored, markdown, page,
+    Report, RowKind, Subject, annotations, capitalised, is_local, is_scored, markdown, page,
     sentences::{Detail, Sentence, cause, group, verdict},
 };
 use crate::risk::assessment::{Because, Mode};
@@ -210,7 +210,9 @@ fn summary(subject: &Subject<'_>, detail: Detail) -> String {
         missing_block(&report, detail, &mut out);
     }
     sources_block(&report, detail, &mut out);
-    commands_block(subject, &mut out);
+    if !is_local(subject) {
+        commands_block(subject, &mut out);
+    }
     out
 }
 
@@ -312,7 +314,11 @@ fn commands_block(subject: &Subject<'_>, out: &mut String) {
 /// Why each signal with points or without a reading matters.
 fn glossary(subject: &Subject<'_>) -> String {
     let mut out = String::from("### What the signals mean\n\n");
-    let shown = subject.assessment.contributions.iter().filter(|one| one.points != 0 || one.reading.is_err());
+    let shown = subject
+        .assessment
+        .contributions
+        .iter()
+        .filter(|one| one.points != 0 || one.reading.is_err() || one.exempt_because.is_some());
     for one in shown {
         out.push_str(&format!("- **{}**: {}\n", one.signal.label, one.signal.why));
     }

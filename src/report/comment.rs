@@ -3,7 +3,7 @@
 use super::{
     Report, RowKind, Subject, capitalised, is_scored, markdown,
     sentences::{
-        Detail, Sentence, evidence,
+        Detail, Sentence, cause, evidence,
         figures::{count, instant, signed},
         name, prose, say, unknown,
         verdict::threshold_in_force,
@@ -171,6 +171,9 @@ pub fn explain_signal(subject: &Subject<'_>, model: &Model, signal: &str) -> Str
                 format!("- Not known, from {source}: {}\n", why.with(way).markdown(detail))
             }
         });
+        if let Some(why) = one.exempt_because {
+            out.push_str(&format!("- Does not count: {}\n", cause::exemption(why).markdown(detail)));
+        }
         out.push_str(&computed(one, model));
         out
     })

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     Subject, outside,
-    sentences::{Detail, cause, evidence, unknown, ways},
+    sentences::{Detail, cause, evidence, say, unknown, ways},
 };
 use crate::risk::{
     assessment::{Because, Contribution, Floor, Mode, ThresholdOrigin, Verdict as Concluded},
@@ -205,7 +205,7 @@ pub fn render(subject: &Subject<'_>) -> Document {
         ways_down: assessment.ways_down.iter().map(way).collect(),
         verdict: verdict(&assessment.verdict),
         services: subject.facts.services.iter().map(service).collect(),
-        sources: assessment.sources.iter().map(source).collect(),
+        sources: assessment.sources.iter().map(|one| source(subject, one)).collect(),
         model: ModelEntry { version: subject.model_version.to_owned(), fitted_at: subject.model_fitted_at },
         policy: policy(&subject.policy.origin),
         facts_digest: subject.facts_digest.to_owned(),
@@ -232,7 +232,13 @@ fn entry(contribution: &Contribution) -> Entry {
     let (value, status, reason, evidence) = match &contribution.reading {
         Ok(measure) => {
             let said = evidence::sentences(measure, DETAIL.items);
-            (Some(measure.value), "known", None, said.iter().map(|one| one.plain(DETAIL)).collect())
+            let exempt = contribution.exempt_because.map(|why| say!["does not count: "].with(cause::exemption(why)));
+            (
+                Some(measure.value),
+                "known",
+                exempt.map(|why| why.plain(DETAIL)),
+                said.iter().map(|one| one.plain(DETAIL)).collect(),
+            )
         }
         Err(missing) => (None, "unknown", Some(unknown::why(missing).plain(DETAIL)), Vec::new()),
     };
@@ -308,9 +314,12 @@ fn service(target: &TargetService) -> Service {
     }
 }
 
-fn source(state: &crate::risk::assessment::SourceState) -> SourceEntry {
+fn source(subject: &Subject<'_>, state: &crate::risk::assessment::SourceState) -> SourceEntry {
     let (status, as_of, detail) = match &state.state {
-        Ok(as_of) => ("ok", Some(*as_of), None),
+        Ok(as_of) => {
+            let told = (state.source == Source::Datadog).then(|| super::answers(subject)).flatten();
+            ("ok", Some(*as_of), told.map(|told| told.plain(DETAIL)))
+        }
         Err(missing) => {
             let off = matches!(missing.reason, Reason::NotConnected | Reason::NotApplicable | Reason::Nothing(_));
             (if off { "off" } else { "unknown" }, None, Some(unknown::why(missing).plain(DETAIL)))

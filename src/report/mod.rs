@@ -25,8 +25,8 @@ mod stories;
 use chrono::{DateTime, Utc};
 
 use crate::risk::{
-    assessment::{Assessment, Because, Exemption, Floor, WayDown},
-    facts::{Facts, Lacking},
+    assessment::{Assessment, Because, Contribution, Floor, WayDown},
+    facts::{Asked, Facts, Lacking},
     policy::{Policy, PolicyError, PolicyOrigin},
 };
 use sentences::{
@@ -160,6 +160,13 @@ pub fn is_scored(subject: &Subject<'_>) -> bool {
     !nothing || !subject.facts.change.files.is_empty()
 }
 
+/// Whether the change is a range of a local repository: no pull request and no merge group, so no check run whose buttons
+/// could be pressed.
+fn is_local(subject: &Subject<'_>) -> bool {
+    let change = &subject.facts.change;
+    change.pull_request.is_none() && change.merge_group.is_none()
+}
+
 fn paragraphs(subject: &Subject<'_>) -> Vec<Sentence> {
     if !is_scored(subject) {
         return vec![verdict::consequence(subject)];
@@ -227,15 +234,10 @@ fn rows(subject: &Subject<'_>, detail: Detail) -> Vec<Row> {
         reading: Sentence::default(),
     };
     let mut rows = vec![Row { amount: assessment.base, ..total(RowKind::Base, "Typical change", assessment.base) }];
-    let mut signals: Vec<_> = assessment.contributions.iter().filter(|one| one.points != 0).collect();
+    let counts = |one: &&Contribution| one.points != 0 || one.exempt_because.is_some();
+    let mut signals: Vec<_> = assessment.contributions.iter().filter(counts).collect();
     signals.sort_by_key(|one| std::cmp::Reverse(one.points));
-    rows.extend(signals.into_iter().map(|one| Row {
-        kind: RowKind::Signal,
-        label: say![one.signal.label],
-        points: signed(one.points),
-        amount: one.points,
-        reading: evidence::reading(one, detail),
-    }));
+    rows.extend(signals.into_iter().map(|one| signal_row(one, detail)));
     if assessment.clamped != 0 {
         rows.push(Row {
             points: signed(assessment.clamped),
@@ -252,16 +254,23 @@ fn rows(subject: &Subject<'_>, detail: Detail) -> Vec<Row> {
     rows
 }
 
+fn signal_row(one: &Contribution, detail: Detail) -> Row {
+    let reading = evidence::reading(one, detail);
+    Row {
+        kind: RowKind::Signal,
+        label: say![one.signal.label],
+        points: if one.exempt_because.is_some() { plain_number(0) } else { signed(one.points) },
+        amount: one.points,
+        reading: match one.exempt_because {
+            Some(why) => say!["does not count: "].with(cause::exemption(why)).then("; read: ").with(reading),
+            None => reading,
+        },
+    }
+}
+
 fn floor_row(floor: &Floor) -> Row {
     let effect = match (floor.applied, floor.exempt_because) {
-        (_, Some(Exemption::ProvenRevert)) => say!["does not apply: a proven revert is the way back"],
-        (_, Some(Exemption::ProvenRevertInGroup)) => {
-            say!["does not apply: only a proven revert in the group triggers it, and that is the way back"]
-        }
-        (_, Some(Exemption::WaysBackInGroup)) => {
-            say!["does not apply: every pull request in the group is a proven revert or mends an incident that is open"]
-        }
-        (_, Some(Exemption::Hotfix)) => say!["does not apply: the change mends an incident that is open"],
+        (_, Some(why)) => say!["does not apply: "].with(cause::exemption(why)),
         (true, None) => say!["a floor: the score is at least this, whatever the sum"],
         (false, None) => say!["a floor: already reached by the sum"],
     };
@@ -276,7 +285,11 @@ fn floor_row(floor: &Floor) -> Row {
 
 /// The signals that were read and are worth no points, with what is worth knowing of them.
 fn without_points(subject: &Subject<'_>, detail: Detail) -> Sentence {
-    let zero = subject.assessment.contributions.iter().filter(|one| one.points == 0 && one.reading.is_ok());
+    let zero = subject
+        .assessment
+        .contributions
+        .iter()
+        .filter(|one| one.points == 0 && one.reading.is_ok() && one.exempt_because.is_none());
     let said = zero.map(|one| {
         let noted = evidence::note(one, detail);
         let label = say![one.signal.label];
@@ -296,6 +309,7 @@ fn sources(subject: &Subject<'_>) -> Vec<Sentence> {
         }
     }
     let mut said: Vec<_> = at.into_iter().map(|(as_of, names)| source_line(subject, as_of, &names)).collect();
+    said.extend(answers(subject).map(|told| say!["Datadog: "].with(told)));
     let origin = &subject.policy.origin;
     said.push(match &origin.file {
         Some(file) => say!["policy: ", name(file), " of the base branch"],
@@ -329,6 +343,27 @@ fn lacking(lacking: &Lacking) -> Sentence {
         Some(address) => said.then("; an owner can accept it at ").then(name(address)),
         None => said.then("; an owner of the account can accept it in the App's settings there"),
     }
+}
+
+/// How old each of Datadog's answers was, where not all were given for this score.
+fn answers(subject: &Subject<'_>) -> Option<Sentence> {
+    let told = &subject.facts.runtime.as_ref().ok()?.told;
+    let ages: Vec<_> = told.iter().map(|told| (told.what, age(subject.facts.at - told.at))).collect();
+    ages.iter().any(|(_, age)| age.is_some()).then_some(())?;
+    let words = |(what, age): (Asked, Option<Figure>)| {
+        let what = match what {
+            Asked::Catalogue => "catalogue",
+            Asked::Slos => "SLOs",
+            Asked::Incidents => "incidents",
+            Asked::Deployments => "deployments",
+            Asked::TestRuns => "test runs",
+        };
+        match age {
+            Some(age) => say![what, " ", age, " old"],
+            None => say![what, " read for this score"],
+        }
+    };
+    Some(Sentence::joined(ages.into_iter().map(words), ", "))
 }
 
 fn source_line(subject: &Subject<'_>, as_of: DateTime<Utc>, names: &[&'static str]) -> Sentence {

@@ -280,10 +280,14 @@ fn not_known(reason: &Unknown) -> Sentence {
 /// Whom to ask: owners first, then those who know the files.
 fn ask(facts: &Facts, files: &[OwnedFile<'_>], detail: Detail) -> String {
     let owners: Vec<String> = owners::to_ask(files).into_iter().map(str::to_owned).collect();
-    if owners.is_empty() {
+    let is_missing = files.iter().any(|file| matches!(file.standing, Standing::Missing(_)));
+    if !is_missing {
         return String::new();
     }
-    let mut out = format!("\nWhom to ask: {}.", list(owners.iter(), ASKED_MAX, "owners").markdown(detail));
+    let mut out = match owners.is_empty() {
+        true => "\nNone of its owners can be asked.".to_owned(),
+        false => format!("\nWhom to ask: {}.", list(owners.iter(), ASKED_MAX, "owners").markdown(detail)),
+    };
     let knowers: Vec<String> = facts
         .history
         .as_ref()
@@ -292,7 +296,8 @@ fn ask(facts: &Facts, files: &[OwnedFile<'_>], detail: Detail) -> String {
     let others: Vec<String> = knowers.into_iter().filter(|knower| !owners.contains(knower)).take(ASKED_MAX).collect();
     if !others.is_empty() {
         let others = list(others.iter(), detail.items.max(1), "people").markdown(detail);
-        out.push_str(&format!(" By history these know the files too: {others}."));
+        let too = if owners.is_empty() { "" } else { " too" };
+        out.push_str(&format!(" By history these know the files{too}: {others}."));
     }
     out + "\n"
 }

@@ -89,6 +89,8 @@ pub struct Contribution {
     pub points: i32,
     /// What was read.
     pub reading: Reading,
+    /// Why points that the reading is worth do not count, where they do not.
+    pub exempt_because: Option<Exemption>,
 }
 
 /// A rule that lifts the score.
@@ -126,7 +128,7 @@ impl FloorRule {
     }
 }
 
-/// Why a triggered floor does not apply: the remediation lane.
+/// Why a triggered floor does not apply, and the trouble of a service adds nothing: the remediation lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exemption {
     /// The change is the exact inverse of an earlier one.

@@ -22,7 +22,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// Looks at facts.
     pub fn of(facts: &'a Facts) -> Self {
-        let patterns = Rc::new(Patterns::of(&facts.declared));
+        let patterns = Patterns::of(&facts.declared);
         Self { facts, diff: Cow::Owned(Diff::of(facts, &patterns, std::iter::empty())), patterns }
     }
 
@@ -42,12 +42,12 @@ impl<'a> View<'a> {
     /// Looks at the same files in the same order, of whose lines at most their number is left and of which nothing is declared:
     /// what their paths say is known.
     pub(super) fn without_lines<'b>(&self, facts: &'b Facts) -> View<'b> {
-        let patterns = Rc::new(Patterns::of(&facts.declared));
+        let patterns = Patterns::of(&facts.declared);
         let paths = self.diff.scans.iter().map(|scan| (scan.kind, scan.areas));
         let bot = facts.change.author.kind == AuthorKind::Bot;
-        let mut diff = Diff::default();
+        let (mut diff, mut lines) = (Diff::default(), Lines::default());
         for (file, (kind, areas)) in facts.change.files.iter().zip(paths) {
-            diff.add(Scan { areas, ..scan_of_kind(file, kind, bot, &patterns) });
+            diff.add(Scan { areas, ..scan_of_kind(file, kind, bot, &patterns, &mut lines) });
         }
         View { facts, diff: Cow::Owned(diff), patterns }
     }
@@ -76,6 +76,18 @@ impl<'a> View<'a> {
     pub fn unread(&self) -> Option<Unknown> {
         let nothing = self.facts.change.files.is_empty() && self.facts.change.files_total > 0;
         nothing.then(|| self.partial())
+    }
+
+    /// Why nothing can be said of lines: none was counted of any file, since contents could not be read.
+    pub fn uncounted(&self) -> Option<Unknown> {
+        let unread = |(file, _): (&FileChange, &Scan)| match &file.patch {
+            Err(unknown) if matches!(unknown.reason, Reason::Unavailable(_)) => {
+                (file.added == 0 && file.deleted == 0).then(|| unknown.clone())
+            }
+            _ => None,
+        };
+        let all: Option<Vec<Unknown>> = self.counted().map(unread).collect();
+        all?.into_iter().next()
     }
 
     /// Why nothing can be said of files that are *absent*: not all were given.
@@ -160,15 +172,16 @@ impl Diff {
     fn of<'a>(facts: &Facts, patterns: &Patterns, known: impl Iterator<Item = (&'a FileChange, &'a Scan)>) -> Self {
         // A bot that moves versions is judged by how far they move, not by how many lines that takes.
         let bot = facts.change.author.kind == AuthorKind::Bot;
-        let mut diff = Self::default();
+        let mut diff = Self { scans: Vec::with_capacity(facts.change.files.len()), ..Self::default() };
         let mut known = known.fuse();
+        let mut lines = Lines::default();
         for file in &facts.change.files {
             if let Some((_, scan)) = known.find(|(same, _)| same.path == file.path) {
                 diff.add(*scan);
                 continue;
             }
             let kind = paths::kind_of(&file.path);
-            let mut scan = scan_of_kind(file, kind, bot, patterns);
+            let mut scan = scan_of_kind(file, kind, bot, patterns, &mut lines);
             scan.areas = paths::areas_of(&file.path, kind);
             // What is moved out of a sensitive place was sensitive.
             if let Some(previous) = &file.previous_path {
@@ -196,7 +209,13 @@ impl Diff {
     }
 }
 
-fn scan_of_kind(file: &FileChange, kind: PathKind, bot: bool, patterns: &Patterns) -> Scan {
+fn scan_of_kind<'a>(
+    file: &'a FileChange,
+    kind: PathKind,
+    bot: bool,
+    patterns: &Patterns,
+    lines: &mut Lines<'a>,
+) -> Scan {
     let left_out = matches!(kind, PathKind::Generated | PathKind::Vendored | PathKind::Lock)
         || file.binary
         || file.submodule
@@ -206,11 +225,11 @@ fn scan_of_kind(file: &FileChange, kind: PathKind, bot: bool, patterns: &Pattern
     if left_out {
         return Scan { discounted: file.added.saturating_add(file.deleted), ..Scan::of(kind) };
     }
-    effective(file, kind)
+    effective(file, kind, lines)
 }
 
-fn effective(file: &FileChange, kind: PathKind) -> Scan {
-    let found = file.patch.as_ref().map(|patch| look(patch, &file.path)).unwrap_or_default();
+fn effective<'a>(file: &'a FileChange, kind: PathKind, lines: &mut Lines<'a>) -> Scan {
+    let found = file.patch.as_ref().map(|patch| look(patch, &file.path, lines)).unwrap_or_default();
     // The source's own counts hold even where it cuts the patch.
     let added = file.added.saturating_sub(found.blank_added);
     let deleted = file.deleted.saturating_sub(found.blank_deleted);
@@ -227,6 +246,15 @@ fn effective(file: &FileChange, kind: PathKind) -> Scan {
     }
 }
 
+/// A run of changed lines that are not blank, between context; kept from file to file for its memory.
+#[derive(Default)]
+struct Lines<'a> {
+    deleted: Vec<&'a str>,
+    added: Vec<&'a str>,
+    /// The visible sums of those deleted.
+    sums: Vec<u8>,
+}
+
 /// What the lines of one patch amount to.
 #[derive(Default)]
 struct Look {
@@ -240,11 +268,10 @@ struct Look {
     tests_deleted: u64,
 }
 
-fn look(patch: &Patch, path: &str) -> Look {
+fn look<'a>(patch: &'a Patch, path: &str, lines: &mut Lines<'a>) -> Look {
     let layout = Layout::of(path);
     let has_inline_tests = paths::has_extension(path, "rs");
     let mut look = Look::default();
-    let (mut deleted, mut added) = (Vec::with_capacity(64), Vec::with_capacity(64));
     let mut in_tests = false;
     for piece in patch.pieces() {
         let (text, kind) = match piece {
@@ -254,18 +281,18 @@ fn look(patch: &Patch, path: &str) -> Look {
         let edge = has_inline_tests && kind != LineKind::Deleted && matches!(text.as_bytes().last(), Some(b'{' | b'}'));
         let next = if edge { in_tests_behind(text, in_tests) } else { in_tests };
         if kind == LineKind::Context || next != in_tests {
-            look.block(&mut deleted, &mut added, layout, in_tests);
+            look.block(lines, layout, in_tests);
             in_tests = next;
         }
         match kind {
             LineKind::Context => {}
             LineKind::Added if is_blank(text) => look.blank_added += 1,
-            LineKind::Added => added.push(text),
+            LineKind::Added => lines.added.push(text),
             LineKind::Deleted if is_blank(text) => look.blank_deleted += 1,
-            LineKind::Deleted => deleted.push(text),
+            LineKind::Deleted => lines.deleted.push(text),
         }
     }
-    look.block(&mut deleted, &mut added, layout, in_tests);
+    look.block(lines, layout, in_tests);
     look
 }
 
@@ -276,20 +303,20 @@ fn in_tests_behind(line: &str, before: bool) -> bool {
 }
 
 impl Look {
-    /// Takes in a run of changed lines that are not blank, between context.
-    fn block(&mut self, deleted: &mut Vec<&str>, added: &mut Vec<&str>, layout: Layout, in_tests: bool) {
-        if added.is_empty() && deleted.is_empty() {
+    /// Takes in a run of changed lines.
+    fn block(&mut self, lines: &mut Lines<'_>, layout: Layout, in_tests: bool) {
+        if lines.added.is_empty() && lines.deleted.is_empty() {
             return;
         }
-        let pairs = white_space_pairs(deleted, added, layout);
+        let pairs = white_space_pairs(lines, layout);
         self.blank_deleted += pairs;
         self.blank_added += pairs;
         if in_tests {
-            self.tests_added += added.len() as u64 - pairs;
-            self.tests_deleted += deleted.len() as u64 - pairs;
+            self.tests_added += lines.added.len() as u64 - pairs;
+            self.tests_deleted += lines.deleted.len() as u64 - pairs;
         }
-        deleted.clear();
-        added.clear();
+        lines.deleted.clear();
+        lines.added.clear();
     }
 }
 
@@ -310,22 +337,25 @@ impl Layout {
             "py", "pyi", "yml", "yaml", "haml", "slim", "pug", "coffee", "nim", "fs", "fsx", "hs", "elm", "sass", "mk",
             "gd",
         ];
-        let significant =
-            SIGNIFICANT.iter().any(|extension| paths::has_extension(path, extension)) || path.ends_with("Makefile");
+        let significant = paths::has_one_of(path, &SIGNIFICANT) || path.ends_with("Makefile");
         if significant { Self::Significant } else { Self::Free }
     }
 }
 
 /// Pairs of deleted and added lines, in order, that are equal but for white space. A line is looked for a few places
 /// ahead only, so that the work stays linear; what lies farther apart counts as changed.
-fn white_space_pairs(deleted: &[&str], added: &[&str], layout: Layout) -> u64 {
+fn white_space_pairs(Lines { deleted, added, sums }: &mut Lines<'_>, layout: Layout) -> u64 {
     const AHEAD: usize = 8;
     if deleted.is_empty() || added.is_empty() {
         return 0;
     }
-    let sums: Vec<u8> = deleted.iter().map(|line| visible_sum(line)).collect();
+    sums.clear();
+    sums.extend(deleted.iter().map(|line| visible_sum(line)));
     let (mut next, mut pairs) = (0, 0);
-    for line in added {
+    for line in added.iter() {
+        if next == deleted.len() {
+            break;
+        }
         let sum = visible_sum(line);
         let mut window = next..deleted.len().min(next + AHEAD);
         if let Some(at) = window.find(|&at| sums[at] == sum && same_but_for_white_space(deleted[at], line, layout)) {

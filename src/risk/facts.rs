@@ -20,13 +20,13 @@ use super::{merge_group::MergeGroup, overrides::Override, patch::Patch};
 use crate::codeowners::Mistake;
 pub use coverage::{
     BaseTotal, CarriedCoverage, Coverage, CoverageReport, CoverageSource, CoverageTotal, CoveredFile, FlagCoverage,
-    LineBlock, OtherCoverage, OwnCount, PullCoverage,
+    LineBlock, OtherCoverage, OwnCount, PassedOver, PullCoverage,
 };
 pub use history::{CoChange, Failures, History, Knower, Outcomes, Part, Rates, Series, SeriesFile, SeriesPart};
 pub use review::{Circumstances, ReviewRules};
 pub use runtime::{
-    ChangeFailRate, FlakyPipeline, FlakySuite, LatestDeployment, OpenIncident, Remediation, Runtime, Says, ServiceFile,
-    SloBurn, SloCounts, SloHealth, TargetService,
+    Asked, ChangeFailRate, FlakyPipeline, FlakySuite, LatestDeployment, OpenIncident, Remediation, Runtime, Says,
+    ServiceFile, SloBurn, SloCounts, SloHealth, TargetService, Told,
 };
 
 /// A value that was read, or the reason why it could not be. Never zero for want of knowledge.
@@ -84,6 +84,8 @@ pub enum Reason {
     Forbidden(Option<String>),
     /// The source did not answer in time or answered with an error (a short description, no secrets).
     Unavailable(String),
+    /// The source has answered, with what says nothing here however often it is asked (a short description).
+    Unusable(String),
     /// The source is being read for the first time.
     Loading {
         /// How much of that is done, 0-100.
@@ -195,8 +197,12 @@ pub struct Change {
     pub author: Author,
     /// Commit that would be merged.
     pub head_sha: String,
-    /// Commit on the base branch that it is compared with.
+    /// Commit on the base branch that it is compared with. Of a pull request that is the tip of the branch as GitHub last
+    /// took it.
     pub base_sha: String,
+    /// Commit at which it left the base branch, where that can be told; unread in facts that were gathered before it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge_base_sha: Option<String>,
     /// Branch it would be merged into.
     pub base_ref: String,
     /// The head lives in another repository.
@@ -356,6 +362,10 @@ pub struct Opinion {
     /// approval of another commit than the head covers nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_since: Option<Known<Vec<String>>>,
+    /// The last path, in the order of bytes, that was compared for `changed_since`: of files after it nothing is known.
+    /// `None` where none was, and in facts that were gathered before that was kept. Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared_until: Option<String>,
 }
 
 /// What a reviewer concluded.

@@ -73,7 +73,7 @@ pub(super) fn triggered(
     score: u8,
     exemptions: Exemptions,
 ) -> Vec<Floor> {
-    let proven = is_set(readings, "revert.proven").then_some(Exemption::ProvenRevert);
+    let proven = proven(readings);
     let exempt = |rule| proven.or(exemptions.of(rule));
     rules(floors)
         .into_iter()
@@ -88,6 +88,15 @@ pub(super) fn triggered(
         .collect()
 }
 
+/// Why the trouble of its service adds nothing to a change: it is the way back, and to hold it makes the trouble last.
+pub(super) fn relieved(readings: &[impl Borrow<Reading>], exemptions: Exemptions) -> Option<Exemption> {
+    proven(readings).or(exemptions.trouble)
+}
+
+fn proven(readings: &[impl Borrow<Reading>]) -> Option<Exemption> {
+    is_set(readings, "revert.proven").then_some(Exemption::ProvenRevert)
+}
+
 /// The least score that the floors allow; 0 when there is none.
 pub(super) fn lift(floors: &[Floor]) -> u8 {
     floors.iter().filter(|floor| floor.exempt_because.is_none()).map(|floor| floor.at_least).max().unwrap_or(0)
@@ -97,7 +106,7 @@ pub(super) fn lift(floors: &[Floor]) -> u8 {
 /// not connected, refuses access, does not apply or has nothing of the kind is left out: it stays silent for every change
 /// alike, and its floor would end every range at the same score and say nothing of this change.
 pub(super) fn possible(floors: &Floors, readings: &[impl Borrow<Reading>], exemptions: Exemptions) -> u8 {
-    if is_set(readings, "revert.proven") {
+    if proven(readings).is_some() {
         return 0;
     }
     let open = |rule: FloorRule| triggers(rule).iter().any(|term| is_open(readings, term));

@@ -25,6 +25,7 @@ pub(crate) mod stories;
 mod ways_down;
 
 pub use self::model::{Head, Model, ModelError, Offset, Weight};
+pub(crate) use self::standing::FAILURES_MIN;
 
 use self::{
     assessment::{Assessment, Level, SourceState},
@@ -45,13 +46,13 @@ pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
     let ways_down = ways_down::ways_down(&view, model, policy, &readings, scored.score);
     let (standing, probability) = standing::standing(&view, model);
     let verdict = policy::decide(policy, facts, &readings, scored.score);
-    let Scored { score, range, points, clamped, floors } = scored;
+    let Scored { score, range, points, exempt, clamped, floors } = scored;
     Assessment {
         score,
         level: Level::of(score),
         range,
         base: model.base,
-        contributions: score::contributions(points, readings),
+        contributions: score::contributions(points, exempt, readings),
         clamped,
         floors,
         probability,
@@ -137,7 +138,7 @@ mod tests {
         destructive migration   70 70-100  neutral         churn +1, test_churn -1, change_kind +20, schema_change +6, pull_request_age +1
         dependency patch        22 0-85    success         churn -4, diffusion -1, entropy -2, test_churn -1, change_kind +2, pull_request_age +1, dependency_update -3
         dependency major        33 10-96   success         churn -4, diffusion -1, entropy -2, test_churn -1, change_kind +2, pull_request_age +1, dependency_update +8
-        proven revert           42 19-100  success         churn +1, test_churn -1, change_kind +20, schema_change +6, pull_request_age +1, revert -15
+        proven revert           42 19-85   success         churn +1, test_churn -1, change_kind +20, schema_change +6, pull_request_age +1, revert -15
         owners not asked        48 25-100  success         churn -1, entropy +1, test_churn -1, change_kind +3, review +6, owner_review +9, pull_request_age +1
         failing checks          40 16-100  success         churn -1, entropy -1, test_churn -1, change_kind -3, sensitive_paths +5, checks +10, pull_request_age +1
         burning service         43 20-84   success         churn -1, entropy +1, test_churn -1, change_kind -2, pull_request_age +1, burn_rate +15

@@ -240,7 +240,7 @@ fn is_owners(approval: &Opinion, rule: &OwnerRule, ownership: &Ownership) -> Kno
 /// Unknown where an approval might be the owner's: whose e-mail address it is nobody says, and team membership may be
 /// hidden.
 fn is_owner(owner: &str, approval: &Opinion) -> Known<bool> {
-    let unknown = |why: &str| Unknown { source: Source::Codeowners, reason: Reason::Unavailable(why.to_owned()) };
+    let unknown = |why: &str| Unknown { source: Source::Codeowners, reason: Reason::Unusable(why.to_owned()) };
     match owner.strip_prefix('@') {
         None => Err(unknown("an owner is given by e-mail address")),
         Some(team) if team.contains('/') => {
@@ -264,6 +264,10 @@ fn covers(approval: &Opinion, path: &str, change: &Change) -> Known<bool> {
     match &approval.changed_since {
         // Facts that were gathered before this was asked.
         None => Ok(false),
+        Some(Ok(_)) if approval.compared_until.as_deref().is_some_and(|until| path > until) => Err(Unknown {
+            source: Source::Reviews,
+            reason: Reason::Unusable("so many files are not compared with what was approved".to_owned()),
+        }),
         Some(Ok(changed)) => Ok(!changed.iter().any(|each| each == path)),
         Some(Err(unknown)) => Err(unknown.clone()),
     }
@@ -316,6 +320,12 @@ mod tests {
         check(earlier("grace", Some(Ok(vec!["b.rs".to_owned()]))), "as");
         check(earlier("grace", Some(Ok(Vec::new()))), "aa");
         check(earlier("grace", Some(Err(unknown()))), "uu");
+        let until = |path: &str| Opinion {
+            compared_until: Some(path.to_owned()),
+            ..earlier("grace", Some(Ok(vec!["a.rs".to_owned()])))
+        };
+        check(until("a.rs"), "su");
+        check(until("b.rs"), "sa");
         // Whose it is not does not matter for its age.
         check(earlier("linus", Some(Err(unknown()))), "mm");
         let both = vec![earlier("grace", Some(Ok(vec!["b.rs".to_owned()]))), approval("linus")];

@@ -74,7 +74,7 @@ struct Rows<'a>(Option<&'a str>);
 impl<'a> Iterator for Rows<'a> {
     type Item = &'a str;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<&'a str> {
         let text = self.0?;
         let (row, rest) = match memchr::memchr(b'\n', text.as_bytes()) {
@@ -105,7 +105,7 @@ impl Side {
 impl<'a> Iterator for Pieces<'a> {
     type Item = Piece<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Piece<'a>> {
         loop {
             let raw = self.rest.next()?;
@@ -260,7 +260,7 @@ fn runs(file: &FileChange) -> Known<Vec<Run<'_>>> {
 }
 
 fn not_comparable() -> Unknown {
-    Unknown { source: Source::Diff, reason: Reason::Unavailable("the patch is cut off or not text".into()) }
+    Unknown { source: Source::Diff, reason: Reason::Unusable("the patch is cut off or not text".into()) }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 mod names;
 
+use std::borrow::Cow;
+
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PathKind {
@@ -91,7 +93,10 @@ impl Areas {
 /// What kind of file `path` names. The first kind that claims it wins: migrations, then others' code before ours,
 /// machine-written before hand-written, tests before what they test.
 pub fn kind_of(path: &str) -> PathKind {
-    let lower = path.to_ascii_lowercase();
+    let lower = match path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(path.to_ascii_lowercase()),
+        false => Cow::Borrowed(path),
+    };
     let at = Place::of(path, &lower);
     RULES.iter().find(|(claims, _)| claims(&at)).map_or(PathKind::Source, |(_, kind)| *kind)
 }
@@ -117,12 +122,23 @@ const RULES: [(Claim, PathKind); 11] = [
 
 /// Whether the file's name ends in this extension (lower case, without the dot), in any case.
 pub fn has_extension(path: &str, extension: &str) -> bool {
-    path.rsplit_once('.').is_some_and(|(_, found)| found.eq_ignore_ascii_case(extension))
+    parted(path, b'.').is_some_and(|(_, found)| found.eq_ignore_ascii_case(extension))
+}
+
+/// The same for any of several extensions.
+pub fn has_one_of(path: &str, extensions: &[&str]) -> bool {
+    parted(path, b'.').is_some_and(|(_, found)| extensions.iter().any(|one| found.eq_ignore_ascii_case(one)))
+}
+
+/// What lies before and behind the last `at`, an ASCII character: [`str::rsplit_once`], several times as fast.
+fn parted(text: &str, at: u8) -> Option<(&str, &str)> {
+    let end = memchr::memrchr(at, text.as_bytes())?;
+    Some((&text[..end], &text[end + 1..]))
 }
 
 /// Directory of a path, empty at the root.
 pub fn directory_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+    parted(path, b'/').map_or("", |(directory, _)| directory)
 }
 
 /// The part of the system that a path belongs to: its top-level directory, or two levels in monorepos, whose
@@ -201,12 +217,17 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn of(path: &'a str, lower: &'a str) -> Self {
-        let mut directories: Vec<&str> = lower.split('/').collect();
-        let name = directories.pop().unwrap_or_default();
+        let mut directories = Vec::with_capacity(8);
+        let mut rest = lower;
+        while let Some(end) = memchr::memchr(b'/', rest.as_bytes()) {
+            directories.push(&rest[..end]);
+            rest = &rest[end + 1..];
+        }
+        let name = rest;
         // Lower-casing ASCII keeps every byte offset.
         let written = &path[path.len() - name.len()..];
-        let stem_as_written = written.rsplit_once('.').map_or(written, |(stem, _)| stem);
-        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let stem_as_written = parted(written, b'.').map_or(written, |(stem, _)| stem);
+        let extension = parted(name, b'.').map_or("", |(_, extension)| extension);
         Self { path: lower, directories, name, extension, stem_as_written }
     }
 
@@ -256,7 +277,9 @@ fn is_generated(at: &Place<'_>) -> bool {
 }
 
 fn is_named_as_generated(at: &Place<'_>) -> bool {
-    names::GENERATED_ENDINGS.iter().any(|ending| at.name.ends_with(*ending))
+    // Each of them begins at a dot or an underscore.
+    memchr::memchr2_iter(b'.', b'_', at.name.as_bytes())
+        .any(|begin| names::GENERATED_ENDINGS.contains(&at.name[begin..]))
         || at.name.contains(".generated.")
         || at.name.starts_with("zz_generated")
         || at.extension == "snap"
@@ -265,7 +288,7 @@ fn is_named_as_generated(at: &Place<'_>) -> bool {
 
 fn is_ci(at: &Place<'_>) -> bool {
     names::CI_FILES.contains(at.name)
-        || names::CI_FOLDERS.iter().any(|folder| at.path.starts_with(*folder))
+        || at.path.starts_with('.') && names::CI_FOLDERS.iter().any(|folder| at.path.starts_with(*folder))
         || at.name.starts_with("jenkinsfile")
         || at.name == "action.yml"
         || at.name == "action.yaml"
@@ -281,7 +304,7 @@ fn is_test(at: &Place<'_>) -> bool {
     if is_below_tests(at) {
         return true;
     }
-    let stem = at.name.rsplit_once('.').map_or(at.name, |(stem, _)| stem);
+    let stem = parted(at.name, b'.').map_or(at.name, |(stem, _)| stem);
     STEM_ENDINGS.iter().any(|ending| stem.ends_with(ending))
         || stem.starts_with("test_") && at.extension == "py"
         || matches!(at.name, "conftest.py" | "tests.py" | "tests.rs")

@@ -1,4 +1,6 @@
-//! The policy's path patterns, compiled once for a change.
+//! The policy's path patterns, compiled once for a policy.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -15,8 +17,36 @@ pub(super) struct Patterns {
     points: Vec<(String, f64)>,
 }
 
+/// What patterns are compiled from.
+type Text = (Vec<String>, BTreeMap<String, f64>);
+
+/// Those compiled last: a repository's own, and the empty ones of changes that landed.
+const KEPT: usize = 4;
+
+thread_local! {
+    /// To compile them takes longer than to match a hundred files.
+    static COMPILED: RefCell<Vec<(Text, Rc<Patterns>)>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Patterns {
-    pub(super) fn of(declared: &Declared) -> Self {
+    /// The patterns of a policy.
+    pub(super) fn of(declared: &Declared) -> Rc<Self> {
+        COMPILED.with_borrow_mut(|compiled| {
+            let same = |((ignore, sensitive), _): &(Text, Rc<Self>)| {
+                *ignore == declared.ignore && *sensitive == declared.sensitive_paths
+            };
+            if let Some(at) = compiled.iter().position(same) {
+                return Rc::clone(&compiled[at].1);
+            }
+            let patterns = Rc::new(Self::compile(declared));
+            compiled.truncate(KEPT - 1);
+            let text = (declared.ignore.clone(), declared.sensitive_paths.clone());
+            compiled.insert(0, (text, Rc::clone(&patterns)));
+            patterns
+        })
+    }
+
+    fn compile(declared: &Declared) -> Self {
         let points: Vec<(String, f64)> = declared
             .sensitive_paths
             .iter()

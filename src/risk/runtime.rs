@@ -6,8 +6,8 @@ use std::cmp::Reverse;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::facts::{
-    Absence, ChangeFailRate, FlakyPipeline, FlakySuite, Known, LatestDeployment, OpenIncident, Reason, Remediation,
-    Runtime, SloCounts, SloHealth, Source, Unknown,
+    Absence, Asked, ChangeFailRate, FlakyPipeline, FlakySuite, Known, LatestDeployment, OpenIncident, Reason,
+    Remediation, Runtime, SloCounts, SloHealth, Source, Told, Unknown,
 };
 use super::signal::BAKING_HOURS;
 use crate::slo::FAST;
@@ -45,6 +45,8 @@ pub struct Answers {
     pub unmapped: Option<Unknown>,
     /// When the oldest of them was given.
     pub as_of: Option<DateTime<Utc>>,
+    /// When the oldest of each kind was given.
+    pub told: Vec<Told>,
 }
 
 /// The health of a change's services at `now`.
@@ -59,6 +61,7 @@ pub fn runtime(answers: Answers, now: DateTime<Utc>) -> Runtime {
         change_fail_rates,
         unmapped,
         as_of,
+        told,
     } = answers;
     let missing = || slos_unread.iter().chain(&unmapped).cloned().map(Err);
     let burn = |slo: &SloHealth| slo.burn.as_ref().map(|burn| burn.highest.rate).map_err(Clone::clone);
@@ -90,41 +93,54 @@ pub fn runtime(answers: Answers, now: DateTime<Utc>) -> Runtime {
         flaky_suites: suites,
         change_fail_rate,
         as_of,
+        told,
     }
 }
 
 /// What is known of services now, with what was known before in place of what is not answered now: silence is no news. For
 /// the same services.
 pub fn as_far_as_told(before: &Runtime, mut now: Runtime, at: DateTime<Utc>) -> Runtime {
-    let mut kept = false;
+    let mut kept = Vec::new();
     let burn = keep(&before.burn_rate, &mut now.burn_rate);
     let budget = keep(&before.budget_left, &mut now.budget_left);
     if burn || budget {
         now.slos.clone_from(&before.slos);
         now.slo_counts = before.slo_counts;
-        kept = true;
+        kept.push(Asked::Slos);
     }
     if keep(&before.open_incidents, &mut now.open_incidents) {
         now.incidents.clone_from(&before.incidents);
-        kept = true;
+        kept.push(Asked::Incidents);
     }
     if keep(&before.flaky_rate, &mut now.flaky_rate) {
         now.flaky.clone_from(&before.flaky);
         now.flaky_suites.clone_from(&before.flaky_suites);
-        kept = true;
+        kept.push(Asked::TestRuns);
     }
     if keep(&before.hours_since_deployment, &mut now.hours_since_deployment) {
         now.deployed.clone_from(&before.deployed);
         // It has become older meanwhile.
         now.hours_since_deployment =
             of_some(&Ok(now.deployed.clone()), Absence::Deployments).map(|one| hours(at - one.at));
-        kept = true;
+        kept.push(Asked::Deployments);
     }
-    kept |= keep(&before.change_fail_rate, &mut now.change_fail_rate);
-    if kept {
+    if keep(&before.change_fail_rate, &mut now.change_fail_rate) {
+        kept.push(Asked::Deployments);
+    }
+    if !kept.is_empty() {
         now.as_of = before.as_of.into_iter().chain(now.as_of).min();
     }
+    let stays = |told: &&Told| kept.contains(&told.what);
+    let told = before.told.iter().filter(stays).chain(&now.told).copied().collect();
+    now.told = oldest_of_each(told);
     now
+}
+
+/// The oldest of each kind.
+pub fn oldest_of_each(mut told: Vec<Told>) -> Vec<Told> {
+    told.sort_unstable_by_key(|told| (told.what, told.at));
+    told.dedup_by_key(|told| told.what);
+    told
 }
 
 /// Puts what was known in place of what is not answered; says whether it did.
@@ -411,6 +427,7 @@ mod tests {
             change_fail_rates: Vec::new(),
             unmapped: None,
             as_of: None,
+            told: Vec::new(),
         }
     }
 

@@ -4,11 +4,11 @@
 use std::{borrow::Borrow, cmp::Reverse, f64::consts::LN_2};
 
 use super::{
-    assessment::{Contribution, Floor, Range},
+    assessment::{Contribution, Exemption, Floor, Range},
     floors::{self, Exemptions},
     model::{Model, Weight},
     policy::Policy,
-    signal::{Reading, SIGNALS},
+    signal::{Reading, SIGNALS, Signal},
 };
 
 /// Points for twice the odds.
@@ -17,6 +17,8 @@ const POINTS_PER_DOUBLING: f64 = 15.0;
 const MILLION: i64 = 1_000_000;
 /// Points beyond which one signal adds or takes off nothing more: the length of the scale. Only absurd input gets there.
 const SIGNAL_LIMIT: f64 = 100.0;
+/// Signals of the trouble that a service is in. They add nothing to a change that is the way back.
+const TROUBLE: [&str; 4] = ["burn_rate", "error_budget", "open_incidents", "recent_deploys"];
 
 /// A score and what it is made of.
 pub(super) struct Scored {
@@ -26,6 +28,8 @@ pub(super) struct Scored {
     pub(super) range: Range,
     /// Whole points by signal, in the order of `SIGNALS`.
     pub(super) points: Vec<i32>,
+    /// Why points of a signal do not count, in the same order.
+    pub(super) exempt: Vec<Option<Exemption>>,
     /// Points cut off because the sum left the scale.
     pub(super) clamped: i32,
     /// Floors that are switched on and triggered.
@@ -34,8 +38,9 @@ pub(super) struct Scored {
 
 /// Scores readings, which are in the order of `SIGNALS`. `exempt` is why floors do not apply.
 pub(super) fn score(model: &Model, policy: &Policy, readings: &[impl Borrow<Reading>], exempt: Exemptions) -> Scored {
-    let exact: Vec<Bounds> =
+    let mut exact: Vec<Bounds> =
         model.by_signal().zip(readings).map(|(weights, reading)| bounds(weights, reading.borrow())).collect();
+    let exempted = relieve(&mut exact, floors::relieved(readings, exempt));
     let points = whole_points(&exact.iter().map(|bounds| bounds.mean).collect::<Vec<_>>());
     let sum = model.base + points.iter().sum::<i32>();
     let before_floors = on_scale(sum);
@@ -47,6 +52,7 @@ pub(super) fn score(model: &Model, policy: &Policy, readings: &[impl Borrow<Read
         score: before_floors.max(lift),
         range: Range { low: end(|bounds| bounds.low), high },
         points,
+        exempt: exempted,
         clamped: i32::from(before_floors) - sum,
         floors,
     }
@@ -60,11 +66,26 @@ pub(super) fn of_terms(model: &Model, terms: &[f64]) -> u8 {
     on_scale(model.base + rounded(model.by_signal().map(of_signal).sum()))
 }
 
+/// Takes the points of a service's trouble away where there is a reason to, and says from which signals it took any.
+fn relieve(exact: &mut [Bounds], why: Option<Exemption>) -> Vec<Option<Exemption>> {
+    let take = |(signal, bounds): (&&Signal, &mut Bounds)| {
+        let why = why.filter(|_| TROUBLE.contains(&signal.id))?;
+        let taken = std::mem::replace(bounds, Bounds { low: 0, mean: 0, high: 0 });
+        (taken.mean != 0).then_some(why)
+    };
+    SIGNALS.iter().zip(exact).map(take).collect()
+}
+
 /// Readings with their points, in the order of `SIGNALS`.
-pub(super) fn contributions(points: Vec<i32>, readings: Vec<Reading>) -> Vec<Contribution> {
+pub(super) fn contributions(
+    points: Vec<i32>,
+    exempt: Vec<Option<Exemption>>,
+    readings: Vec<Reading>,
+) -> Vec<Contribution> {
     debug_assert_eq!((points.len(), readings.len()), (SIGNALS.len(), SIGNALS.len()), "one reading for each signal");
-    let rows = SIGNALS.iter().zip(points).zip(readings);
-    rows.map(|((signal, points), reading)| Contribution { signal, points, reading }).collect()
+    let rows = SIGNALS.iter().zip(points).zip(exempt).zip(readings);
+    rows.map(|(((signal, points), exempt_because), reading)| Contribution { signal, points, reading, exempt_because })
+        .collect()
 }
 
 /// What one reading adds, in millionths of a point; the three differ only while it is unknown.

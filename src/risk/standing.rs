@@ -14,8 +14,8 @@ const COMPARED_MIN: u64 = 50;
 const ALIKE_MIN: u64 = 200;
 /// Scores further away are not alike.
 const ALIKE_WITHIN: u8 = 10;
-/// A repository in which fewer changes were rolled back says nothing of rates.
-const FAILURES_MIN: u64 = 5;
+/// Where fewer changes were rolled back, they say nothing of rates, nor of how well a score ranks.
+pub(crate) const FAILURES_MIN: u64 = 5;
 
 /// Where the facts' change stands by history and diff alone, as all changes that landed are scored; and how changes with
 /// about its score ended. Nothing where the history is not known or too short.

@@ -31,6 +31,7 @@ pub(crate) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
             author: Author { login: "ada".into(), kind: AuthorKind::Human },
             head_sha: "a".repeat(40),
             base_sha: "b".repeat(40),
+            merge_base_sha: None,
             base_ref: "main".into(),
             from_fork: false,
             draft: false,
@@ -78,6 +79,7 @@ pub(super) fn opinion(reviewer: &str, verdict: ReviewVerdict) -> Opinion {
         on_behalf_of: Ok(Vec::new()),
         teams_unknown: Vec::new(),
         changed_since: None,
+        compared_until: None,
     }
 }
 

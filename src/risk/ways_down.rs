@@ -355,6 +355,7 @@ fn approve(facts: &mut Facts, reviewer: &str, teams: Vec<String>) {
         on_behalf_of: Ok(teams),
         teams_unknown: Vec::new(),
         changed_since: None,
+        compared_until: None,
     });
 }
 

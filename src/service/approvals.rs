@@ -62,13 +62,17 @@ fn remember(pull: &PullRequest, review: &mut Review, ownership: &Ownership, last
     let last = last.filter(|last| last.head_sha == pull.head_sha);
     let last = last.and_then(|last| serde_json::from_str::<Facts>(&last.facts).ok());
     let Some(Facts { review: Ok(before), ownership: Ok(owned), .. }) = last else { return };
-    if !owned.owned.keys().eq(ownership.owned.keys()) {
+    // Who owns a file says whether it was compared.
+    if owned.owned != ownership.owned || owned.unusable != ownership.unusable {
         return;
     }
     for opinion in opinions {
         let same = |old: &&Opinion| old.reviewer == opinion.reviewer && old.commit == opinion.commit;
-        let known = before.opinions.iter().find(same).and_then(|old| old.changed_since.clone());
-        opinion.changed_since = known.filter(|known| known.is_ok());
+        // Earlier versions took what they had not compared for changed, and kept no last path.
+        let known = before.opinions.iter().find(same).filter(|old| old.compared_until.is_some());
+        if let Some((Some(Ok(changed)), until)) = known.map(|old| (&old.changed_since, &old.compared_until)) {
+            (opinion.changed_since, opinion.compared_until) = (Some(Ok(changed.clone())), until.clone());
+        }
     }
 }
 
@@ -94,8 +98,9 @@ fn ask(pull: &PullRequest, review: &Review, ownership: &Ownership) -> OwnersAsk 
     let approved =
         |opinion: &&Opinion| opinion.verdict == ReviewVerdict::Approved && may_approve(opinion, &pull.author.login);
     for opinion in review.opinions.iter().filter(approved) {
-        let (mut maybe, mut paths) = (false, Vec::new());
+        let mut paths = Vec::new();
         for (path, rule) in &ownership.owned {
+            let mut maybe = false;
             for owner in rule.owners.iter().filter(|owner| !ownership.unusable.contains(*owner)) {
                 match owner.strip_prefix('@') {
                     Some(team) if team.contains('/') => {
@@ -110,10 +115,12 @@ fn ask(pull: &PullRequest, review: &Review, ownership: &Ownership) -> OwnersAsk 
                     None => maybe = true,
                 }
             }
-            paths.push(path.clone());
+            if maybe {
+                paths.push(path.clone());
+            }
         }
         let old = opinion.commit.as_ref().filter(|commit| **commit != pull.head_sha);
-        if let Some(commit) = old.filter(|_| maybe && opinion.changed_since.is_none()) {
+        if let Some(commit) = old.filter(|_| !paths.is_empty() && opinion.changed_since.is_none()) {
             ask.commits.insert(commit.clone());
             ask.paths.extend(paths);
         }
@@ -123,8 +130,10 @@ fn ask(pull: &PullRequest, review: &Review, ownership: &Ownership) -> OwnersAsk 
 
 fn tell(review: &mut Review, told: &OwnersTold) {
     for opinion in &mut review.opinions {
-        if let Some(changed) = opinion.commit.as_ref().and_then(|commit| told.changed.get(commit)) {
-            opinion.changed_since.get_or_insert_with(|| changed.clone());
+        if let Some(changed) = opinion.commit.as_ref().and_then(|commit| told.changed.get(commit))
+            && opinion.changed_since.is_none()
+        {
+            (opinion.changed_since, opinion.compared_until) = (Some(changed.clone()), told.compared_until.clone());
         }
         let of = |pair: &&(String, String)| pair.1 == opinion.reviewer;
         for pair in told.members.keys().filter(of) {
@@ -143,6 +152,7 @@ fn doubt(review: &mut Review, ask: &OwnersAsk, error: &github::Error) {
     let told = OwnersTold {
         changed: ask.commits.iter().map(|commit| (commit.clone(), Err(unknown.clone()))).collect(),
         members: ask.members.iter().map(|pair| (pair.clone(), Err(unknown.clone()))).collect(),
+        ..OwnersTold::default()
     };
     tell(review, &told);
 }

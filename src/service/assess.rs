@@ -25,7 +25,7 @@ use crate::{
     report::{self, Subject, check_run::NAME},
     risk::{
         Model, assess,
-        assessment::{Assessment, Conclusion},
+        assessment::{Assessment, Conclusion, Contribution},
         facts::{ChangeState, Facts},
         overrides::Override,
         policy::Policy,
@@ -444,10 +444,11 @@ impl Scored {
 
 /// Whether the same terms and floors count in two assessments.
 fn counts_alike(one: &Assessment, other: &Assessment) -> bool {
-    let terms = |each: &Assessment| -> Vec<Option<Vec<f64>>> {
-        each.contributions.iter().map(|row| row.reading.as_ref().ok().map(|measure| measure.terms.clone())).collect()
+    let terms = |each: &Contribution| each.reading.as_ref().ok().map(|measure| measure.terms.clone());
+    let counted = |each: &Assessment| -> Vec<_> {
+        each.contributions.iter().map(|row| (row.exempt_because, terms(row))).collect()
     };
-    one.floors == other.floors && terms(one) == terms(other)
+    one.floors == other.floors && counted(one) == counted(other)
 }
 
 /// Looks for the open pull requests of a commit and asks for a score of each.

@@ -210,6 +210,7 @@ fn change(pull: &PullRequest, files: Vec<FileChange>, revert: Known<Option<Rever
         author: pull.author.clone(),
         head_sha: pull.head_sha.clone(),
         base_sha: pull.base_sha.clone(),
+        merge_base_sha: pull.merge_base_sha.clone(),
         base_ref: pull.base_ref.clone(),
         from_fork: pull.from_fork,
         draft: pull.draft,
@@ -298,7 +299,7 @@ fn ownership(pull: &PullRequest, files: &[FileChange]) -> Known<Ownership> {
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let rules = parsed.owner_rules(&paths).map_err(|_| Unknown {
         source: Source::Codeowners,
-        reason: Reason::Unavailable("its patterns are too intertwined to be matched".to_owned()),
+        reason: Reason::Unusable("its patterns are too intertwined to be matched".to_owned()),
     })?;
     let owned = paths.iter().zip(rules).filter_map(|(path, rule)| {
         let rule = rule?;
@@ -352,6 +353,7 @@ async fn in_force(
         Err(unknown) => {
             let message = match &unknown.reason {
                 Reason::Unavailable(what) => format!("The file could not be read from GitHub: {what}"),
+                Reason::Unusable(what) => format!("The file cannot be used: {what}"),
                 _ => "The file could not be read from GitHub".to_owned(),
             };
             return last_good(app, repository_id, base_ref, vec![PolicyError { line: None, message }]).await;

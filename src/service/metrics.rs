@@ -105,6 +105,11 @@ fn describe() {
     }
 }
 
+/// Sets the recorder up, which measures the processor's clock.
+pub(super) fn prepare() {
+    exporter();
+}
+
 /// Sets the recorder up before anything is counted, and sums up now and again until `stop`.
 pub(super) fn start(tasks: &TaskTracker, stop: CancellationToken) {
     let exporter = exporter();
@@ -246,6 +251,7 @@ fn reason(reason: &Reason) -> &'static str {
         Reason::NotApplicable => "not_applicable",
         Reason::Forbidden(_) => "forbidden",
         Reason::Unavailable(_) => "unavailable",
+        Reason::Unusable(_) => "unusable",
         Reason::Loading { .. } => "loading",
         Reason::Awaited { .. } => "awaited",
         Reason::Nothing(_) => "nothing",

@@ -43,7 +43,7 @@ use std::{
     collections::HashSet,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -207,8 +207,8 @@ pub(crate) struct App {
     bodies: body::Allowance,
     /// Receives coverage reports.
     coverage: coverage::Desk,
-    /// Other systems that know of coverage.
-    remotes: gather::coverage::Remotes,
+    /// Other systems that know of coverage; others when their tokens change.
+    remotes: RwLock<Arc<gather::coverage::Remotes>>,
     /// Mirrors of repositories, if any are kept.
     mirrors: Option<mirrors::Mirrors>,
     /// Datadog, where its keys are set.
@@ -257,6 +257,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// Sets up what takes a while and depends on no setting. [`Service::start`] does so too, where it was not done before.
+    pub fn prepare() {
+        metrics::prepare();
+    }
+
     /// Starts to listen and to work; what an earlier process left unfinished is taken up again.
     ///
     /// # Errors
@@ -304,7 +309,7 @@ impl Service {
             credentials: health::Credentials::default(),
             bodies: body::Allowance::default(),
             coverage,
-            remotes: gather::coverage::Remotes::new(&operations.coverage)?,
+            remotes: RwLock::new(Arc::new(gather::coverage::Remotes::new(&operations.coverage)?)),
             mirrors: operations.mirrors.map(mirrors::Mirrors::new),
             datadog: operations.datadog,
             watched: watch::Watched::default(),

@@ -47,9 +47,9 @@ pub(super) async fn round(app: &App) -> anyhow::Result<Duration> {
 /// Why a look ended early.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("GitHub's log of deliveries: {0}")]
+    #[error("GitHub's log of deliveries")]
     GitHub(#[from] Error),
-    #[error("the database: {0}")]
+    #[error("the database")]
     Store(#[from] StoreError),
 }
 

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, metrics, sources::DatadogKeys};
+use super::{App, CoverageSettings, gather::coverage::Remotes, metrics, sources::DatadogKeys};
 use crate::github::AppCredentials;
 
 /// What can change.
@@ -24,6 +24,8 @@ pub struct Secrets {
     pub webhook: Vec<SecretString>,
     /// Datadog's keys; without any, those before stay.
     pub datadog: Option<DatadogKeys>,
+    /// The other systems that know of coverage, with their tokens.
+    pub coverage: CoverageSettings,
 }
 
 /// Where secrets come from.
@@ -89,19 +91,25 @@ fn read(app: &App, source: &SecretSource) {
             // What is for GitHub does not wait for it.
             tracing::error!(%error, "Datadog's keys could not be replaced; those before stay in force");
         }
+        match Remotes::new(&secrets.coverage) {
+            Ok(remotes) => *app.remotes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(remotes),
+            Err(error) => {
+                tracing::error!(%error, "the tokens for coverage could not be replaced; those before stay in force")
+            }
+        }
         *app.secrets.webhook.write().unwrap_or_else(PoisonError::into_inner) = secrets.webhook.into();
         Ok(())
     });
     match result {
         Ok(()) => {
             metrics::secrets_read("ok");
-            tracing::info!("the App's key and the webhook secrets were read again and are in force");
+            tracing::info!("the secrets were read again and are in force");
         }
         Err(error) => {
             metrics::secrets_read("failed");
             tracing::error!(
                 error = format!("{error:#}"),
-                "the App's key and the webhook secrets could not be read again; those before stay in force"
+                "the secrets could not be read again; those before stay in force"
             );
         }
     }

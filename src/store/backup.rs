@@ -4,8 +4,9 @@
 //! another name, and the database that was there is kept.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io,
+    os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -81,15 +82,30 @@ pub fn restore(database: &StorePath, from: &Path, stamp: &str) -> Result<Restore
     check(from)?;
     let folder = folder_of(file);
     fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    // Whom the service runs as is whose the database is, or its folder; whoever restores may be root.
+    let theirs = fs::metadata(file).or_else(|_| fs::metadata(folder)).map_err(|error| failed(folder, &error))?;
     let _owner = Owner::take(file)?;
     let partial = beside(file, ".restoring");
     let copied = make(from, &partial)?;
+    for ours in [&partial, &beside(file, ".lock")] {
+        give(ours, &theirs).map_err(|error| failed(ours, &error))?;
+    }
     let aside = beside(file, &format!(".before-{stamp}"));
     let replaced = replace(file, &partial, &aside);
     if replaced.is_err() {
         let _ = fs::remove_file(&partial);
     }
     Ok(Restored { copied, aside: replaced?.then_some(aside) })
+}
+
+/// Makes a file belong to whom another belongs, where it is root who may.
+fn give(ours: &Path, theirs: &Metadata) -> io::Result<()> {
+    let now = fs::metadata(ours)?;
+    let is_theirs = (now.uid(), now.gid()) == (theirs.uid(), theirs.gid());
+    if is_theirs || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    chown(ours, Some(theirs.uid()), Some(theirs.gid()))
 }
 
 /// What SQLite keeps beside a database and takes for that of whatever bears its name.
@@ -288,5 +304,23 @@ mod tests {
         assert_eq!(restore(&path, &copy, "y").unwrap().aside, None);
         assert_eq!(fs::read_to_string(beside(&file, ".before-y-wal")).unwrap(), "a log");
         assert_eq!(place.open().await.inbox_counts().await.unwrap().queued, 1);
+    }
+
+    #[tokio::test]
+    async fn what_root_puts_back_belongs_to_whom_it_belonged() {
+        let place = Place::new();
+        place.open().await.close().await;
+        let (file, path) = (place.file(), StorePath::File(place.file()));
+        let copy = beside(&file, ".copy");
+        backup(&path, &copy, false).unwrap();
+        if chown(&file, Some(10_001), Some(10_001)).is_err() {
+            // Only root can give files away, and only root's are then somebody else's.
+            return;
+        }
+        restore(&path, &copy, "x").unwrap();
+        for file in [file.clone(), beside(&file, ".lock")] {
+            let found = fs::metadata(&file).unwrap();
+            assert_eq!((found.uid(), found.gid()), (10_001, 10_001), "{}", file.display());
+        }
     }
 }

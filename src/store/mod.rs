@@ -94,12 +94,19 @@ pub struct StoreOptions {
     pub max_pages: Option<u32>,
     /// Whether this process is the one that runs on the database. There is one at a time; others may look on.
     pub owner: bool,
+    /// Whether it is made where there is none.
+    pub create: bool,
 }
 
 impl StoreOptions {
     /// The database at `path`, with everything else as usual.
     pub fn new(path: StorePath) -> Self {
-        Self { path, readers: READERS_DEFAULT, max_pages: None, owner: false }
+        Self { path, readers: READERS_DEFAULT, max_pages: None, owner: false, create: true }
+    }
+
+    /// The same, of a database that is there: a mistyped name makes no new one.
+    pub fn existing(path: StorePath) -> Self {
+        Self { create: false, ..Self::new(path) }
     }
 }
 
@@ -112,6 +119,10 @@ impl Store {
     /// migration fails with.
     pub async fn open(options: StoreOptions) -> Result<Self> {
         let StorePath::File(file) = options.path;
+        if !options.create && !file.exists() {
+            let why = "there is none; `mergecast serve` makes it".to_owned();
+            return Err(StoreError::Open { path: file.display().to_string(), why });
+        }
         let owner = if options.owner { Some(Arc::new(Owner::take(&file)?)) } else { None };
         let db = Db::open_sqlite(file.clone(), options.readers.max(1), options.max_pages).await?;
         Ok(Self { db, file: Arc::new(file), _owner: owner })
@@ -180,8 +191,8 @@ mod tests {
     /// The parts of this folder that hold texts, above their tests.
     fn sources() -> String {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
-        let files =
-            std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = paths.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).unwrap());
         files.map(|text| text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()).collect()
     }
 

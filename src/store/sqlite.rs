@@ -324,6 +324,8 @@ fn prepare_writer(connection: &Connection, max_pages: Option<u32>) -> rusqlite::
         return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CANTOPEN), Some(why)));
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // What a statement would be undone with is no file beside the database.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KB)?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;

@@ -136,12 +136,17 @@ fn a_part_is_judged_on_the_history_of_the_whole() {
         fs::read_to_string(csv).unwrap().lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
     };
     let whole = rows(&[]);
-    assert_eq!(rows(&["--limit", "60"]), whole[170..]);
+    let judged = |rows: &[String]| rows.iter().filter(|row| !row.ends_with(',')).count();
+    let last = rows(&["--limit", "60"]);
+    assert_eq!((judged(&last), last.as_slice()), (60, &whole[230 - last.len()..]));
+    assert!(!last[0].ends_with(','), "it begins with a judged change: {}", last[0]);
     let since = "2024-03-01";
     let later: Vec<String> = whole.iter().filter(|row| row.split(',').nth(1).unwrap() >= since).cloned().collect();
     assert!(later.len() > 50 && later.len() < 200);
     assert_eq!(rows(&["--since", since]), later);
-    assert_eq!(rows(&["--since", "2024-03-01T00:00:00Z", "--limit", "10"]), whole[220..]);
+    let few = rows(&["--since", "2024-03-01T00:00:00Z", "--limit", "10"]);
+    assert_eq!((judged(&few), few.as_slice()), (10, &whole[230 - few.len()..]));
+    assert_eq!(rows(&["--since", since, "--limit", "100000"]), later);
 }
 
 #[test]
@@ -276,4 +281,89 @@ fn a_repository_is_judged_by_its_reverts() {
     // The title's escape sequence reaches no terminal.
     let (_, out, _) = run(path, &["--repo", "shop"]);
     assert!(out.contains("Round the ledger␛[31m up") && !out.contains('\u{1b}'), "{out}");
+}
+
+/// A pause is as long as the commits say: what is rolled back after it was rolled back too late, and each change has its
+/// own date, the last one too.
+#[test]
+fn a_pause_is_as_long_as_the_commits_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, 0, &["init", "-q", "-b", "main"]);
+    for (day, text) in [(0, "One\n"), (1, "Two\n")] {
+        commit(path, day, "guide.md", text, "Write the guide");
+    }
+    git(path, 202, &["revert", "--no-edit", "HEAD"]);
+    commit(path, 300, "guide.md", "Three\n", "Write the guide");
+    let judge = |arguments: &[&str]| {
+        let all = [&["--repo", ".", "--csv", "out.csv", "--format", "json"], arguments].concat();
+        let (code, out, err) = run(path, &all);
+        assert_eq!((code, err.as_str()), (0, ""));
+        (parsed(&out), fs::read_to_string(path.join("out.csv")).unwrap())
+    };
+    let (report, table) = judge(&[]);
+    let column = |at: usize| table.lines().skip(1).map(|line| line.split(',').nth(at).unwrap()).collect::<Vec<_>>();
+    assert_eq!(column(5), ["0", "0", "", ""]);
+    let dates = git(path, 0, &["log", "--reverse", "--date=format:%Y-%m-%dT%H:%M:%SZ", "--format=%cd"]);
+    assert_eq!(column(1), dates.lines().collect::<Vec<_>>());
+    assert_eq!(report["reverts"], json!({"found": 1, "linked": 1, "undone": 1, "undone_late": 1}));
+    assert_eq!(report["history"]["to"], column(1)[3]);
+    let rest: Vec<&str> = table.lines().skip(3).collect();
+    assert_eq!(judge(&["--since", "2024-05-01"]).1.lines().skip(1).collect::<Vec<_>>(), rest);
+}
+
+/// A clone without contents is told so, and nothing that stands on lines is stated of it.
+#[test]
+fn a_clone_without_contents_has_no_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, 0, &["init", "-q", "-b", "main", "shop"]);
+    let shop = path.join("shop");
+    for day in 0..120 {
+        if day % 4 == 1 {
+            let text = format!("fn ledger() -> u64 {{ {day} }}\n").repeat(30);
+            commit(&shop, day, "pay/ledger.rs", &text, "Round the ledger up");
+            git(&shop, day + 1, &["revert", "--no-edit", "HEAD"]);
+        } else {
+            commit(&shop, day, "docs/guide.md", &format!("Day {day}\n"), "Write the guide");
+        }
+    }
+    git(&shop, 0, &["config", "uploadpack.allowFilter", "true"]);
+    let address = format!("file://{}", shop.display());
+    git(path, 0, &["clone", "-q", "--filter=blob:none", &address, "partial"]);
+    let judge = |repo: &str| run(path, &["--repo", repo, "--html", "out.html", "--format", "json"]);
+    let (whole, (code, out, err)) = (judge("shop"), judge("partial"));
+    assert_eq!(code, 0, "{err}");
+    assert!(err.starts_with("note: this clone is partial and lacks contents, so lines are unknown"), "{err}");
+    let (whole, partial) = (parsed(&whole.1), parsed(&out));
+    assert_eq!((&whole["lines_known"], &partial["lines_known"]), (&true.into(), &false.into()));
+    assert_eq!((&whole["counts"], &whole["reverts"]), (&partial["counts"], &partial["reverts"]));
+    assert!(whole["test"]["effort"].is_object() && partial["test"]["effort"].is_null());
+    assert!(partial["test"]["ranking"].is_object(), "paths rank too: {partial}");
+    assert_eq!(partial["compared"], json!([]));
+    let named = ["catches", "misses"].iter().flat_map(|kind| partial[kind].as_array().unwrap()).collect::<Vec<_>>();
+    assert!(!named.is_empty() && named.iter().all(|change| change["lines"].is_null()), "{named:?}");
+    let page = fs::read_to_string(path.join("out.html")).unwrap();
+    assert!(!page.contains("Popt") && !page.contains("0 lines") && page.contains("contents are not in this clone"));
+}
+
+/// Nothing to read is told as what it is: no commit at all, or a HEAD that names a branch which is not there.
+#[test]
+fn a_repository_without_a_head_says_which() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, 0, &["init", "-q", "-b", "trunk"]);
+    let both = |told: &str| {
+        for (name, arguments) in [("backtest", &["backtest", "--repo", "."][..]), ("score", &["score"][..])] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_mergecast"));
+            command.current_dir(path).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+            let output = command.env("HOME", path).args(arguments).output().unwrap();
+            let err = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && err.starts_with(told), "{name}: {err}");
+        }
+    };
+    both("error: The repository has no commit yet\nhint: commit something first");
+    commit(path, 0, "guide.md", "One\n", "Write the guide");
+    git(path, 0, &["symbolic-ref", "HEAD", "refs/heads/gone"]);
+    both("error: HEAD names the branch \"gone\", which does not exist\nhint: git branch --all lists");
 }

@@ -99,7 +99,7 @@ fn a_score_reads_like_this() {
 
     70 of 100: high
     ███████████████████████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
-    At or above the threshold of 70 (the default until 50 changes are scored, 0 so far; then the
+    At or above the threshold of 70 (the default until 50 changes are scored, 1 so far; then the
     riskiest 5 %). Advisory mode: nothing is blocked; enforcing would have held this change back.
     Range 70 to 100: 21 of 32 signals were read, the others could move the score within it.
     30 is a typical change of this repository, and every 15 points double the odds of breaking
@@ -174,7 +174,10 @@ fn each_format_is_data_alone() {
         (&sarif["version"], &sarif["runs"][0]["tool"]["driver"]["name"]),
         (&"2.1.0".into(), &"Mergecast".into())
     );
-    assert!(score("markdown").starts_with("# Mergecast\n\n**70 of 100: high.**"));
+    let markdown = score("markdown");
+    assert!(markdown.starts_with("# Mergecast\n\n**70 of 100: high.**"));
+    // There is no check run here, so nothing to press.
+    assert!(!markdown.contains("Re-score") && !markdown.contains("/risk "), "{markdown}");
 }
 
 #[test]
@@ -336,4 +339,25 @@ fn settings_that_are_wrong_stop_the_server_before_it_starts() {
         &["serve"],
         "error: mergecast.toml line 1 has the unknown key \"databse\"\nhint: did you mean database?\n",
     );
+}
+
+/// The threshold that is announced is there once the history has changes enough.
+#[test]
+fn the_riskiest_share_is_read_off_the_history() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    git(path, &["init", "-q", "-b", "main", "."]);
+    let threshold = || {
+        let (code, out, err) = run(path, &["score", "--base", "main", "--format", "json"]);
+        assert_eq!(code, 0, "{err}");
+        serde_json::from_str::<serde_json::Value>(&out).unwrap()["verdict"]["threshold"].clone()
+    };
+    for number in 0..49 {
+        write(path, "src/orders.rs", &format!("fn order() -> u64 {{ {number} }}\n"));
+        commit(path, "Count the orders");
+    }
+    assert_eq!((&threshold()["origin"], &threshold()["sample"]), (&"top_share_too_few".into(), &49.into()));
+    write(path, "src/orders.rs", "fn order() {}\n");
+    commit(path, "Count no more");
+    assert_eq!((&threshold()["origin"], &threshold()["sample"]), (&"top_share".into(), &50.into()));
 }

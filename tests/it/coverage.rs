@@ -227,6 +227,30 @@ fn few_lines_are_said_and_the_merge_base_is_compared() {
 }
 
 #[test]
+fn what_main_gained_since_is_no_part_of_the_comparison() {
+    run_test(async |ctx| {
+        let shop = ctx.repository();
+        let pull = shop.open(lines_of(4));
+        let (before, _) = reading(&ctx, &pull).await;
+        let parted = before["base_sha"].as_str().unwrap().to_owned();
+        token(&ctx).await;
+        let old = |covered| lcov_of("src/old.rs", 4, covered);
+        assert_eq!(Put::new("acme/shop", &parted, old(3)).send(&ctx).await.0, StatusCode::CREATED);
+        let tip = shop.push_base(Edits::new().write("src/new.rs", "fn new() {}\n"));
+        assert_eq!(Put::new("acme/shop", &tip, old(1)).send(&ctx).await.0, StatusCode::CREATED);
+        pull.push(Edits::new().write("docs/steps.md", "One by one\n"));
+        Put::of(&pull, lcov(4, 0) + &old(3)).send(&ctx).await;
+        let (after, row) = reading(&ctx, &pull).await;
+        assert_eq!(after["base_sha"], tip, "GitHub names the tip");
+        let said: Vec<&str> = row["evidence"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let said = said.join("\n");
+        assert!(said.contains("37.5 points less than at the merge base"), "{said}");
+        assert!(said.contains(&parted[..7]) && !said.contains(&tip[..7]), "{said}");
+        ctx
+    });
+}
+
+#[test]
 fn every_refusal_has_its_status_and_keeps_nothing() {
     run_test(async |ctx| {
         let pull = ctx.repository().open(lines_of(12));

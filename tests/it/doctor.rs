@@ -111,7 +111,7 @@ impl Ward {
             (r"127\.0\.0\.1:\d+", "HOST"),
             (r"\d+ [GM]B free", "N GB free"),
             (r"version \d+\.\d+", "version N"),
-            (r"\d{4} of 5000 requests", "N of 5000 requests"),
+            (r"\d{4} of 5000 (requests|GraphQL points)", "N of 5000 requests"),
             (r"schema \d+", "schema N"),
             (r"latest \d+ arrived", "latest N arrived"),
             (r"\d ready, \d loading, 0 MB at \./data/mirrors(, the last fetch [-: \d]+ UTC)?", "N mirrors"),

@@ -13,9 +13,11 @@ use tokio::{
 };
 
 use crate::{
+    coverage::{TOKEN, lcov, token},
     logs,
     post::Post,
     support::{Ctx, Setup, run_test, run_test_with},
+    work::change,
 };
 
 /// GitHub's cap on payloads.
@@ -49,8 +51,12 @@ async fn until_closed(stream: &mut TcpStream) -> String {
 }
 
 fn rows(ctx: &Ctx) -> i64 {
+    rows_of(ctx, "inbox")
+}
+
+fn rows_of(ctx: &Ctx, table: &str) -> i64 {
     let database = rusqlite::Connection::open(ctx.directory.path().join("mergecast.db")).unwrap();
-    database.query_row("SELECT COUNT(*) FROM inbox", [], |row| row.get(0)).unwrap()
+    database.query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
 
 /// A payload of exactly so many bytes.
@@ -135,6 +141,27 @@ fn slow_clients_are_cut_off_and_hold_nobody_up() {
         drip.abort();
         assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
         assert_eq!(rows(&ctx), 1, "the swift one alone");
+        ctx
+    });
+}
+
+#[test]
+fn a_report_that_comes_too_slowly_is_refused_and_nothing_of_it_is_kept() {
+    run_test_with(Setup { timing: QUICK, ..Setup::default() }, async |ctx| {
+        let pull = ctx.repository().open(change(1));
+        ctx.settle().await;
+        token(&ctx).await;
+        let mut stream = connect(&ctx).await;
+        let head = format!(
+            "PUT /api/v1/coverage/acme/shop/{} HTTP/1.1\r\nHost: mergecast\r\nAuthorization: Bearer {TOKEN}\r\n",
+            pull.head_sha()
+        );
+        let report = lcov(9, 9);
+        let begun = format!("{head}Content-Length: {}\r\n\r\n{report}", report.len() + 1);
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        let said = until_closed(&mut stream).await;
+        assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("the body came too slowly"), "{said}");
+        assert_eq!(rows_of(&ctx, "coverage_reports"), 0);
         ctx
     });
 }

@@ -116,11 +116,15 @@ fn the_first_of_the_three_places_is_in_force() {
         let (_, out, _) = run(place.path(), &["a", "--format", "json"], "");
         assert_eq!(line(&out), file);
     }
-    // A directory and a link are no file, and a file that GitHub does not load still comes first.
+    // A directory is no file, whoever put a link there meant something, and a file that GitHub does not load still comes first.
     fs::remove_file(place.path().join(".github/CODEOWNERS")).unwrap();
     fs::create_dir(place.path().join(".github/CODEOWNERS")).unwrap();
     fs::remove_file(place.path().join("CODEOWNERS")).unwrap();
     std::os::unix::fs::symlink("docs/CODEOWNERS", place.path().join("CODEOWNERS")).unwrap();
+    let (code, out, err) = run(place.path(), &["a", "--format", "json"], "");
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("CODEOWNERS is a symbolic link, not a file"), "{err}");
+    fs::remove_file(place.path().join("CODEOWNERS")).unwrap();
     let (_, out, _) = run(place.path(), &["a", "--format", "json"], "");
     assert_eq!(line(&out), "docs/CODEOWNERS");
     fs::remove_dir(place.path().join(".github/CODEOWNERS")).unwrap();

@@ -79,8 +79,11 @@ fn commands() -> String {
 
 fn options() -> String {
     let own = subcommands().into_iter().flat_map(|command| {
-        let options: Vec<_> = command.get_arguments().map(|arg| option(&code(command.get_name()), arg)).collect();
-        options
+        let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+        let below = below.map(|below| (format!("{} {}", command.get_name(), below.get_name()), below));
+        let all = [(command.get_name().to_owned(), &command)].into_iter().chain(below);
+        let options = all.flat_map(|(name, of)| of.get_arguments().map(move |arg| option(&code(&name), arg)));
+        options.collect::<Vec<_>>()
     });
     let general: Vec<_> = Args::command().get_arguments().map(|arg| option("all", arg)).collect();
     table(["Command", "Option", "Meaning"], own.chain(general))

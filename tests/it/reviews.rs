@@ -65,13 +65,37 @@ fn opinions_count_as_github_folds_them() {
 fn a_brief_review_of_much_is_told_from_a_careful_one() {
     run_test(async |ctx| {
         let shop = ctx.repository();
-        shop.member("nora", Permission::Write);
+        shop.member("nora", Permission::Write).member("helper[bot]", Permission::Write);
         let body: String = (0..600).map(|n| format!("let value_{n} = read({n});\n")).collect();
         let pull = shop.open(PullSpec::new("Count", "ada", Edits::new().write("src/cart.rs", body)));
         pull.approve("nora");
         let brief = see(&ctx, &pull).await;
         assert!(brief.points("review") > 0, "{}", brief.words("review"));
+        // What a bot says, and what the author answers, is no look at it.
+        for nobody in ["helper[bot]", "ada"] {
+            pull.review_comment(nobody, "Looks odd");
+            assert_eq!(see(&ctx, &pull).await.points("review"), brief.points("review"), "{nobody}");
+        }
         pull.review_comment("nora", "Why here?");
+        assert_eq!(see(&ctx, &pull).await.points("review"), 0);
+        ctx
+    });
+}
+
+#[test]
+fn threads_that_were_resolved_before_the_approval_were_a_look_at_it() {
+    run_test(async |ctx| {
+        let shop = ctx.repository();
+        shop.member("nora", Permission::Write);
+        let body: String = (0..600).map(|n| format!("let value_{n} = read({n});\n")).collect();
+        let pull = shop.open(PullSpec::new("Count", "ada", Edits::new().write("src/cart.rs", body)));
+        pull.thread("helper[bot]", true, false);
+        pull.thread("ada", false, false);
+        pull.approve("nora");
+        let brief = see(&ctx, &pull).await;
+        assert!(brief.points("review") > 0, "{}", brief.words("review"));
+        pull.thread("nora", true, false);
+        pull.approve("nora");
         assert_eq!(see(&ctx, &pull).await.points("review"), 0);
         ctx
     });
@@ -132,8 +156,8 @@ fn what_is_open_and_what_does_not_count_is_told() {
             }
             words
         };
-        pull.thread(false, false);
-        pull.thread(true, false);
+        pull.thread("nora", false, false);
+        pull.thread("nora", true, false);
         pull.approve("helper[bot]");
         expect(0.0, &["1 unresolved thread", "1 review by a bot does not count", "the branch asks for 2 approvals"])
             .await;

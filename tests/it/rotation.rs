@@ -4,10 +4,11 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mergecast::{
+    codecov::sim::{SimCodecov, TOKEN as CODECOV},
     config::{Config, ConfigSources},
     datadog::{self, Datadog, Keys, Site},
     github::AppCredentials,
-    service::{Operations, SecretSource, Secrets, Timing},
+    service::{CoverageSettings, Operations, RemoteSettings, SecretSource, Secrets, Timing},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -42,7 +43,12 @@ impl Mounted {
             let config = Config::load(ConfigSources { file: None, flags: Vec::new(), env: &env })?;
             let app = config.github_app()?;
             let credentials = AppCredentials { app_id, client_id: None, private_key_pem: app.private_key };
-            Ok(Secrets { credentials, webhook: app.webhook_secrets, datadog: None })
+            Ok(Secrets {
+                credentials,
+                webhook: app.webhook_secrets,
+                datadog: None,
+                coverage: CoverageSettings::default(),
+            })
         };
         SecretSource { files: FILES.map(|name| self.0.join(name)).into(), read: Arc::new(read) }
     }
@@ -173,6 +179,38 @@ fn a_key_of_datadogs_that_cannot_be_used_holds_nothing_else_up() {
         ctx.start_service().await;
         mounted.write("GITHUB_WEBHOOK_SECRET_PREVIOUS", "the new one");
         until(&ctx, "the new one", 202).await;
+        ctx
+    });
+}
+
+#[test]
+fn a_token_of_codecovs_is_changed_without_a_restart() {
+    run_test(async |mut ctx| {
+        let mounted = mount(&mut ctx, Duration::from_millis(5)).await;
+        let codecov = SimCodecov::start().await.unwrap();
+        let by = |token: &str| CoverageSettings {
+            codecov: Some(RemoteSettings { url: codecov.url().clone(), token: token.into() }),
+            ..CoverageSettings::default()
+        };
+        ctx.stop_service().await;
+        let SecretSource { files, read } = mounted.source(ctx.sim.app().app_id);
+        let coverage = by(CODECOV);
+        let read = move || Ok(Secrets { coverage: coverage.clone(), ..read()? });
+        let secrets = Some(SecretSource { files, read: Arc::new(read) });
+        ctx.setup.operations = Operations { secrets, coverage: by("an old one"), ..Operations::default() };
+        ctx.start_service().await;
+        let pull = ctx.repository().open(change(1));
+        let told = async || {
+            ctx.check_run(&pull).await;
+            let sources = ctx.assessment(&pull).await["sources"].clone();
+            let of_coverage = sources.as_array().unwrap().iter().find(|one| one["name"] == "coverage").unwrap();
+            of_coverage["detail"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(told().await, "test coverage: access refused");
+        mounted.write("GITHUB_WEBHOOK_SECRET_PREVIOUS", "the new one");
+        until(&ctx, "the new one", 202).await;
+        pull.status("codecov/patch", "success");
+        assert_eq!(told().await, "test coverage: nothing for this commit yet");
         ctx
     });
 }

@@ -1,5 +1,5 @@
-//! A change of ten thousand files with owners and coverage: what GitHub lists of it is judged, and the rest is said to be
-//! unknown.
+//! Changes of hundreds and of ten thousand files with owners and coverage: what GitHub lists of them is judged, and the rest
+//! is said to be unknown.
 
 use mergecast::{
     github::sim::{Edits, Permission, PullSpec},
@@ -51,6 +51,43 @@ fn of_ten_thousand_files_the_first_three_thousand_are_judged() {
         assert_eq!(conclusion, "neutral", "{title}: {summary}");
         assert!(summary.contains("only 3,000 of 10,000 given"), "{summary}");
         assert!(summary.len() < 65_536 && seen.summary().len() < 65_536);
+        ctx
+    });
+}
+
+#[test]
+fn of_many_owned_files_only_those_are_stale_that_changed() {
+    run_test(async |ctx| {
+        let shop = ctx.repository();
+        shop.member("nora", Permission::Write).member("omar", Permission::Write);
+        shop.base_file(".github/CODEOWNERS", "/src/ @nora\n/src/zz.rs @omar\n");
+        shop.base_file(".github/mergecast.yml", "owners_check: on\n");
+        let names: Vec<String> = (0..250).map(|n| format!("src/f{n:03}.rs")).collect();
+        let paths = names.iter().map(String::as_str).chain(["src/zz.rs"]);
+        let edits = paths.fold(Edits::new(), |edits, path| edits.write(path, "let cart = 1;\n"));
+        let pull = shop.open(PullSpec::new("Count the cart", "ada", edits));
+        pull.approve("nora");
+        pull.approve("omar");
+        ctx.settle().await;
+        assert_eq!(owners(&ctx, &pull.head_sha()).1, "success");
+        let before = pull.head_sha();
+        let mark = ctx.sim.requests();
+        pull.push(Edits::new().write("src/f120.rs", "let cart = 2;\n"));
+        ctx.settle().await;
+        let (title, conclusion, summary) = owners(&ctx, &pull.head_sha());
+        assert_eq!((title.as_str(), conclusion.as_str()), ("Owners have not approved 1 of 251 owned files", "failure"));
+        let stale = format!("**missing**: by `nora` at `{}`, and the file changed since", &before[..7]);
+        assert_eq!((summary.matches("file changed since").count(), summary.contains(&stale)), (1, true), "{summary}");
+        let calls = |since| {
+            let exchanges = ctx.sim.exchanges_since(since);
+            exchanges.iter().filter(|each| each.path.ends_with("/graphql")).count()
+        };
+        assert_eq!(calls(mark), 4, "the pull request, and three times a hundred files at most");
+        // What was compared is not compared again.
+        let mark = ctx.sim.requests();
+        pull.approve("nora");
+        ctx.settle().await;
+        assert_eq!((owners(&ctx, &pull.head_sha()).1.as_str(), calls(mark)), ("success", 1));
         ctx
     });
 }

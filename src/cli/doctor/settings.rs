@@ -1,6 +1,6 @@
 //! Settings: readable, complete, and their secrets readable to nobody else.
 
-use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path};
 
 use super::{Sources, checklist::Finding};
 use crate::config::{Config, SecretPlace};
@@ -58,8 +58,12 @@ fn secrets(sources: &Sources) -> Vec<Finding> {
 }
 
 fn exposed(file: &Path) -> Option<Finding> {
-    let mode = fs::metadata(file).ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then(|| {
+    let metadata = fs::metadata(file).ok()?;
+    let mode = metadata.mode() & 0o777;
+    // A file of somebody else's is read by its group or not at all: so an orchestrator hands secrets over.
+    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    let others = if is_ours { 0o077 } else { 0o027 };
+    (mode & others != 0).then(|| {
         let says =
             format!("{} holds a secret and has mode {mode:04o}: others on this machine can use it", file.display());
         Finding::warn("secrets", says, format!("chmod 600 {}", file.display()))

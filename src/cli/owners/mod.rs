@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -112,6 +112,10 @@ fn file(directory: &Path, revision: Option<&str>) -> anyhow::Result<Option<(&'st
         Err(error) => return Err(explained(error, None)),
     };
     for place in PLACES {
+        let is_link = || fs::symlink_metadata(directory.join(place)).is_ok_and(|found| found.is_symlink());
+        if revision.is_none() && is_link() {
+            bail!("{place} is a symbolic link, not a file\nhint: GitHub does not follow it; put the file itself there");
+        }
         let text = match (&repository, revision) {
             (Some(repository), Some(revision)) => repository.base_file(revision, place),
             (Some(repository), None) if repository.is_bare() => repository.base_file("HEAD", place),

@@ -8,7 +8,7 @@ use super::{
     output::{Entry, Record, Records},
     worker::{Asked, Pair, is_missing, pair},
 };
-use crate::git::Error;
+use crate::git::{Error, contents};
 
 /// A commit with more files than these is not compared file by file; its lines stay 0.
 const PATHS_MAX: usize = 1_000;
@@ -58,14 +58,7 @@ fn all(asked: &Asked, steps: &[Step], format: &str, renames: &str) -> Result<Vec
 fn missing(asked: &Asked, pairs: &[Pair]) -> Result<HashSet<String>, Error> {
     let files = pairs.iter().flat_map(|pair| &pair.commit.files);
     let wanted: HashSet<&str> = files.flat_map(|file| &file.blobs).map(String::as_str).collect();
-    let input: String = wanted.into_iter().flat_map(|id| [id, "\n"]).collect();
-    let (mut output, running) =
-        asked.git.feed(&["cat-file", "--batch-check=%(objectname)", "--buffer"], &[], input.into_bytes())?;
-    let mut listed = Vec::new();
-    std::io::Read::read_to_end(&mut output, &mut listed).map_err(Error::Io)?;
-    running.finish()?;
-    let listed = String::from_utf8(listed).map_err(|_| Error::Answer("cat-file"))?;
-    Ok(listed.lines().filter_map(|line| line.strip_suffix(" missing")).map(str::to_owned).collect())
+    contents::missing(&asked.git, wanted)
 }
 
 fn here(file: &Entry, missing: &HashSet<String>) -> bool {

@@ -179,9 +179,11 @@ impl From<Error> for MirrorError {
             Error::GitMissing => Self::GitMissing,
             Error::Io(error) => error.into(),
             Error::Stopped => Self::Stopped,
-            Error::NotARepository(_) | Error::NoCommits | Error::MissingObjects | Error::UnknownRevision(_) => {
-                Self::Corrupt(error.to_string())
-            }
+            Error::NotARepository(_)
+            | Error::NoCommits
+            | Error::NoSuchHead(_)
+            | Error::MissingObjects
+            | Error::UnknownRevision(_) => Self::Corrupt(error.to_string()),
             Error::Failed { complaint, .. } => match Self::read(&complaint) {
                 // Only the disk was asked.
                 Self::Failed(why) | Self::Network(why) => Self::Corrupt(why),

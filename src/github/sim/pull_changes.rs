@@ -77,7 +77,7 @@ impl State {
         let commit = pull.head_sha.clone();
         let pull = self.pull_mut(full_name, number);
         if verdict == "COMMENTED" {
-            pull.threads.push(Thread { id: thread, resolved: false, outdated: false });
+            pull.threads.push(Thread { id: thread, author: login.to_owned(), resolved: false, outdated: false });
         } else {
             let met = |r: &Reviewer| match r {
                 Reviewer::User(asked) => asked.eq_ignore_ascii_case(login),

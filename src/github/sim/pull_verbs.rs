@@ -190,11 +190,12 @@ impl PullHandle {
         });
     }
 
-    /// Opens a review thread in the given state, without a webhook.
-    pub fn thread(&self, resolved: bool, outdated: bool) {
+    /// A review thread by `login` in the given state, without a webhook.
+    pub fn thread(&self, login: &str, resolved: bool, outdated: bool) {
         self.sim.act(|state| {
-            let id = state.new_id();
-            state.pull_mut(&self.repo, self.number).threads.push(Thread { id, resolved, outdated });
+            state.person(login);
+            let (id, author) = (state.new_id(), login.to_owned());
+            state.pull_mut(&self.repo, self.number).threads.push(Thread { id, author, resolved, outdated });
         });
     }
 

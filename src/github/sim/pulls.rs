@@ -77,6 +77,8 @@ pub(super) struct Review {
 #[derive(Clone, Debug)]
 pub(super) struct Thread {
     pub(super) id: u64,
+    /// Who opened it.
+    pub(super) author: String,
     pub(super) resolved: bool,
     pub(super) outdated: bool,
 }

@@ -23,7 +23,7 @@ use super::{
     rivals::{Reader, Traits},
 };
 use crate::{
-    history::{History, Landed, Place},
+    history::{History, Landed, Place, on_calendar},
     risk::{Model, forecast::Forecast},
 };
 
@@ -37,19 +37,17 @@ pub struct Backtest<'m> {
     history: History,
     labels: Labels,
     rivals: Reader,
-    place: Place,
+    /// All of them, in the order of landing: how far dates can be believed is known at the end.
     scored: Vec<Scored>,
-    span: Option<(i64, i64)>,
 }
 
 /// A change with its score.
 #[derive(Clone, Debug)]
 struct Scored {
-    place: Place,
     sha: String,
-    at: i64,
+    dated: i64,
     title: String,
-    lines: u64,
+    lines: Option<u64>,
     forecast: Forecast,
     traits: Traits,
 }
@@ -66,9 +64,7 @@ impl<'m> Backtest<'m> {
             history: History::default(),
             labels: Labels::default(),
             rivals: Reader::default(),
-            place: 0,
             scored: Vec::new(),
-            span: None,
         }
     }
 
@@ -81,38 +77,33 @@ impl<'m> Backtest<'m> {
     pub fn take(&mut self, landed: &Landed) {
         let traits = self.rivals.read(landed);
         let step = self.history.step(landed, self.model);
-        if self.since.is_none_or(|since| step.at >= since) {
-            self.scored.push(Scored {
-                place: self.place,
-                sha: landed.sha.clone(),
-                at: step.at,
-                title: landed.title.clone(),
-                lines: landed.added.saturating_add(landed.deleted),
-                forecast: step.forecast,
-                traits,
-            });
-        }
-        self.labels.observe(landed, step.at, &step.undone);
-        self.place += 1;
-        let (from, to) = self.span.unwrap_or((step.at, step.at));
-        self.span = Some((from.min(step.at), to.max(step.at)));
+        self.scored.push(Scored {
+            sha: landed.sha.clone(),
+            dated: on_calendar(landed.at),
+            title: landed.title.clone(),
+            lines: landed.lines.then(|| landed.added.saturating_add(landed.deleted)),
+            forecast: step.forecast,
+            traits,
+        });
+        self.labels.observe(landed, &step.undone);
     }
 
-    /// Ends the replay: every scored change with what became of it, of the newest `limit` changes if that is given.
-    pub fn judged(mut self, limit: Option<usize>) -> Judged {
-        let over = limit.map_or(0, |limit| self.scored.len().saturating_sub(limit));
-        self.scored.drain(..over);
-        let (labels, fixes) = (&self.labels, &self.fixes);
+    /// Ends the replay: every scored change with what became of it; with a `limit`, from that many judged changes before the
+    /// end on. What cannot be judged does not count against it.
+    pub fn judged(self, limit: Option<usize>) -> Judged {
+        let (outcomes, fixes) = (self.labels.outcomes(), &self.fixes);
+        let history = Span::of(self.scored.len(), outcomes.between());
         let fixed = |label: Label, sha: &str| {
             let fixed = *fixes.get(sha)?;
             Some(fixed || label.failed()?)
         };
-        let judged = |scored: Scored| Change {
-            label: labels.of(scored.place),
-            fixed: fixed(labels.of(scored.place), &scored.sha),
-            undone_after_s: labels.undone_after_s(scored.place),
+        let judged = |(place, scored): (Place, Scored)| Change {
+            label: outcomes.of(place),
+            fixed: fixed(outcomes.of(place), &scored.sha),
+            undone_after_s: outcomes.undone_after_s(place),
             sha: scored.sha,
-            at: scored.at,
+            dated: scored.dated,
+            at: outcomes.landed_at(place),
             title: scored.title,
             lines: scored.lines,
             score: scored.forecast.score,
@@ -120,15 +111,26 @@ impl<'m> Backtest<'m> {
             fix_probability: Some(scored.forecast.fix_probability),
             traits: scored.traits,
         };
+        let changes = (0..).zip(self.scored).map(judged);
+        let mut changes: Vec<Change> =
+            changes.filter(|change| self.since.is_none_or(|since| change.at >= since)).collect();
+        let oldest = limit.and_then(|limit| nth_newest_judged(&changes, limit));
+        changes.drain(..oldest.unwrap_or(0));
         Judged {
             repository: self.repository,
             model: self.model.version.clone(),
             rank_by: RankBy::Score,
-            reverts: self.labels.reverts(),
-            history: Span::of(self.place as usize, self.span),
-            changes: self.scored.into_iter().map(judged).collect(),
+            reverts: outcomes.reverts(),
+            history,
+            changes,
         }
     }
+}
+
+/// Place of the `number`th newest change that is judged, from 1; none of fewer.
+fn nth_newest_judged(changes: &[Change], number: usize) -> Option<usize> {
+    let judged = (0..changes.len()).rev().filter(|place| changes[*place].label.failed().is_some());
+    judged.take(number).nth(number.checked_sub(1)?)
 }
 
 /// A replayed history: all scored changes in the order in which they landed, bots and reverts too.
@@ -153,12 +155,14 @@ pub struct Judged {
 pub struct Change {
     /// Object id.
     pub sha: String,
-    /// When it landed, as far as its date can be believed; unix seconds.
+    /// The commit's date, unix seconds.
+    pub dated: i64,
+    /// When it landed, unix seconds: by its own date, where that agrees with those before and after it.
     pub at: i64,
     /// First line of the message. Untrusted.
     pub title: String,
-    /// Lines added and deleted.
-    pub lines: u64,
+    /// Lines added and deleted, where they were counted.
+    pub lines: Option<u64>,
     /// 0-100.
     pub score: u8,
     /// Probability of being rolled back that was stated, 0-1.
@@ -175,8 +179,8 @@ pub struct Change {
 }
 
 impl Change {
-    /// When it landed; the epoch if its time is beyond the calendar.
-    pub fn landed_at(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp(self.at, 0).unwrap_or_default()
+    /// The commit's date; the epoch if it is beyond the calendar.
+    pub fn date(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.dated, 0).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! Changes by name: the failures that the score saw best and those that it saw worst.
+//! Changes by name: the failures that the score saw best and those that it saw worst, five of each at most.
 
 use super::Change;
 
@@ -10,7 +10,7 @@ const NAMED: usize = 5;
 pub struct Named {
     /// Object id.
     pub sha: String,
-    /// When it landed, unix seconds.
+    /// The commit's date, unix seconds.
     pub at: i64,
     /// First line of its message. Untrusted.
     pub title: String,
@@ -18,26 +18,25 @@ pub struct Named {
     pub score: u8,
     /// Share of the counted changes that scored lower, equal ones counting half, 0-1.
     pub above: f64,
-    /// Lines added and deleted.
-    pub lines: u64,
+    /// Lines added and deleted, where they were counted.
+    pub lines: Option<u64>,
     /// Seconds until it was undone.
     pub undone_after_s: i64,
 }
 
-/// The failed ones of `changes` with the highest scores, and those with the lowest; the newer first of equal ones.
+/// The failed ones of `changes` that scored highest, of those in the upper half, and that scored lowest, of those in the
+/// lower half; the newer first of equal ones. What scored in the middle was neither seen nor missed.
 pub(super) fn best_and_worst(changes: &[&Change]) -> (Vec<Named>, Vec<Named>) {
     let mut scores: Vec<u8> = changes.iter().map(|change| change.score).collect();
     scores.sort_unstable();
     let mut failed: Vec<&Change> =
         changes.iter().copied().filter(|change| change.label.failed() == Some(true)).collect();
     failed.sort_by_key(|change| (std::cmp::Reverse(change.score), std::cmp::Reverse(change.at)));
-    let best: Vec<Named> = failed.iter().take(NAMED).map(|change| named(change, &scores)).collect();
-    // Few failures are named once.
-    let rest = failed.get(best.len()..).unwrap_or_default();
-    let lowest = &rest[rest.len().saturating_sub(NAMED)..];
-    let mut worst: Vec<&Change> = lowest.to_vec();
-    worst.sort_by_key(|change| (change.score, std::cmp::Reverse(change.at)));
-    (best, worst.into_iter().map(|change| named(change, &scores)).collect())
+    let best = failed.iter().map(|change| named(change, &scores)).filter(|change| change.above > 0.5);
+    let best = best.take(NAMED).collect();
+    failed.sort_by_key(|change| (change.score, std::cmp::Reverse(change.at)));
+    let worst = failed.iter().map(|change| named(change, &scores)).filter(|change| change.above < 0.5);
+    (best, worst.take(NAMED).collect())
 }
 
 fn named(change: &Change, sorted: &[u8]) -> Named {
@@ -45,7 +44,7 @@ fn named(change: &Change, sorted: &[u8]) -> Named {
     let equal = sorted.partition_point(|score| *score <= change.score) - below;
     Named {
         sha: change.sha.clone(),
-        at: change.at,
+        at: change.dated,
         title: change.title.clone(),
         score: change.score,
         above: (below as f64 + equal as f64 / 2.0) / sorted.len() as f64,

@@ -29,6 +29,8 @@ pub struct Report {
     pub model: String,
     /// What ranked the changes.
     pub rank_by: RankBy,
+    /// Whether lines of the changes were counted. Else nothing that stands on lines is measured or compared.
+    pub lines: bool,
     /// All changes that were read.
     pub history: Span,
     /// The scored ones and why some of them are not judged.
@@ -41,15 +43,15 @@ pub struct Report {
     pub test: Part,
     /// How well the second head does on the changes of which it is known whether they needed a fix; none without such.
     pub fixed: Option<Fixed>,
-    /// Simpler scores on the test part.
+    /// Simpler scores on the test part; none where lines were not counted, which all of them stand on.
     pub compared: Vec<Compared>,
     /// Changes in the test part by what they scored: bins of [`SCORE_BIN`] points from 0; the last one holds 100 too.
     pub distribution: Vec<ScoreBin>,
     /// All judged changes in windows of equal count, in order of time; none where too few failed.
     pub windows: Vec<Window>,
-    /// Failed changes with the highest scores.
+    /// Failed changes with the highest scores, each above the middle of the judged ones.
     pub catches: Vec<Named>,
-    /// Failed changes with the lowest scores.
+    /// Failed changes with the lowest scores, each below the middle.
     pub misses: Vec<Named>,
 }
 
@@ -161,7 +163,7 @@ pub struct Window {
     pub span: Span,
     /// How many failed.
     pub failed: u64,
-    /// Area under the ROC curve; none unless some failed and some did not.
+    /// Area under the ROC curve; none unless at least 5 failed and 5 did not.
     pub roc_auc: Option<Estimate>,
     /// Share of the failed ones in the top 20 %.
     pub recall: Option<Estimate>,
@@ -184,6 +186,7 @@ impl Judged {
             repository: self.repository.clone(),
             model: self.model.clone(),
             rank_by: self.rank_by,
+            lines: self.lines(),
             history: self.history,
             counts,
             reverts: self.reverts,
@@ -200,16 +203,24 @@ impl Judged {
 
     /// Measures simpler scores. It takes as long as [`measure`](Self::measure) and needs nothing from it.
     pub fn compare(&self) -> Vec<Compared> {
+        if !self.lines() {
+            return Vec::new();
+        }
         let judged = self.in_order();
         let (past, test) = judged.split_at(test_start(judged.len()));
         compare(past, test, self.rank_by)
+    }
+
+    /// Whether lines of the changes were counted.
+    fn lines(&self) -> bool {
+        self.changes.iter().all(|change| change.lines.is_some())
     }
 
     fn examples(&self, changes: &[&Change]) -> Vec<Example> {
         let example = |change: &&Change| Example {
             score: rank_of(change, self.rank_by),
             probability: change.probability,
-            lines: change.lines,
+            lines: change.lines.unwrap_or(0),
             failed: change.label == Label::Failed,
         };
         changes.iter().map(example).collect()
@@ -262,7 +273,7 @@ impl Fixed {
 
 fn fix_of(change: &Change) -> Option<Example> {
     let (failed, probability) = (change.fixed?, change.fix_probability?);
-    Some(Example { score: probability, probability: Some(probability), lines: change.lines, failed })
+    Some(Example { score: probability, probability: Some(probability), lines: change.lines.unwrap_or(0), failed })
 }
 
 fn rank_of(change: &Change, by: RankBy) -> f64 {
@@ -297,7 +308,7 @@ fn compare(past: &[&Change], test: &[&Change], by: RankBy) -> Vec<Compared> {
         let example = |(change, score): (&&Change, &f64)| Example {
             score: *score,
             probability: theirs.are_probabilities.then_some(*score),
-            lines: change.lines,
+            lines: change.lines.unwrap_or(0),
             failed: change.label == Label::Failed,
         };
         let examples: Vec<Example> = test.iter().zip(&theirs.scores).map(example).collect();

@@ -17,9 +17,10 @@ pub(crate) fn story() -> Judged {
         landed.title = format!("Change number {place}");
         Change {
             sha: landed.sha.clone(),
+            dated: at,
             at,
             title: landed.title.clone(),
-            lines: landed.added + landed.deleted,
+            lines: Some(landed.added + landed.deleted),
             score: if failed { 60 } else { 20 + (place % 20) as u8 },
             probability: Some(if failed { 0.9 } else { 0.02 }),
             fix_probability: None,
@@ -139,27 +140,28 @@ fn rivals_do_not_see_what_was_not_known() {
 }
 
 #[test]
-fn failures_are_named_once_and_by_score() {
+fn what_scored_high_is_a_catch_and_what_scored_low_a_miss() {
     let mut judged = story();
     judged.changes[70].score = 3;
     judged.changes[380].score = 99;
     let report = judged.report();
     let names = |named: &[Named]| named.iter().map(|named| named.title.clone()).collect::<Vec<_>>();
-    let best = ["380", "370", "360", "350", "340"].map(|number| format!("Change number {number}"));
-    assert_eq!(names(&report.catches), best);
-    let worst = ["70", "30", "20", "10", "0"].map(|number| format!("Change number {number}"));
-    assert_eq!(names(&report.misses), worst);
+    let titles = |numbers: &[u32]| numbers.iter().map(|number| format!("Change number {number}")).collect::<Vec<_>>();
+    assert_eq!(names(&report.catches), titles(&[380, 370, 360, 350, 340]));
+    assert_eq!(names(&report.misses), titles(&[70]));
     let miss = &report.misses[0];
     assert_eq!((miss.score, miss.undone_after_s), (3, 71 * 60));
     assert!(miss.above < 0.01 && report.catches[0].above > 0.99);
-    // Two failures are named as two, not as four.
-    judged.changes.iter_mut().filter(|change| change.at > judged.history.between.unwrap().0 + 5 * DAY).for_each(
-        |change| {
-            change.label = Label::Clean;
-        },
-    );
+    // A failure below the middle is no catch, however few there are.
+    for change in judged.changes.iter_mut().filter(|change| change.label == Label::Failed && change.score != 3) {
+        change.label = Label::Clean;
+    }
     let few = judged.report();
-    assert_eq!((few.catches.len(), few.misses.len()), (2, 0));
+    assert_eq!((names(&few.catches), names(&few.misses)), (Vec::new(), titles(&[70])));
+    // Where all score the same, nothing is either.
+    judged.changes.iter_mut().for_each(|change| change.score = 30);
+    let even = judged.report();
+    assert_eq!((even.catches.len(), even.misses.len()), (0, 0));
 }
 
 #[test]
@@ -173,10 +175,14 @@ fn the_newest_are_judged_and_all_is_history() {
     };
     let days = |judged: &Judged| judged.changes.iter().map(|change| change.at / DAY).collect::<Vec<_>>();
     assert_eq!(days(&replay(None, None)), (0..50).collect::<Vec<_>>());
-    let late = replay(Some(10 * DAY), Some(35));
+    // The last 30 days cannot be judged, and do not count against the limit.
+    let late = replay(Some(10 * DAY), Some(5));
     assert_eq!(days(&late), (15..50).collect::<Vec<_>>());
     assert_eq!(late.history, Span { changes: 50, between: Some((0, 49 * DAY)) });
     assert_eq!((late.report().counts.clean, late.report().counts.unripe), (5, 30));
+    assert_eq!(days(&replay(None, Some(20))), (0..50).collect::<Vec<_>>());
+    assert_eq!(days(&replay(None, Some(21))), (0..50).collect::<Vec<_>>());
+    assert_eq!(days(&replay(None, Some(1))), (19..50).collect::<Vec<_>>());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! chance alone would show.
 
 use super::{
-    Estimate, Example,
+    Estimate, Example, can_be_judged,
     ties::{Tie, Ties, total},
 };
 use crate::outcome::chance::{DRAWS, Generator, SEED, bootstrap, estimate, quantile};
@@ -76,8 +76,7 @@ impl Bin {
 pub(super) fn calibration(examples: &[Example]) -> Option<Calibration> {
     let stated = |one: &Example| one.probability.map(|p| (p.clamp(SURE, 1.0 - SURE), one.failed));
     let (probabilities, failed): (Vec<f64>, Vec<bool>) = examples.iter().filter_map(stated).unzip();
-    // Against a base rate of none or all nothing can be better.
-    if !(failed.contains(&true) && failed.contains(&false)) {
+    if !can_be_judged(&failed) {
         return None;
     }
     let ties = Ties::descending(&probabilities, &failed);

@@ -13,6 +13,7 @@ pub use effort::Effort;
 pub use ranking::{Ranking, SHARES, Top, gain};
 
 use super::chance;
+use crate::risk::FAILURES_MIN;
 use calibration::calibration;
 use effort::Walk;
 use ties::Ties;
@@ -48,11 +49,11 @@ pub struct Evaluation {
     pub changes: u64,
     /// How many of them failed.
     pub failed: u64,
-    /// How well the score ranks; none unless some failed and some did not.
+    /// How well the score ranks; none unless at least 5 failed and 5 did not.
     pub ranking: Option<Ranking<Estimate>>,
     /// How much is found for little reading; none where there is no ranking or no line.
     pub effort: Option<Effort<Estimate>>,
-    /// How well the probabilities hold, over the changes that have one; none unless some of these failed and some
+    /// How well the probabilities hold, over the changes that have one; none unless at least 5 of these failed and 5
     /// did not.
     pub calibration: Option<Calibration>,
 }
@@ -76,14 +77,13 @@ pub struct Difference {
 /// Measures a score over changes whose outcome is known.
 pub fn evaluate(examples: &[Example]) -> Evaluation {
     let failed = examples.iter().filter(|example| example.failed).count();
-    let judged = failed > 0 && failed < examples.len();
     let scores: Vec<f64> = examples.iter().map(|example| example.score).collect();
     let outcomes: Vec<bool> = examples.iter().map(|example| example.failed).collect();
     Evaluation {
         changes: examples.len() as u64,
         failed: failed as u64,
         ranking: rank(&scores, &outcomes),
-        effort: Walk::of(examples).filter(|_| judged).map(|walk| {
+        effort: Walk::of(examples).filter(|_| can_be_judged(&outcomes)).map(|walk| {
             let draws = chance::bootstrap(examples.len(), |drawn| walk.measure(Some(drawn)));
             Effort::estimated(walk.measure(None), &draws)
         }),
@@ -91,13 +91,20 @@ pub fn evaluate(examples: &[Example]) -> Evaluation {
     }
 }
 
-/// How well scores rank changes. None unless some failed and some did not.
+/// Whether there are so many of both outcomes that a figure over them says something: one more failure would turn any
+/// that stands on fewer.
+fn can_be_judged(failed: &[bool]) -> bool {
+    let failures = failed.iter().filter(|failed| **failed).count();
+    failures.min(failed.len() - failures) as u64 >= FAILURES_MIN
+}
+
+/// How well scores rank changes. None unless at least 5 failed and 5 did not.
 ///
 /// # Panics
 /// If there is not one score for each outcome.
 pub fn rank(scores: &[f64], failed: &[bool]) -> Option<Ranking<Estimate>> {
     assert_eq!(scores.len(), failed.len(), "one score for each outcome");
-    if !(failed.contains(&true) && failed.contains(&false)) {
+    if !can_be_judged(failed) {
         return None;
     }
     let ties = Ties::descending(scores, failed);
@@ -123,17 +130,17 @@ pub fn calibration_error(probabilities: &[f64], failed: &[bool]) -> Option<f64> 
     (!failed.is_empty()).then(|| calibration::error(&Ties::descending(probabilities, failed)))
 }
 
-/// Compares how two scores rank the same changes, on the same draws of them. None unless some failed and some did not.
+/// Compares how two scores rank the same changes, on the same draws of them. None unless at least 5 failed and 5 did not.
 ///
 /// # Panics
 /// If there is not one score of each kind for each outcome.
 pub fn difference(first: &[f64], second: &[f64], failed: &[bool]) -> Option<Difference> {
     assert!(first.len() == failed.len() && second.len() == failed.len(), "one score of each kind for each outcome");
-    let (first, second) = (Ties::descending(first, failed), Ties::descending(second, failed));
-    let value = ranking::roc_auc(&first.all()) - ranking::roc_auc(&second.all());
-    if value.is_nan() {
+    if !can_be_judged(failed) {
         return None;
     }
+    let (first, second) = (Ties::descending(first, failed), Ties::descending(second, failed));
+    let value = ranking::roc_auc(&first.all()) - ranking::roc_auc(&second.all());
     let draws = chance::bootstrap(failed.len(), |drawn| {
         ranking::roc_auc(&first.drawn(drawn)) - ranking::roc_auc(&second.drawn(drawn))
     });

@@ -118,6 +118,22 @@ fn what_cannot_be_judged_is_not() {
 }
 
 #[test]
+fn four_failures_say_nothing_and_five_do() {
+    let judged = |failures: usize, of: usize| {
+        let example =
+            |place: usize| Example { score: place as f64, probability: Some(0.2), lines: 1, failed: place < failures };
+        let all: Vec<Example> = (0..of).map(example).collect();
+        let (scores, failed): (Vec<f64>, Vec<bool>) = all.iter().map(|one| (one.score, one.failed)).unzip();
+        let found = evaluate(&all);
+        assert_eq!((found.changes, found.failed), (of as u64, failures as u64));
+        let figures = [found.ranking.is_some(), found.effort.is_some(), found.calibration.is_some()];
+        [figures[0], figures[1], figures[2], difference(&scores, &scores, &failed).is_some()]
+    };
+    assert_eq!((judged(4, 90), judged(5, 90)), ([false; 4], [true; 4]));
+    assert_eq!((judged(86, 90), judged(85, 90)), ([false; 4], [true; 4]));
+}
+
+#[test]
 fn wilsons_interval_is_the_published_one() {
     // Newcombe 1998, table I, method 3: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
     let check = |found: f64, of: f64, low: f64, high: f64| {
@@ -159,11 +175,11 @@ fn intervals_hold_the_value_and_narrow_with_the_sample() {
     assert!((3.0..5.3).contains(&narrower), "16 times the sample should narrow it 4 times, not {narrower}");
 }
 
-/// Some failed and some did not; few scores, so that there are ties.
+/// At least five failed and five did not; few scores, so that there are ties.
 fn any_rows() -> impl Strategy<Value = Vec<(f64, bool)>> {
     let row = || (0..12_u32, any::<bool>()).prop_map(|(score, failed)| (f64::from(score), failed));
     (vec(row(), 1..60), 0..12_u32, 0..12_u32).prop_map(|(mut rows, failed, clean)| {
-        rows.extend([(f64::from(failed), true), (f64::from(clean), false)]);
+        rows.extend([(f64::from(failed), true), (f64::from(clean), false)].repeat(5));
         rows
     })
 }
@@ -173,7 +189,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn measures_stay_on_their_scales(rows in any_rows(), lines in vec(0..400_u64, 62)) {
+    fn measures_stay_on_their_scales(rows in any_rows(), lines in vec(0..400_u64, 70)) {
         let all: Vec<Example> = rows
             .iter()
             .zip(lines)
@@ -215,7 +231,7 @@ proptest! {
 
     /// A draw with weights is the same as writing each change down as often as it was drawn.
     #[test]
-    fn a_draw_is_a_sample_with_copies(rows in any_rows(), seed in vec(0..4_u32, 62)) {
+    fn a_draw_is_a_sample_with_copies(rows in any_rows(), seed in vec(0..4_u32, 70)) {
         let mut drawn: Vec<u32> = seed.into_iter().take(rows.len()).collect();
         for outcome in [true, false] {
             let some = rows.iter().position(|row| row.1 == outcome).expect("each outcome is there");

@@ -17,7 +17,7 @@ pub fn render(judged: &Judged) -> String {
         let Change { score, probability, fix_probability, label, .. } = change;
         // A stream may say anything in the place of an object id.
         let sha: String = change.sha.chars().filter(char::is_ascii_alphanumeric).collect();
-        let time = change.landed_at().to_rfc3339_opts(SecondsFormat::Secs, true);
+        let time = change.date().to_rfc3339_opts(SecondsFormat::Secs, true);
         let (probability, fix_probability) = (or_empty(*probability), or_empty(*fix_probability));
         let label = or_empty(label.failed().map(u8::from));
         writeln!(table, "{sha},{time},{score},{probability},{fix_probability},{label}")

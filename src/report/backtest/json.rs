@@ -23,6 +23,7 @@ pub struct Document {
     schema: &'static str,
     repository: String,
     model: String,
+    lines_known: bool,
     history: Span,
     label: Label,
     counts: Outcomes,
@@ -149,8 +150,8 @@ struct NoiseFloor {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Bin {
-    changes: f64,
-    failed: f64,
+    changes: u64,
+    failed: u64,
     stated: f64,
     observed: f64,
     low: f64,
@@ -188,7 +189,7 @@ struct Failure {
     title: String,
     score: u8,
     scored_above: f64,
-    lines: u64,
+    lines: Option<u64>,
     rolled_back_after_s: i64,
 }
 
@@ -199,6 +200,7 @@ pub fn render(report: &Report) -> Document {
         schema: SCHEMA,
         repository: outside::visible(&report.repository),
         model: outside::visible(&report.model),
+        lines_known: report.lines,
         history: span(report.history),
         label: Label { failed: "rolled back by a later change of the main line", within_days: HORIZON_DAYS },
         counts: Outcomes {
@@ -274,8 +276,8 @@ fn ranking(ranking: evaluate::Ranking<evaluate::Estimate>) -> Ranking {
 
 fn calibration(calibration: &evaluate::Calibration) -> Calibration {
     let bin = |bin: &evaluate::Bin| Bin {
-        changes: bin.changes,
-        failed: bin.failed,
+        changes: bin.changes.round() as u64,
+        failed: bin.failed.round() as u64,
         stated: bin.stated,
         observed: bin.observed(),
         low: bin.low,

@@ -104,18 +104,6 @@ fn a_report_reads_like_this() {
        60  2024-03-07 000000000000 Change number 340
              scored above 94.9 % of the judged changes; 5 lines; rolled back after 5 h
 
-    Worst misses
-       60  2023-11-28 000000000000 Change number 40
-             scored above 94.9 % of the judged changes; 6 lines; rolled back after 41 min
-       60  2023-11-24 000000000000 Change number 30
-             scored above 94.9 % of the judged changes; 2 lines; rolled back after 31 min
-       60  2023-11-21 000000000000 Change number 20
-             scored above 94.9 % of the judged changes; 8 lines; rolled back after 21 min
-       60  2023-11-18 000000000000 Change number 10
-             scored above 94.9 % of the judged changes; 4 lines; rolled back after 11 min
-       60  2023-11-14 000000000000 Change number 0
-             scored above 94.9 % of the judged changes; 0 lines; rolled back after 60 s
-
     How far this carries
       A rollback is one way of failing, and the one that git remembers. Failures that were mended by a
       further change are counted as clean here.
@@ -168,6 +156,17 @@ fn the_second_head_is_reported_where_it_is_known_what_was_fixed() {
     assert!(serde_json::to_value(json::render(&unknown)).unwrap()["rolled_back_or_fixed"].is_null());
 }
 
+/// Changes are counted in whole ones, and a group that shares its stated rate with the next is no exception.
+#[test]
+fn numbers_of_changes_are_whole_in_json() {
+    let mut judged = story();
+    judged.changes.iter_mut().for_each(|change| change.probability = Some(0.1));
+    let json = serde_json::to_value(json::render(&judged.report())).unwrap();
+    let bins = json["test"]["calibration"]["reliability"].as_array().unwrap();
+    assert_eq!(bins.iter().map(|bin| bin["changes"].as_u64().unwrap()).sum::<u64>(), 116);
+    assert!(bins.iter().all(|bin| bin["failed"].as_u64() == Some(1)), "1.1 of 12, or 1.04 of 11 each: {bins:?}");
+}
+
 #[test]
 fn names_from_outside_become_neither_markup_nor_commands() {
     let report = hostile().report();
@@ -210,6 +209,8 @@ fn a_history_without_failures_is_told_what_that_means() {
         said(|_| ())
             .starts_with("The top 20 % by score held 100 % of the changes that were later rolled back, 5.0 times")
     );
+    let stated = said(|judged| judged.rank_by = crate::outcome::backtest::RankBy::Probability);
+    assert!(stated.starts_with("The top 20 % by stated probability held 100 %"), "{stated}");
     let cleaned = {
         let mut judged = story();
         clean(&mut judged);
@@ -230,6 +231,29 @@ fn a_history_without_failures_is_told_what_that_means() {
     assert!(blind.contains("1.0 times chance") && blind.contains("That may be chance"), "{blind}");
     let wrong = said(|judged| judged.changes.iter_mut().for_each(|one| one.score = 100 - one.score));
     assert!(wrong.contains("worse than chance"), "{wrong}");
+}
+
+/// What one failure more would turn is not stated: neither a ratio, nor "worse than chance", nor a comparison.
+#[test]
+fn too_few_failures_are_said_to_be_too_few() {
+    let with = |failures: usize| {
+        let mut judged = story();
+        let failed = judged.changes.iter_mut().rev().filter(|one| one.label == Label::Failed);
+        failed.skip(failures).for_each(|one| one.label = Label::Clean);
+        judged.changes.iter_mut().for_each(|one| one.score = 100 - one.score);
+        judged.report()
+    };
+    let few = with(4);
+    insta::assert_snapshot!(words::headline(&few).join(" "), @"4 of 387 judged changes failed, 4 of them among the last 30 % in time: too few to judge a ranking on. It takes 5, lest one failure more turns every figure. A longer history would say more.");
+    let json = serde_json::to_value(json::render(&few)).unwrap();
+    assert!(json["test"]["ranking"].is_null() && json["test"]["calibration"].is_null());
+    for compared in json["compared"].as_array().unwrap() {
+        assert!(compared["roc_auc_difference"].is_null(), "{compared}");
+    }
+    for text in [text::render(&few, PLAIN), html::render(&few)] {
+        assert!(!text.contains("worse than chance") && !text.contains("Against simpler scores"), "{text}");
+    }
+    assert!(words::headline(&with(5)).join(" ").contains("worse than chance"));
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub fn render(report: &Report, style: Style) -> String {
         screen.heading("How well the score ranks");
         table(&measures, &mut screen);
         screen.wrapped(words::INTERVALS, 2, Paint::new().dimmed());
-        screen.wrapped(words::EFFORT, 2, Paint::new().dimmed());
+        words::effort(report).iter().for_each(|said| screen.wrapped(said, 2, Paint::new().dimmed()));
         rates(report, &mut screen);
     }
     if let Some(fixed) = words::fixed(report) {

@@ -13,6 +13,7 @@ use crate::{
         outside,
         sentences::figures::{self, count, counted},
     },
+    risk::FAILURES_MIN,
 };
 
 /// Fewer failures than this say little about any ranking.
@@ -33,9 +34,13 @@ pub(super) fn headline(report: &Report) -> Vec<String> {
     let Some(ranking) = &report.test.evaluation.ranking else { return unjudged(report) };
     let top = ranking.top[TOP_FIFTH];
     let mut said = vec![format!(
-        "The top {} by score held {} of the changes that were later rolled back, {} times chance (95 % interval {} to {} \
+        "The top {} by {} held {} of the changes that were later rolled back, {} times chance (95 % interval {} to {} \
          times).",
         percent(SHARES[TOP_FIFTH]),
+        match report.rank_by {
+            RankBy::Score => "score",
+            RankBy::Probability => "stated probability",
+        },
         percent(top.recall.value),
         times(top.recall.value / SHARES[TOP_FIFTH]),
         times(top.recall.low / SHARES[TOP_FIFTH]),
@@ -75,11 +80,16 @@ fn unjudged(report: &Report) -> Vec<String> {
     }
     if failed > 0 {
         said.push(format!(
-            "{} of {} judged changes failed, but the last 30 % of them in time hold too few to judge a ranking on.",
+            "{} of {} judged changes failed, {} of them among the last 30 % in time: too few to judge a ranking on. It \
+             takes {FAILURES_MIN}, lest one failure more turns every figure.",
             count(failed),
-            count(judged)
+            count(judged),
+            count(report.test.evaluation.failed),
         ));
-        said.push("The figures for all changes are below; a longer history would say more.".to_owned());
+        said.push(match report.all.evaluation.ranking {
+            Some(_) => "The figures for all changes are below; a longer history would say more.".to_owned(),
+            None => "A longer history would say more.".to_owned(),
+        });
         return said;
     }
     said.push(format!(
@@ -143,6 +153,10 @@ pub(super) fn judged(report: &Report) -> Vec<(&'static str, String)> {
         ("Left out", if left_out.is_empty() { "none".to_owned() } else { left_out.join(", ") }),
         ("Last 30 %", format!("{}{}", part(&report.test), between(report.test.span))),
     ];
+    if !report.lines {
+        let unknown = "unknown, since contents are not in this clone: scores do without them, and so do all measures";
+        rows.push(("Lines", unknown.to_owned()));
+    }
     if report.rank_by == RankBy::Probability {
         rows.push(("Ranked by", "the stated probability, not the score in whole points".to_owned()));
     }
@@ -179,8 +193,10 @@ pub(super) fn ranking(report: &Report) -> Option<Table> {
         let name = format!("Precision, top {}", percent(share));
         rows.push(row(name, &|part| Some(interval(part.ranking?.top[place].precision, percent))));
     }
-    rows.push(row("Recall at 20 % effort *".into(), &|part| Some(interval(part.effort?.recall, percent))));
-    rows.push(row("Popt *".into(), &|part| Some(interval(part.effort?.popt, three))));
+    if report.lines {
+        rows.push(row("Recall at 20 % effort *".into(), &|part| Some(interval(part.effort?.recall, percent))));
+        rows.push(row("Popt *".into(), &|part| Some(interval(part.effort?.popt, three))));
+    }
     let head = ["Measure", "Last 30 %", "All"].map(str::to_owned).into();
     Some(Table { head, rows })
 }
@@ -211,9 +227,12 @@ pub(super) const FIXED: &str = "Failed here means rolled back, or in need of a f
                                 stands in a table beside the stream; a repository alone does not tell. Changes are \
                                 ranked by the rate that the second head states, which is fix_probability in the CSV.";
 
-/// What the star in the table of measures means.
-pub(super) const EFFORT: &str =
-    "* Small changes are cheap to read whoever ranks them, so these two hardly tell scores apart.";
+/// What the star in the table of measures means; nothing where no measure has one.
+pub(super) fn effort(report: &Report) -> Option<&'static str> {
+    report.lines.then_some(EFFORT)
+}
+
+const EFFORT: &str = "* Small changes are cheap to read whoever ranks them, so these two hardly tell scores apart.";
 
 /// How intervals were made.
 pub(super) const INTERVALS: &str = "In brackets the 95 % interval over 1,000 draws of as many changes. Changes with the \
@@ -221,7 +240,7 @@ pub(super) const INTERVALS: &str = "In brackets the 95 % interval over 1,000 dra
 
 /// Ours beside simpler scores; none where nothing can be compared.
 pub(super) fn comparison(report: &Report) -> Option<Table> {
-    let ours = report.test.evaluation.ranking.as_ref()?;
+    let ours = report.test.evaluation.ranking.as_ref().filter(|_| !report.compared.is_empty())?;
     let figures = |name: &str, evaluation: &Evaluation, difference: String| {
         let ranking = evaluation.ranking.as_ref()?;
         Some(vec![
@@ -301,8 +320,7 @@ pub(in crate::report) fn calibration(calibration: &Calibration) -> Vec<String> {
 }
 
 /// Said where the model states no probability.
-pub(in crate::report) const NO_PROBABILITIES: &str =
-    "No rate is stated for these changes, or too few failed, so only the ranking is judged.";
+pub(in crate::report) const NO_PROBABILITIES: &str = "No rate is stated for these changes, or too few of them failed to judge it.";
 
 /// Stated and observed rates by tenths.
 pub(in crate::report) fn reliability(calibration: &Calibration) -> Table {
@@ -332,10 +350,10 @@ const TITLE_MAX: usize = 100;
 
 /// A failed change by name; control characters of its title are shown as pictures.
 pub(super) fn line(named: &Named) -> Line {
+    let lines = named.lines.map(|lines| format!("{}; ", counted(lines, "line", "lines"))).unwrap_or_default();
     let about = format!(
-        "scored above {} of the judged changes; {}; rolled back {}",
+        "scored above {} of the judged changes; {lines}rolled back {}",
         at_least(named.above),
-        counted(named.lines, "line", "lines"),
         after(named.undone_after_s),
     );
     Line {

@@ -1,9 +1,10 @@
 //! Causes in a few words, for the title. They hold no text from outside.
 
 use super::{
+    Sentence,
     evidence::{area_in_words, kind_in_words},
     figures::{Figure, age_in_days, count, counted, decimal},
-    health,
+    health, say,
 };
 use crate::risk::{
     assessment::{Assessment, Contribution, Exemption, Floor, FloorRule, Level},
@@ -56,6 +57,20 @@ pub(crate) fn floor_in_words(rule: FloorRule) -> &'static str {
         FloorRule::ActiveIncident => "incident open",
         FloorRule::BudgetExhausted => "error budget spent",
     }
+}
+
+/// Why a floor does not apply, or points do not count.
+pub(crate) fn exemption(exemption: Exemption) -> Sentence {
+    say![match exemption {
+        Exemption::ProvenRevert => "a proven revert is the way back",
+        Exemption::ProvenRevertInGroup => {
+            "only a proven revert in the group triggers it, and that is the way back"
+        }
+        Exemption::WaysBackInGroup => {
+            "every pull request in the group is a proven revert or mends an incident that is open"
+        }
+        Exemption::Hotfix => "the change mends an incident that is open",
+    }]
 }
 
 /// Why a floor does not apply, in the JSON.

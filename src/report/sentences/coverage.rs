@@ -4,10 +4,13 @@ use super::{
     Sentence,
     figures::{count, counted, decimal, instant, percent},
     list, name, say,
-    unknown::short,
+    unknown::{self, short},
 };
 use crate::risk::{
-    facts::{BaseTotal, CoverageReport, CoverageSource, CoverageTotal, FlagCoverage, OwnCount, PullCoverage},
+    facts::{
+        BaseTotal, CoverageReport, CoverageSource, CoverageTotal, FlagCoverage, OwnCount, PassedOver, PullCoverage,
+        Source, Unknown,
+    },
     signal::{CoverageNote, Evidence},
 };
 
@@ -54,6 +57,10 @@ fn noted(note: &CoverageNote, items: usize) -> Sentence {
             " of ",
             counted(other.executable, "changed executable line", "changed executable lines")
         ],
+        CoverageNote::PassedOver(PassedOver { source: passed, reason }) => {
+            let unknown = Unknown { source: Source::Coverage, reason: reason.clone() };
+            say!["passed over: "].with(unknown::told(source(*passed), &unknown))
+        }
         CoverageNote::Carried(part) => {
             let said = say![name(&part.name), " is carried forward"];
             let said = match &part.commit {

@@ -69,7 +69,9 @@ pub(super) fn sentence(health: &Health, items: usize) -> Sentence {
 pub(super) fn burning(slo: &SloHealth) -> Option<String> {
     let rate = slo.burn.as_ref().ok()?.highest.rate;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let is_plain = !slo.service.is_empty() && slo.service.len() <= 40 && slo.service.bytes().all(plain);
+    // GitHub takes GH-12 for a number of a pull request.
+    let is_number = slo.service.contains("GH-");
+    let is_plain = !slo.service.is_empty() && slo.service.len() <= 40 && slo.service.bytes().all(plain) && !is_number;
     let service = if is_plain { format!("{} ", slo.service) } else { String::new() };
     Some(format!("{service}burning {}", times(rate)))
 }

@@ -26,7 +26,7 @@ pub(super) fn sentence(evidence: &Evidence) -> Sentence {
             decimal(*usual),
             " would be usual for as many changes"
         ],
-        Evidence::Familiarity { files, known } => familiarity(*files, *known),
+        Evidence::Familiarity { files, own, known } => familiarity(*files, *own, *known),
         Evidence::Knows { name: who, files } => {
             say![name(who), " has, ", counted(*files, "file", "files"), " in the last 90 days"]
         }
@@ -89,10 +89,11 @@ fn rolled_back(thing: Thing, failures: &Failures) -> Sentence {
     }
 }
 
-fn familiarity(files: u64, known: u64) -> Sentence {
+fn familiarity(files: u64, own: u64, known: u64) -> Sentence {
     match (files, known) {
         (0, _) => say!["no touched file existed before"],
         (1, 0) => say!["the author has not changed the one file that was there before"],
+        _ if own >= files => say!["the author has changed all of these files before"],
         _ if known >= files => say!["the author, or somebody who has approved, has changed all of these files before"],
         _ => say![
             "the author has not changed ",

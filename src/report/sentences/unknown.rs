@@ -81,7 +81,11 @@ pub(crate) fn source(source: Source) -> &'static str {
 
 /// Why something is not known.
 pub(crate) fn why(unknown: &Unknown) -> Sentence {
-    let source = source(unknown.source);
+    told(source(unknown.source), unknown)
+}
+
+/// The same of a source that is called `source`.
+pub(crate) fn told(source: &'static str, unknown: &Unknown) -> Sentence {
     match &unknown.reason {
         Reason::NotConnected => say![source, ": not connected"],
         Reason::NotApplicable if unknown.source == Source::History => say!["does not apply to this change"],
@@ -89,6 +93,7 @@ pub(crate) fn why(unknown: &Unknown) -> Sentence {
         Reason::Forbidden(None) => say![source, ": access refused"],
         Reason::Forbidden(Some(permission)) => say![source, ": access refused for want of ", name(permission)],
         Reason::Unavailable(what) => say![source, ": no answer (", prose(what), ")"],
+        Reason::Unusable(what) => say![source, ": ", prose(what)],
         // The only source that takes so long.
         Reason::Loading { percent } => say!["history still loading (", count(u64::from(*percent)), " %)"],
         Reason::Awaited { newest: None } => say![source, ": nothing for this commit yet"],
@@ -112,7 +117,7 @@ pub(super) fn short(commit: &str) -> &str {
 pub(crate) fn way(unknown: &Unknown) -> Sentence {
     match &unknown.reason {
         Reason::NotConnected => connect(unknown.source),
-        Reason::NotApplicable => Sentence::default(),
+        Reason::NotApplicable | Reason::Unusable(_) => Sentence::default(),
         Reason::Forbidden(Some(permission)) if unknown.source == Source::Datadog => {
             say!["grant the Datadog application key ", name(permission)]
         }

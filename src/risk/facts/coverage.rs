@@ -1,5 +1,6 @@
 //! What test coverage says of a change: of its lines, of the files that it touches, and of the whole.
 
+use super::Reason;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Coverage {
     /// What other sources say of the same lines, where it is not the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<OtherCoverage>,
+    /// Connected sources that could not be asked or know nothing of the commit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOver>,
     /// Parts that the source carried forward from earlier commits; nothing of them is counted above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried: Vec<CarriedCoverage>,
@@ -174,6 +178,15 @@ pub struct OtherCoverage {
     pub executable: u64,
     /// How many of those ran.
     pub covered: u64,
+}
+
+/// A source of coverage that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// Which.
+    pub source: CoverageSource,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// A part of a report that is of an earlier commit.

@@ -10,6 +10,13 @@ use super::Known;
 pub struct Circumstances {
     /// Review threads, resolved ones too.
     pub threads: u64,
+    /// Those of them that a bot or the author of the change opened.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub threads_aside: u64,
+    /// Reviews without an opinion by bots and by the author of the change, among the first hundred: beyond that they are
+    /// taken for other people's.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub comments_aside: u64,
     /// Reviewers whose latest review was dismissed.
     pub dismissed: u64,
     /// Reviews with a verdict by bots and Apps, which count for nothing.
@@ -21,6 +28,10 @@ pub struct Circumstances {
     pub pushed_at: Option<DateTime<Utc>>,
     /// What the base branch asks of reviews; `None` where that was not asked.
     pub rules: Option<Known<ReviewRules>>,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Circumstances {

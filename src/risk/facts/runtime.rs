@@ -93,6 +93,34 @@ pub struct Runtime {
     /// When the oldest of these answers was given. `None` where nothing was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<DateTime<Utc>>,
+    /// When the oldest answer of each kind was given, each kind once. Empty in facts from before it was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Told>,
+}
+
+/// When something was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// What.
+    pub what: Asked,
+    /// When the oldest answer about it was given.
+    pub at: DateTime<Utc>,
+}
+
+/// What is asked of services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// Which services there are.
+    Catalogue,
+    /// Burn rates and budgets.
+    Slos,
+    /// Open incidents.
+    Incidents,
+    /// Deployments, and how many of them failed.
+    Deployments,
+    /// Flaky tests.
+    TestRuns,
 }
 
 impl Runtime {
@@ -112,6 +140,7 @@ impl Runtime {
             flaky_suites: Vec::new(),
             change_fail_rate: Err(why.clone()),
             as_of: None,
+            told: Vec::new(),
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) static SIGNAL: Signal = Signal {
 };
 
 fn measure(view: &View<'_>) -> Reading {
-    if let Some(unknown) = view.unread() {
+    if let Some(unknown) = view.unread().or_else(|| view.uncounted()) {
         return Err(unknown);
     }
     let diff = view.diff();
@@ -36,7 +36,21 @@ fn measure(view: &View<'_>) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::risk::stories::{file, pull_request};
+    use crate::risk::{
+        facts::{FileChange, Reason, Source, Unknown},
+        stories::{file, pull_request},
+    };
+
+    /// Contents that are not here are no change of 0 lines.
+    #[test]
+    fn lines_that_were_not_read_are_unknown() {
+        let unknown = Unknown { source: Source::Diff, reason: Reason::Unavailable("not here".to_owned()) };
+        let unread = |path: &str| FileChange { patch: Err(unknown.clone()), ..file(path, 0, 0) };
+        let measure = |files| (SIGNAL.measure)(&View::of(&pull_request("x", files)));
+        assert_eq!(measure(vec![unread("src/a.rs"), unread("src/b.rs")]).unwrap_err(), unknown);
+        // What is known of one file is a lower bound.
+        assert_eq!(measure(vec![unread("src/a.rs"), file("src/b.rs", 3, 1)]).unwrap().value, 4.0);
+    }
 
     #[test]
     fn counts_effective_lines() {

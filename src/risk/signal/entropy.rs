@@ -17,7 +17,7 @@ pub(super) static SIGNAL: Signal = Signal {
 
 fn measure(view: &View<'_>) -> Reading {
     // Files that are not seen could hold all the lines or none: no bound can be given.
-    if let Some(unknown) = view.incomplete() {
+    if let Some(unknown) = view.incomplete().or_else(|| view.uncounted()) {
         return Err(unknown);
     }
     let lines = || view.counted().filter(|(_, scan)| scan.lines() > 0);

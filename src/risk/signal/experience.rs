@@ -38,7 +38,7 @@ fn measure(view: &View<'_>) -> Reading {
     let known = history.familiar.saturating_add(read_by_those_who_know(view, history)).min(history.existing);
     let unfamiliar = if history.existing == 0 { NONE_EXISTED } else { 1.0 - share(known, history.existing) };
     let directories = 1.0 - share(history.directories_familiar, history.directories_touched.max(1));
-    let mut evidence = vec![Evidence::Familiarity { files: history.existing, known }];
+    let mut evidence = vec![Evidence::Familiarity { files: history.existing, own: history.familiar, known }];
     let ask =
         |knower: &crate::risk::facts::Knower| Evidence::Knows { name: knower.name.clone(), files: knower.knows() };
     if known < history.existing {

@@ -7,7 +7,7 @@ use super::{
     diff::View,
     facts::{
         CarriedCoverage, CoChange, CoverageReport, CoverageTotal, Facts, Failures, FlagCoverage, Known, OtherCoverage,
-        OwnCount, OwnerRule, PullCoverage, Reason, Series, SeriesPart, Source, Unknown,
+        OwnCount, OwnerRule, PassedOver, PullCoverage, Rates, Reason, Series, SeriesPart, Source, Unknown,
     },
 };
 
@@ -168,6 +168,12 @@ fn ln1p(count: u64) -> f64 {
 /// A ratio of rates from its logarithm, within what can be shown.
 fn times(log_rate: f64) -> f64 {
     log_rate.clamp(-10.0, 10.0).exp()
+}
+
+/// A mean rate of rollbacks, with the thing that has the highest.
+fn rolled_back(rates: Rates, worst: Option<&Failures>, thing: Thing) -> Measure {
+    let evidence = worst.cloned().map(|failures| Evidence::RolledBack { thing, failures });
+    Measure { value: times(rates.mean), terms: vec![rates.mean], evidence: evidence.into_iter().collect() }
 }
 
 /// `part` of `whole`, 0 of nothing.
@@ -384,6 +390,8 @@ pub enum Evidence {
     Familiarity {
         /// Touched files that existed before.
         files: u64,
+        /// Those that the author has changed before.
+        own: u64,
         /// Those that the author has changed before, or somebody who has and has approved.
         known: u64,
     },
@@ -449,6 +457,8 @@ pub enum CoverageNote {
     Ambiguous(u64),
     /// Another source says something else.
     Elsewhere(OtherCoverage),
+    /// A source could not be asked, or knows nothing of the commit.
+    PassedOver(PassedOver),
     /// A part that is of an earlier commit and was not used.
     Carried(CarriedCoverage),
     /// What the source concluded by its own rules.

@@ -32,7 +32,7 @@ fn measure(view: &View<'_>) -> Reading {
         return view.incomplete().map_or_else(|| Measure::single(0.0, 0.0, Vec::new()), Err);
     }
     let heat_of = heat(view.facts);
-    let (mut missing, mut undecided) = (Vec::new(), Vec::new());
+    let (mut missing, mut undecided) = (Vec::with_capacity(files.len()), Vec::new());
     let (mut unknown, mut heat, mut open) = (None, 0, 0);
     for file in &files {
         let weight = heat_of.get(file.earlier).copied().unwrap_or(1);

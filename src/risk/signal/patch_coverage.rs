@@ -26,11 +26,16 @@ const BLOCKS_MAX: usize = 10;
 fn measure(view: &View<'_>) -> Reading {
     let coverage = view.facts.coverage.as_ref().map_err(Clone::clone)?;
     let covered = coverage.covered.min(coverage.executable);
-    if coverage.unread > 0 && coverage.executable < FEW_LINES {
+    if coverage.executable < FEW_LINES {
         // That so few lines can run, or none, would be said of a part.
-        let seen = view.facts.change.files_total.saturating_sub(coverage.unread);
-        let reason = Reason::Partial { seen, total: view.facts.change.files_total };
-        return Err(Unknown { source: Source::Diff, reason });
+        if coverage.unread > 0 {
+            let seen = view.facts.change.files_total.saturating_sub(coverage.unread);
+            let reason = Reason::Partial { seen, total: view.facts.change.files_total };
+            return Err(Unknown { source: Source::Diff, reason });
+        }
+        if let Some(why) = missing(coverage) {
+            return Err(Unknown { source: Source::Coverage, reason: Reason::Unusable(why) });
+        }
     }
     // Nothing to run is nothing left unrun.
     let ratio = if coverage.executable == 0 { 1.0 } else { share(covered, coverage.executable) };
@@ -43,6 +48,21 @@ fn measure(view: &View<'_>) -> Reading {
         evidence.extend(notes(coverage).into_iter().map(Evidence::Coverage));
     }
     Measure::single(ratio, uncovered, evidence)
+}
+
+/// Why the reports may have nothing of changed lines that can run.
+fn missing(coverage: &Coverage) -> Option<String> {
+    match coverage.absent.as_slice() {
+        [] if coverage.ambiguous > 0 => {
+            Some("the reports have files of which nobody can say which they are".to_owned())
+        }
+        [] => None,
+        [one] => Some(format!("the reports do not know {one}, which is changed")),
+        [first, ..] => {
+            let others = coverage.absent.len() - 1;
+            Some(format!("the reports do not know {first} and {others} more of the changed files"))
+        }
+    }
 }
 
 /// The largest blocks of changed lines that no test ran; among equals in the order of files and lines.
@@ -77,6 +97,7 @@ fn notes(coverage: &Coverage) -> Vec<CoverageNote> {
     notes.extend((coverage.unread > 0).then_some(CoverageNote::Unread(coverage.unread)));
     notes.extend((coverage.ambiguous > 0).then_some(CoverageNote::Ambiguous(coverage.ambiguous)));
     notes.extend(coverage.others.iter().cloned().map(CoverageNote::Elsewhere));
+    notes.extend(coverage.passed_over.iter().cloned().map(CoverageNote::PassedOver));
     notes.extend(coverage.carried.iter().cloned().map(CoverageNote::Carried));
     notes.extend((!coverage.flags.is_empty()).then(|| CoverageNote::Flags(coverage.flags.clone())));
     notes.extend(coverage.own_count.clone().map(CoverageNote::OwnCount));
@@ -91,7 +112,7 @@ fn notes(coverage: &Coverage) -> Vec<CoverageNote> {
 mod tests {
     use super::*;
     use crate::risk::{
-        facts::{CoverageReport, CoverageSource, CoveredFile, LineBlock},
+        facts::{CoverageReport, CoverageSource, CoveredFile, Facts, LineBlock},
         stories::pull_request,
     };
 
@@ -108,6 +129,15 @@ mod tests {
         check(10, 0, 0.0, 1.0);
         check(20, 15, 0.75, 0.25);
         check(10, 99, 1.0, 0.0);
+        // What the reports do not know is no line that ran.
+        let mut facts = pull_request("x", Vec::new());
+        let unknown = |facts: &Facts| (SIGNAL.measure)(&View::of(facts)).is_err();
+        facts.coverage = Ok(Coverage { absent: vec!["a.rs".into()], ..Coverage::default() });
+        assert!(unknown(&facts));
+        facts.coverage = Ok(Coverage { ambiguous: 1, ..Coverage::default() });
+        assert!(unknown(&facts));
+        facts.coverage = Ok(Coverage { executable: 10, absent: vec!["a.rs".into()], ..Coverage::default() });
+        assert!(!unknown(&facts), "of the others enough is known");
     }
 
     #[test]

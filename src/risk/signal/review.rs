@@ -20,7 +20,7 @@ pub(super) static SIGNAL: Signal = Signal {
         Term { id: "review.changes_requested", transform: "1 when somebody who may push wants changes" },
         Term {
             id: "review.shallow",
-            transform: "1 when approved, over 400 effective lines, without a comment or an open thread",
+            transform: "1 when approved, over 400 effective lines, without another person's comment or thread",
         },
     ],
     measure,
@@ -44,8 +44,7 @@ fn measure(view: &View<'_>) -> Reading {
     let by_pusher = of_head.iter().filter(|opinion| is_pusher(opinion, review)).count() as u64;
     let current = of_head.len() as u64 - by_pusher;
     let changes_requested = is(ReviewVerdict::ChangesRequested).count() as u64;
-    let silent = review.comments == 0 && review.unresolved_threads == 0;
-    let shallow = current > 0 && silent && view.diff().lines() > LINES_AT_A_TIME;
+    let shallow = current > 0 && is_silent(review) && view.diff().lines() > LINES_AT_A_TIME;
     let mut evidence = vec![Evidence::Reviews {
         approvals_current: current,
         approvals_stale: approvals - of_head.len() as u64,
@@ -62,6 +61,14 @@ fn measure(view: &View<'_>) -> Reading {
 fn is_pusher(opinion: &Opinion, review: &Review) -> bool {
     let pusher = review.circumstances.last_pusher.as_ref();
     pusher.is_some_and(|pusher| pusher.eq_ignore_ascii_case(&opinion.reviewer))
+}
+
+/// Whether nobody but the author and bots has remarked on the change. A thread that was resolved was a remark.
+fn is_silent(review: &Review) -> bool {
+    let circumstances = &review.circumstances;
+    // Facts that were gathered before all threads were counted have the unresolved ones.
+    let threads = circumstances.threads.max(review.unresolved_threads);
+    review.comments <= circumstances.comments_aside && threads <= circumstances.threads_aside
 }
 
 /// What is not counted, and what the branch asks for, where there is something to tell.
@@ -142,8 +149,23 @@ mod tests {
         review.opinions = vec![opinion("grace", ReviewVerdict::Approved)];
         (review.comments, review.unresolved_threads) = (0, 0);
         assert_eq!(terms(&facts), [0.0, 0.0, 1.0]);
-        facts.review.as_mut().unwrap().comments = 1;
-        assert_eq!(terms(&facts), [0.0, 0.0, 0.0]);
+        let check = |comments: (u64, u64), threads: (u64, u64, u64), expected: f64| {
+            let mut facts = facts.clone();
+            let review = facts.review.as_mut().unwrap();
+            (review.comments, review.circumstances.comments_aside) = comments;
+            (review.unresolved_threads, review.circumstances.threads, review.circumstances.threads_aside) = threads;
+            assert_eq!(terms(&facts), [0.0, 0.0, expected], "{comments:?} {threads:?}");
+        };
+        check((1, 0), (0, 0, 0), 0.0);
+        // Of bots and the author.
+        check((2, 2), (0, 0, 0), 1.0);
+        check((3, 2), (0, 0, 0), 0.0);
+        check((2, 2), (1, 2, 2), 1.0);
+        // Resolved since.
+        check((0, 0), (0, 5, 0), 0.0);
+        check((0, 0), (0, 5, 4), 0.0);
+        // Facts of before.
+        check((0, 0), (1, 0, 0), 0.0);
         let unknown = Unknown::not_connected(Source::Reviews);
         facts.review = Err(unknown.clone());
         assert_eq!((SIGNAL.measure)(&View::of(&facts)), Err(unknown));

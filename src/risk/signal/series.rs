@@ -92,7 +92,7 @@ fn others(facts: &Facts) -> Result<Others<'_>, Unknown> {
             Ok(Others { landed: Series::default(), files: &[], parts: facts.series.iter().collect() })
         }
         Ok(history) if history.series.changes > 0 => {
-            let reason = Reason::Unavailable("lines of earlier changes are not kept".to_owned());
+            let reason = Reason::Unusable("lines of earlier changes are not kept".to_owned());
             Err(Unknown { source: Source::History, reason })
         }
         Ok(_) => Ok(Others { landed: Series::default(), files: &[], parts: Vec::new() }),

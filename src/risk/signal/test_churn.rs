@@ -19,7 +19,7 @@ pub(super) static SIGNAL: Signal = Signal {
 const FEW_LINES: u64 = 10;
 
 fn measure(view: &View<'_>) -> Reading {
-    if let Some(unknown) = view.unread() {
+    if let Some(unknown) = view.unread().or_else(|| view.uncounted()) {
         return Err(unknown);
     }
     let (mut source, mut test, mut added) = (0_u64, 0_u64, 0_u64);

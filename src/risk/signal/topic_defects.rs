@@ -1,6 +1,6 @@
 //! Topic defects: how often earlier changes whose titles share words with this one's were rolled back.
 
-use super::{Evidence, Measure, Reading, Signal, Term, Thing, Unit, times};
+use super::{Reading, Signal, Term, Thing, Unit, rolled_back};
 use crate::risk::diff::View;
 
 pub(super) static SIGNAL: Signal = Signal {
@@ -20,17 +20,9 @@ pub(super) static SIGNAL: Signal = Signal {
 
 fn measure(view: &View<'_>) -> Reading {
     let history = view.facts.history.as_ref().map_err(Clone::clone)?;
-    let evidence = history
-        .worst_word
-        .iter()
-        .cloned()
-        .map(|failures| Evidence::RolledBack { thing: Thing::Word, failures })
-        .collect();
-    Ok(Measure {
-        value: times(history.topics.mean),
-        terms: vec![history.topics.mean, history.topics.highest],
-        evidence,
-    })
+    let mut measure = rolled_back(history.topics, history.worst_word.as_ref(), Thing::Word);
+    measure.terms.push(history.topics.highest);
+    Ok(measure)
 }
 
 #[cfg(test)]
@@ -38,6 +30,7 @@ mod tests {
     use super::*;
     use crate::risk::{
         facts::{Failures, History, Rates},
+        signal::Evidence,
         stories::pull_request,
     };
 

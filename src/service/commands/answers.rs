@@ -94,8 +94,9 @@ impl Work<'_> {
             return Ok(followed(comment::explain(&stored.subject())));
         }
         let wanted = signal.join("_").to_lowercase().replace('-', "_");
-        let named =
-            |one: &&&crate::risk::signal::Signal| one.id == wanted || one.label.replace([' ', '-'], "_") == wanted;
+        let named = |one: &&&crate::risk::signal::Signal| {
+            one.id == wanted || one.label.to_lowercase().replace([' ', '-'], "_") == wanted
+        };
         match SIGNALS.iter().find(named) {
             Some(one) => Ok(followed(comment::explain_signal(&stored.subject(), stored.model(), one.id))),
             None => Ok(told(comment::no_such_signal(nearest(&wanted, SIGNALS.iter().map(|one| one.id))))),

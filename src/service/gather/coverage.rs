@@ -1,7 +1,12 @@
 //! Coverage -> facts: each source in the order of the policy. The first that knows the head commit is used, and what the
 //! others say differently is noted. A report of another commit is named, never used.
 
-use std::{collections::BTreeSet, future::Future, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use chrono::DateTime;
 use futures_util::future::join_all;
@@ -10,12 +15,12 @@ use super::super::{App, CoverageSettings, mirrors};
 use crate::{
     codecov::Codecov,
     config::repository::CoveragePolicy,
-    coverage::{Fitted, Measured, Report, Totals, Tree, measure},
+    coverage::{Measured, Placed, Report, Totals, Tree, measure},
     github::RepoName,
     remote::RemoteError,
     risk::facts::{
-        BaseTotal, Change, Coverage, CoverageReport, CoverageSource, CoverageTotal, Known, OtherCoverage, Reason,
-        Source, Unknown,
+        BaseTotal, Change, Coverage, CoverageReport, CoverageSource, CoverageTotal, Known, OtherCoverage, PassedOver,
+        Reason, Source, Unknown,
     },
     sonar::{Analysis, Sonar},
     store::StoreError,
@@ -38,6 +43,11 @@ impl Remotes {
         let codecov = settings.codecov.as_ref().map(|one| Codecov::new(&one.url, one.token.clone())).transpose()?;
         let sonar = settings.sonar.as_ref().map(|one| Sonar::new(&one.url, one.token.clone())).transpose()?;
         Ok(Self { codecov, sonar })
+    }
+
+    /// Those of now.
+    fn of(app: &App) -> Arc<Self> {
+        Arc::clone(&app.remotes.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -67,33 +77,40 @@ pub(in super::super) async fn coverage(app: &App, wanted: &Wanted<'_>) -> Result
     let ask = |source: &CoverageSource| {
         let source = *source;
         async move {
-            Ok(match source {
+            let answer = match source {
                 CoverageSource::Upload => uploaded(app, wanted).await?,
                 CoverageSource::Codecov => in_time(wanted, codecov(app, wanted)).await,
                 CoverageSource::Sonar => in_time(wanted, sonar(app, wanted)).await,
                 CoverageSource::File => Answer::Silent,
-            })
+            };
+            Ok((source, answer))
         }
     };
-    let answers: Result<Vec<Answer>, StoreError> =
+    let answers: Result<Vec<(CoverageSource, Answer)>, StoreError> =
         join_all(wanted.policy.sources.iter().map(ask)).await.into_iter().collect();
     Ok(chosen(answers?))
 }
 
-/// The first source that knows the commit, with what the others say; else why the first that says something does not.
-fn chosen(answers: Vec<Answer>) -> Known<Coverage> {
+/// The first source that knows the commit, with what the others say or why they do not; else why the first that says
+/// something does not.
+fn chosen(answers: Vec<(CoverageSource, Answer)>) -> Known<Coverage> {
     let mut chosen: Option<Coverage> = None;
-    let mut reason = None;
-    for answer in answers {
+    let mut passed_over = Vec::new();
+    for (source, answer) in answers {
         match (answer, &mut chosen) {
             (Answer::Known(coverage), None) => chosen = Some(*coverage),
             (Answer::Known(other), Some(first)) => first.others.extend(otherwise(first, &other)),
-            (Answer::Unknown(why), _) => _ = reason.get_or_insert(why),
+            (Answer::Unknown(reason), _) => passed_over.push(PassedOver { source, reason }),
             (Answer::Silent, _) => {}
         }
     }
-    let unknown = || Unknown { source: Source::Coverage, reason: reason.unwrap_or(Reason::NotConnected) };
-    chosen.ok_or_else(unknown)
+    match chosen {
+        Some(chosen) => Ok(Coverage { passed_over, ..chosen }),
+        None => {
+            let reason = passed_over.into_iter().next().map_or(Reason::NotConnected, |first| first.reason);
+            Err(Unknown { source: Source::Coverage, reason })
+        }
+    }
 }
 
 /// What another source says, where that is not the same.
@@ -132,13 +149,17 @@ async fn uploaded(app: &App, wanted: &Wanted<'_>) -> Result<Answer, StoreError> 
         let other = app.store.newest_coverage(id).await?;
         return Ok(other.map_or(Answer::Silent, |newest| Answer::Unknown(Reason::Awaited { newest: Some(newest) })));
     };
-    let Some(report) = stored(app, id, head).await? else {
-        return Ok(Answer::Unknown(Reason::Unavailable("the stored reports are too large together".to_owned())));
-    };
-    let totals = report.totals();
+    let too_large = || Answer::Unknown(Reason::Unusable("the stored reports are too large together".to_owned()));
+    let (tree, is_whole) = tree(app, wanted).await;
+    let Some(placed) = placed(app, id, head, &tree).await? else { return Ok(too_large()) };
+    let totals = if is_whole { Some(placed.totals()) } else { unplaced(app, id, head).await? };
+    let Some(totals) = totals else { return Ok(too_large()) };
     let flags: BTreeSet<&String> = rows.iter().map(|row| &row.flag).collect();
-    let base = base_total(app, wanted, &flags).await?;
-    let (fitted, measured) = measured(app, wanted, report).await;
+    let base = base_total(app, wanted, &flags, (&tree, is_whole)).await?;
+    let ambiguous = placed.ambiguous;
+    let (files, ignored) = (wanted.change.files.clone(), wanted.ignored.to_vec());
+    let work = move || measure(&placed, &files, &ignored);
+    let measured = tokio::task::spawn_blocking(work).await.unwrap_or_default();
     Ok(Answer::Known(Box::new(Coverage {
         report: Some(CoverageReport {
             source: CoverageSource::Upload,
@@ -147,13 +168,44 @@ async fn uploaded(app: &App, wanted: &Wanted<'_>) -> Result<Answer, StoreError> 
             at: DateTime::from_timestamp_millis(newest),
         }),
         total: Some(CoverageTotal { lines: totals.lines, covered: totals.covered, base }),
-        ambiguous: fitted.ambiguous,
+        ambiguous,
         ..of_lines(measured, wanted.change)
     })))
 }
 
-/// All reports of a commit as one; `None` if that is more than is held.
-async fn stored(app: &App, repository_id: i64, sha: &str) -> Result<Option<Report>, StoreError> {
+/// The files of the repository: those of the base, where its mirror has it, with those of the change. Without a mirror the
+/// changed files are all that is known of it; whether that is so is said beside it.
+async fn tree(app: &App, wanted: &Wanted<'_>) -> (Arc<Tree>, bool) {
+    let base = mirrors::files(app, wanted.repository_id, &wanted.change.base_sha).await;
+    let is_whole = base.is_some();
+    let changed: Vec<String> = wanted.change.files.iter().map(|file| file.path.clone()).collect();
+    let work = move || Tree::of(base.unwrap_or_default().into_iter().chain(changed));
+    (Arc::new(tokio::task::spawn_blocking(work).await.unwrap_or_default()), is_whole)
+}
+
+/// All reports of a commit by the files that they mean; `None` if that is more than is held.
+async fn placed(app: &App, repository_id: i64, sha: &str, tree: &Arc<Tree>) -> Result<Option<Placed>, StoreError> {
+    let mut all = Placed::default();
+    for row in app.store.coverage_of(repository_id, sha).await? {
+        let Some(body) = app.store.coverage_body(&row).await? else { continue };
+        let (tree, so_far) = (Arc::clone(tree), std::mem::take(&mut all));
+        let work = move || -> Result<Option<Placed>, StoreError> {
+            let mut all = so_far;
+            let report = Report::unpack(&body).map_err(|_| StoreError::Unreadable("a coverage report"))?;
+            Ok(all.take(&tree, &report).is_ok().then_some(all))
+        };
+        let taken = tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Unreadable("a coverage report"))?;
+        match taken? {
+            Some(taken) => all = taken,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(all))
+}
+
+/// Lines of all files that the reports of a commit tell of, by their own paths: without the repository's files nobody can say
+/// which are of two. `None` if they are more than is held.
+async fn unplaced(app: &App, repository_id: i64, sha: &str) -> Result<Option<Totals>, StoreError> {
     let mut all = Report::default();
     for row in app.store.coverage_of(repository_id, sha).await? {
         let Some(body) = app.store.coverage_body(&row).await? else { continue };
@@ -162,37 +214,28 @@ async fn stored(app: &App, repository_id: i64, sha: &str) -> Result<Option<Repor
             return Ok(None);
         }
     }
-    Ok(Some(all))
+    Ok(Some(all.totals()))
 }
 
-/// All lines at the base, where its reports have the same parts: with others the two would not compare.
+/// All lines at the merge base, where its reports have the same parts: with others the two would not compare. The tip of the
+/// base branch may hold what the change does not.
 async fn base_total(
     app: &App,
     wanted: &Wanted<'_>,
     flags: &BTreeSet<&String>,
+    (tree, is_whole): (&Arc<Tree>, bool),
 ) -> Result<Option<BaseTotal>, StoreError> {
-    let (id, base) = (wanted.repository_id, &wanted.change.base_sha);
+    let Some(base) = &wanted.change.merge_base_sha else { return Ok(None) };
+    let id = wanted.repository_id;
     let rows = app.store.coverage_of(id, base).await?;
     if rows.is_empty() || rows.iter().map(|row| &row.flag).collect::<BTreeSet<_>>() != *flags {
         return Ok(None);
     }
-    let totals = stored(app, id, base).await?.map(|report| report.totals());
-    Ok(totals.map(|totals| BaseTotal { commit: base.clone(), lines: totals.lines, covered: totals.covered }))
-}
-
-/// What a report says of the changed lines, by the tree of the repository: that of the base, where its mirror has it, with
-/// the files that the change adds. Without a mirror the changed files are all that is known of the tree.
-async fn measured(app: &App, wanted: &Wanted<'_>, report: Report) -> (Fitted, Measured) {
-    let base = mirrors::files(app, wanted.repository_id, &wanted.change.base_sha).await.unwrap_or_default();
-    let files = wanted.change.files.clone();
-    let ignored = wanted.ignored.to_vec();
-    let work = move || {
-        let tree = Tree::of(base.into_iter().chain(files.iter().map(|file| file.path.clone())));
-        let fitted = tree.fit(report.paths());
-        let measured = measure(&report, &fitted, &files, &ignored);
-        (fitted, measured)
+    let totals = match is_whole {
+        true => placed(app, id, base, tree).await?.map(|placed| placed.totals()),
+        false => unplaced(app, id, base).await?,
     };
-    tokio::task::spawn_blocking(work).await.unwrap_or_default()
+    Ok(totals.map(|totals| BaseTotal { commit: base.clone(), lines: totals.lines, covered: totals.covered }))
 }
 
 fn of_lines(measured: Measured, change: &Change) -> Coverage {
@@ -202,25 +245,30 @@ fn of_lines(measured: Measured, change: &Change) -> Coverage {
 }
 
 async fn codecov(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
-    let Some(codecov) = &app.remotes.codecov else { return Ok(Answer::Silent) };
+    let remotes = Remotes::of(app);
+    let Some(codecov) = &remotes.codecov else { return Ok(Answer::Silent) };
     let repo = (wanted.repository.owner(), wanted.repository.name());
-    let Change { head_sha, base_sha, files, pull_request, .. } = wanted.change;
+    let Change { head_sha, merge_base_sha, files, pull_request, .. } = wanted.change;
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let Some(found) = codecov.commit(repo, head_sha, &paths, *pull_request).await? else {
         return Ok(Answer::Unknown(Reason::Awaited { newest: None }));
     };
     let total = match found.totals {
         Some(Totals { lines, covered }) => {
-            let base = codecov.totals(repo, base_sha).await?;
-            let base =
-                base.map(|base| BaseTotal { commit: base_sha.clone(), lines: base.lines, covered: base.covered });
+            let base = match merge_base_sha {
+                Some(commit) => codecov.totals(repo, commit).await?.map(|base| (commit.clone(), base)),
+                None => None,
+            };
+            let base = base.map(|(commit, Totals { lines, covered })| BaseTotal { commit, lines, covered });
             Some(CoverageTotal { lines, covered, base })
         }
         None => None,
     };
     // Codecov has matched the paths to the repository's already.
     let tree = Tree::of(files.iter().map(|file| file.path.clone()));
-    let measured = measure(&found.report, &tree.fit(found.report.paths()), files, wanted.ignored);
+    let mut placed = Placed::default();
+    placed.take(&tree, &found.report).map_err(|_| RemoteError::Contract)?;
+    let measured = measure(&placed, files, wanted.ignored);
     Ok(Answer::Known(Box::new(Coverage {
         report: Some(CoverageReport {
             source: CoverageSource::Codecov,
@@ -237,7 +285,8 @@ async fn codecov(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> 
 }
 
 async fn sonar(app: &App, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
-    let (Some(sonar), Some(pull)) = (&app.remotes.sonar, wanted.change.pull_request) else { return Ok(Answer::Silent) };
+    let remotes = Remotes::of(app);
+    let (Some(sonar), Some(pull)) = (&remotes.sonar, wanted.change.pull_request) else { return Ok(Answer::Silent) };
     let by_name = || format!("{}_{}", wanted.repository.owner(), wanted.repository.name());
     let project = wanted.policy.sonar_project.clone().unwrap_or_else(by_name);
     let head = &wanted.change.head_sha;

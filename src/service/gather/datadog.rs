@@ -17,8 +17,8 @@ use crate::{
     datadog::{Age, Cached, Datadog, Error, Incident, IncidentState, Severity},
     risk::{
         facts::{
-            Absence, Change, FlakyPipeline, FlakySuite, Known, OpenIncident, Reason, Runtime, Source, TargetService,
-            Unknown,
+            Absence, Asked, Change, FlakyPipeline, FlakySuite, Known, OpenIncident, Reason, Runtime, Source,
+            TargetService, Told, Unknown,
         },
         runtime::{self, Answers, nothing},
     },
@@ -68,9 +68,9 @@ pub(in super::super) async fn health(
         return (mapping::declared(wanted), Err(Unknown::not_connected(Source::Datadog)));
     };
     let datadog = &datadog.patient(PATIENCE);
-    let Mapping { services, missing } = mapping::read(datadog, wanted).await;
-    let runtime = read(datadog, &services, missing, wanted, now).await;
-    (services, Ok(runtime))
+    let mapping = mapping::read(datadog, wanted).await;
+    let runtime = read(datadog, &mapping, wanted, now).await;
+    (mapping.services, Ok(runtime))
 }
 
 /// The same for a local range, in a repository whose remote has this address.
@@ -96,14 +96,9 @@ pub(in super::super) async fn open_incidents(
     Ok(incidents(datadog, &answer.value, services, now))
 }
 
-/// How services fare; `missing` is why there may be more of them.
-async fn read(
-    datadog: &Datadog,
-    services: &[TargetService],
-    missing: Option<Unknown>,
-    wanted: &Wanted<'_>,
-    now: DateTime<Utc>,
-) -> Runtime {
+/// How services fare.
+async fn read(datadog: &Datadog, mapping: &Mapping, wanted: &Wanted<'_>, now: DateTime<Utc>) -> Runtime {
+    let Mapping { services, missing, told } = mapping;
     let looked = &services[..services.len().min(SERVICES_MAX)];
     let repository = format!("{}/{}", wanted.host, wanted.full_name);
     let (slos, (open, ((pipelines, suites), deployed))) = join(
@@ -121,9 +116,11 @@ async fn read(
     )
     .await;
     let mut ages = Ages::default();
-    slos.as_of.iter().chain(&deployed.as_of).for_each(|at| ages.note(*at));
+    told.iter().for_each(|when| ages.note(Asked::Catalogue, when));
+    slos.as_of.iter().for_each(|at| ages.note(Asked::Slos, &When { at: *at, counts: true }));
+    deployed.told.iter().for_each(|when| ages.note(Asked::Deployments, when));
     let some = if services.is_empty() { Err(missing.clone().unwrap_or(nothing(Absence::Service))) } else { Ok(()) };
-    let open = ages.of(open);
+    let open = ages.of(Asked::Incidents, open, When::of);
     let incidents = some.clone().and(open).map(|open| incidents(datadog, &open, services, now));
     let mut change_fail_rates = deployed.change_fail_rates;
     let mut slos_unread = slos.unread;
@@ -142,7 +139,7 @@ async fn read(
         runs: one.runs,
         flaky_runs: one.flaky_runs,
     };
-    let pipelines = ages.of_slow(pipelines).map(|all| all.iter().map(pipeline).collect());
+    let pipelines = ages.of(Asked::TestRuns, pipelines, When::slow).map(|all| all.iter().map(pipeline).collect());
     let suite = |one: &crate::datadog::FlakySuite| FlakySuite { suite: one.suite.clone(), flakes: one.flakes };
     let suites = suites.map(|suites| suites.value.iter().map(suite).collect()).unwrap_or_default();
     let answers = Answers {
@@ -153,32 +150,56 @@ async fn read(
         pipelines,
         suites,
         change_fail_rates,
-        unmapped: missing.filter(|_| !services.is_empty()),
-        as_of: ages.0,
+        unmapped: missing.clone().filter(|_| !services.is_empty()),
+        as_of: ages.as_of,
+        told: runtime::oldest_of_each(ages.told),
     };
     runtime::runtime(answers, now)
 }
 
-/// When the oldest answer was given. What is asked seldom because it moves slowly counts only once it should have been asked
-/// again and was not answered: else every score would look as old as its list of weeks.
-#[derive(Default)]
-struct Ages(Option<DateTime<Utc>>);
+/// When something was told.
+pub(super) struct When {
+    at: DateTime<Utc>,
+    /// Whether all that Datadog said is as old as this.
+    counts: bool,
+}
 
-impl Ages {
-    fn note(&mut self, at: DateTime<Utc>) {
-        self.0 = Some(self.0.map_or(at, |known| known.min(at)));
+impl When {
+    fn of<T>(answer: &Cached<T>) -> Self {
+        Self { at: answer.as_of, counts: true }
     }
 
-    fn of_slow<T>(&mut self, answer: Known<Cached<T>>) -> Known<std::sync::Arc<T>> {
-        match answer {
-            Ok(answer) if answer.stale.is_none() => Ok(answer.value),
-            answer => self.of(answer),
+    /// Of what is asked seldom because it moves slowly. It counts only once it should have been asked again and was not
+    /// answered: else every score would look as old as its list of weeks.
+    fn slow<T>(answer: &Cached<T>) -> Self {
+        Self { at: answer.as_of, counts: answer.stale.is_some() }
+    }
+}
+
+/// When answers were given.
+#[derive(Default)]
+struct Ages {
+    /// The oldest that counts.
+    as_of: Option<DateTime<Utc>>,
+    told: Vec<Told>,
+}
+
+impl Ages {
+    fn note(&mut self, what: Asked, when: &When) {
+        self.told.push(Told { what, at: when.at });
+        if when.counts {
+            self.as_of = self.as_of.into_iter().chain([when.at]).min();
         }
     }
 
-    fn of<T>(&mut self, answer: Known<Cached<T>>) -> Known<std::sync::Arc<T>> {
+    fn of<T>(
+        &mut self,
+        what: Asked,
+        answer: Known<Cached<T>>,
+        when: fn(&Cached<T>) -> When,
+    ) -> Known<std::sync::Arc<T>> {
         answer.map(|answer| {
-            self.note(answer.as_of);
+            self.note(what, &when(&answer));
             answer.value
         })
     }

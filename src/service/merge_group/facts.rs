@@ -62,6 +62,8 @@ impl Made<'_> {
         change.merge_group = Some(self.merge_group().await?);
         change.head_sha.clone_from(&self.group.head_sha);
         change.base_sha.clone_from(&self.base);
+        // Where the pull request left the branch is not where the group does.
+        change.merge_base_sha = None;
         (change.state, change.draft) = (ChangeState::Open, false);
         facts.coverage = self.coverage_of_one(&facts, *pull, head_sha).await?;
         Ok(Some(facts))
@@ -79,6 +81,7 @@ impl Made<'_> {
             merge_group: Some(merge_group),
             author: Author { login: "merge queue".to_owned(), kind: AuthorKind::Human },
             head_sha: self.group.head_sha.clone(),
+            merge_base_sha: Some(compared.merge_base_sha.clone()),
             base_sha: compared.merge_base_sha,
             base_ref: base_branch(self.group).to_owned(),
             from_fork,
@@ -132,7 +135,8 @@ impl Made<'_> {
         let Work { installation, repo, .. } = self.work;
         match installation.compare(repo, &self.base, &self.group.head_sha).await {
             Ok(Comparison { files, merge_base_sha, .. }) => {
-                let change = Change { files, base_sha: merge_base_sha, ..facts.change.clone() };
+                let known = Some(merge_base_sha.clone());
+                let change = Change { files, base_sha: merge_base_sha, merge_base_sha: known, ..facts.change.clone() };
                 self.own_coverage(&change).await
             }
             Err(error) => Ok(Err(Unknown { source: Source::Coverage, reason: error.reason() })),

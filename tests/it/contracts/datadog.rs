@@ -57,7 +57,7 @@ pub(crate) struct Recorded {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct RecordedRequest {
     method: String,
-    path: String,
+    pub(crate) path: String,
     query: String,
     body: Option<String>,
 }
@@ -86,7 +86,7 @@ impl Contracts {
     }
 
     /// All recordings by name.
-    fn recordings(&self) -> Vec<(String, Vec<Recorded>)> {
+    pub(crate) fn recordings(&self) -> Vec<(String, Vec<Recorded>)> {
         let all = read(&self.0.folder.join("recordings.json"));
         serde_json::from_value::<std::collections::BTreeMap<_, _>>(all)
             .expect("trim-datadog.mjs writes this shape")

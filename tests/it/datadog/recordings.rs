@@ -16,7 +16,7 @@ use chrono::{TimeDelta, Utc};
 use mergecast::{
     clock::Clock,
     datadog::{Age, Datadog, Error, IncidentState, Keys, Options, Severity, Site},
-    slo::{Kind, Parts},
+    slo::{Kind, Parts, Slo},
 };
 use url::Url;
 
@@ -78,6 +78,18 @@ async fn answer(State(state): Played, request: Request) -> Response<Body> {
 async fn on<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Player) -> F) {
     let Some(contracts) = Contracts::datadog() else { return };
     test(Player::of(contracts.recording(name), 1).await).await;
+}
+
+/// An SLO to ask about; the recordings answer whatever its id is.
+fn unnamed() -> Slo {
+    Slo {
+        id: "x".to_owned(),
+        name: String::new(),
+        kind: Kind::Metric,
+        objectives: Vec::new(),
+        tags: Vec::new(),
+        groups: Vec::new(),
+    }
 }
 
 #[tokio::test]
@@ -177,27 +189,13 @@ async fn deployments_and_refusals() {
     })
     .await;
     on("timeseries_cross_product_query_returns_bad_request_response", async |player| {
-        let slo = mergecast::slo::Slo {
-            id: "x".to_owned(),
-            name: String::new(),
-            kind: Kind::Metric,
-            objectives: Vec::new(),
-            tags: Vec::new(),
-            groups: Vec::new(),
-        };
+        let slo = unnamed();
         let answer = player.datadog.burn_rates(&slo, 3_600, TimeDelta::minutes(1), Age::NOW).await;
         assert!(matches!(answer, Err(Error::Invalid { .. })), "{answer:?}");
     })
     .await;
     on("timeseries_cross_product_query_with_slo_data_source_returns_ok_response", async |player| {
-        let slo = mergecast::slo::Slo {
-            id: "x".to_owned(),
-            name: String::new(),
-            kind: Kind::Metric,
-            objectives: Vec::new(),
-            tags: Vec::new(),
-            groups: Vec::new(),
-        };
+        let slo = unnamed();
         let answer = player.datadog.burn_rates(&slo, 3_600, TimeDelta::minutes(1), Age::NOW).await.unwrap();
         assert!(answer.value.is_empty(), "an SLO that Datadog does not know");
     })
@@ -207,10 +205,32 @@ async fn deployments_and_refusals() {
         assert!(player.datadog.flakiest_suites("github.com/a/b", 5, Age::NOW).await.unwrap().value.is_empty());
     })
     .await;
+    on("get_a_list_of_deployment_events_returns_ok_response", async |player| {
+        assert!(ask(&player).await.unwrap().is_empty());
+    })
+    .await;
     on("validate_api_key_returns_forbidden_response", async |player| {
         assert_eq!(player.datadog.slos(Age::NOW).await, Err(Error::Unauthorized));
     })
     .await;
+}
+
+/// Of whatever source a series is recorded, it is of the shape that a burn rate comes in.
+#[tokio::test]
+async fn every_recorded_series_is_read() {
+    let Some(contracts) = Contracts::datadog() else { return };
+    let mut points = 0;
+    for (name, recorded) in contracts.recordings() {
+        let [Recorded { request, response }] = recorded.as_slice() else { continue };
+        if request.path != "/api/v2/query/timeseries" || response.status != 200 {
+            continue;
+        }
+        let player = Player::of(recorded.clone(), 1).await;
+        let slo = unnamed();
+        let answer = player.datadog.burn_rates(&slo, 3_600, TimeDelta::minutes(1), Age::NOW).await;
+        points += answer.unwrap_or_else(|error| panic!("{name}: {error}")).value.len();
+    }
+    assert!(points > 20, "{points}");
 }
 
 #[tokio::test]

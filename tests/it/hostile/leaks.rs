@@ -12,6 +12,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use mergecast::{
     codecov::sim::TOKEN as CODECOV,
+    datadog::sim::{API_KEY, APP_KEY},
     github::sim::{Edits, Fault, FaultKind, FaultOn, HookContentType, Permission, PullSpec, Sim, SimRepository, Times},
     sonar::sim::TOKEN as SONAR,
 };
@@ -199,7 +200,12 @@ impl Secrets {
         let app = sim.app();
         let key = app.private_key_pem.expose_secret().lines().filter(|line| line.len() > 40);
         let webhook = app.webhook_secret.expose_secret();
-        Self(key.chain([webhook, UPLOAD, CODECOV, SONAR]).filter(|one| !one.is_empty()).map(str::to_owned).collect())
+        Self(
+            key.chain([webhook, UPLOAD, CODECOV, SONAR, API_KEY, APP_KEY])
+                .filter(|one| !one.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 
     /// The first that is in a text, as it is or as basic authentication has it.
@@ -223,13 +229,14 @@ impl Secrets {
 
 #[test]
 fn a_planted_secret_is_found() {
-    let secrets = Secrets(vec!["a-webhook-secret".to_owned(), CODECOV.to_owned(), SONAR.to_owned()]);
+    let secrets = Secrets(["a-webhook-secret", CODECOV, SONAR, APP_KEY].map(str::to_owned).to_vec());
     assert_eq!(secrets.found("nothing: ghs_short, mergecast_upload_ID, eyJhead.x"), None);
     let basic = STANDARD.encode(format!("{SONAR}:"));
     let planted = [
         "a-webhook-secret",
         CODECOV,
         SONAR,
+        APP_KEY,
         &basic,
         UPLOAD,
         "ghs_16C7e42F292c6912E7710c838347Ae178B4a",

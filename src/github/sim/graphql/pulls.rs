@@ -175,6 +175,27 @@ impl<'s> Run<'s> {
             _ => Err(Refused::Undefined),
         }
     }
+
+    pub(super) fn thread(&self, thread: &'s Thread, name: &str, arguments: &Arguments) -> Found<'s> {
+        match name {
+            "id" => scalar(node_id("PRRT", thread.id)),
+            "isResolved" => scalar(thread.resolved),
+            "isOutdated" => scalar(thread.outdated),
+            "comments" => {
+                let opening = vec![Node::ReviewComment(thread)];
+                Connection::page("PullRequestReviewCommentConnection", opening, arguments)
+            }
+            _ => Err(Refused::Undefined),
+        }
+    }
+
+    /// The comment that opened a thread.
+    pub(super) fn review_comment(&self, thread: &Thread, name: &str) -> Found<'s> {
+        match name {
+            "author" => Ok(self.account(&thread.author)),
+            _ => Err(Refused::Undefined),
+        }
+    }
 }
 
 pub(super) fn state_name(pull: &Pull) -> &'static str {
@@ -194,15 +215,6 @@ pub(super) fn changed_file<'s>(file: &FileDiff, name: &str) -> Found<'s> {
             "removed" => "DELETED".to_owned(),
             other => other.to_uppercase(),
         }),
-        _ => Err(Refused::Undefined),
-    }
-}
-
-pub(super) fn thread<'s>(thread: &Thread, name: &str) -> Found<'s> {
-    match name {
-        "id" => scalar(node_id("PRRT", thread.id)),
-        "isResolved" => scalar(thread.resolved),
-        "isOutdated" => scalar(thread.outdated),
         _ => Err(Refused::Undefined),
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join, join_all};
 
-use super::{JUDGED, MINUTE, PAST, answered, is_on};
+use super::{JUDGED, MINUTE, PAST, When, answered, is_on};
 use crate::{
     datadog::{Age, Cached, Datadog, Deployment, Incident},
     risk::{
@@ -24,8 +24,8 @@ pub(super) struct Deployed {
     pub(super) newest: Known<Vec<LatestDeployment>>,
     /// How often deployments of each that was looked at failed.
     pub(super) change_fail_rates: Vec<Known<ChangeFailRate>>,
-    /// When this was told, as far as it is to be shown.
-    pub(super) as_of: Vec<DateTime<Utc>>,
+    /// When this was told.
+    pub(super) told: Vec<When>,
 }
 
 /// Reads the deployments of services. Those of the last hours are asked for once for all; the weeks before, for each that is
@@ -39,15 +39,14 @@ pub(super) async fn of_services(
     if !datadog.site().has_dora() {
         let none = nothing(Absence::Deployments);
         let change_fail_rates = looked.iter().map(|_| Err(none.clone())).collect();
-        return Deployed { newest: Err(none), change_fail_rates, as_of: Vec::new() };
+        return Deployed { newest: Err(none), change_fail_rates, told: Vec::new() };
     }
     let of_each = looked.iter().map(|service| answered(datadog.deployments_of(&service.name, JUDGED, PAST)));
     let recent = answered(datadog.recent_deployments(RECENT, DEPLOYMENTS));
     let (of_each, (recent, begun)) = join(join_all(of_each), join(recent, answered(begun(datadog, now)))).await;
-    let stale = of_each.iter().flatten().filter(|one| one.stale.is_some()).map(|one| one.as_of);
-    let mut as_of: Vec<DateTime<Utc>> = stale.collect();
-    as_of.extend(begun.iter().filter(|one| one.stale.is_some()).map(|one| one.as_of));
-    as_of.extend(recent.iter().map(|one| one.as_of));
+    let mut told: Vec<When> = of_each.iter().flatten().map(When::slow).collect();
+    told.extend(begun.iter().map(When::slow));
+    told.extend(recent.iter().map(When::of));
     let rate = |(service, past): (&TargetService, &Known<Cached<Vec<Deployment>>>)| {
         let past = past.as_ref().map_err(Clone::clone)?;
         let begun = begun.as_ref().map_err(Clone::clone)?;
@@ -55,7 +54,7 @@ pub(super) async fn of_services(
     };
     let change_fail_rates = looked.iter().zip(&of_each).map(rate).collect();
     let newest = recent.and_then(|recent| newest_of_each(services, &recent.value, &of_each));
-    Deployed { newest, change_fail_rates, as_of }
+    Deployed { newest, change_fail_rates, told }
 }
 
 /// The newest deployment of each service: among those of the last hours, else among those of its weeks, which are in the

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join;
 
-use super::{DAY, HOUR, JUDGED, PAST, Wanted, answered};
+use super::{DAY, HOUR, JUDGED, PAST, Wanted, When, answered};
 use crate::{
     catalog::{self, Claims, Repository},
     datadog::{Age, Cached, CatalogService, Datadog, Deployment},
@@ -21,6 +21,8 @@ pub(super) struct Mapping {
     pub(super) services: Vec<TargetService>,
     /// Why there may be more.
     pub(super) missing: Option<Unknown>,
+    /// When the catalogue was read.
+    pub(super) told: Vec<When>,
 }
 
 /// Asks the catalogue. It has two lists, of definitions and of entities; a service may be in both.
@@ -34,14 +36,15 @@ pub(super) async fn read(datadog: &Datadog, wanted: &Wanted<'_>) -> Mapping {
     });
     let missing = missing.cloned();
     let lists = [definitions.ok(), entities.ok()];
+    let told = lists.iter().flatten().map(When::slow).collect();
     let mut known = catalog::merged(lists.iter().flatten().flat_map(|list| list.value.iter().map(service)));
     if let Ok(deployed) = deployed {
         deployed_from(&mut known, &deployed.value);
     }
     let services = targets(&known, wanted);
     match missing {
-        Some(missing) => beside(services, wanted.before, missing),
-        None => Mapping { services, missing: None },
+        Some(missing) => Mapping { told, ..beside(services, wanted.before, missing) },
+        None => Mapping { services, missing: None, told },
     }
 }
 
@@ -55,7 +58,7 @@ fn beside(mut services: Vec<TargetService>, before: &[TargetService], missing: U
     let news: Vec<_> = before.iter().filter(|one| services.iter().all(|known| known.name != one.name)).collect();
     services.extend(news.into_iter().cloned());
     services.sort_by(|a, b| a.name.cmp(&b.name));
-    Mapping { services, missing: Some(missing).filter(|_| before.is_empty()) }
+    Mapping { services, missing: Some(missing).filter(|_| before.is_empty()), told: Vec::new() }
 }
 
 /// The services of the changed files.

@@ -86,7 +86,7 @@ async fn of_service(datadog: &Datadog, service: &TargetService, named: &[String]
 fn of_named(id: &str, unknown: Unknown) -> Unknown {
     match unknown.reason {
         Reason::Nothing(_) => {
-            let reason = Reason::Unavailable(format!("it knows no SLO {id}, which the policy file names"));
+            let reason = Reason::Unusable(format!("it knows no SLO {id}, which the policy file names"));
             Unknown { source: Source::Datadog, reason }
         }
         _ => unknown,
@@ -154,6 +154,6 @@ fn unmeasured(why: Unmeasured) -> Unknown {
 }
 
 fn too_many() -> Unknown {
-    let reason = Reason::Unavailable(format!("more than {SLOS_MAX} SLOs of one service are not read"));
+    let reason = Reason::Unusable(format!("more than {SLOS_MAX} SLOs of one service are not read"));
     Unknown { source: Source::Datadog, reason }
 }

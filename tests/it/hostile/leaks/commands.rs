@@ -4,6 +4,7 @@ use std::{fs, process::Command};
 
 use mergecast::{
     codecov::sim::TOKEN as CODECOV,
+    datadog::sim::{API_KEY, APP_KEY},
     github::sim::{Edits, Fault, FaultKind, FaultOn, PullSpec, Times},
     sonar::sim::TOKEN as SONAR,
 };
@@ -27,6 +28,7 @@ fn the_program_says_no_secret_whatever_it_does() {
             let nowhere = "http://127.0.0.1:9";
             command.envs([("CODECOV_TOKEN", CODECOV), ("CODECOV_API_URL", nowhere)]);
             command.envs([("SONAR_TOKEN", SONAR), ("SONAR_URL", nowhere)]);
+            command.envs([("DD_API_KEY", API_KEY), ("DD_APP_KEY", APP_KEY), ("DD_API_URL", nowhere)]);
             command
         };
         let mut set_up = setup::command(&sim, path, &["--org", "acme"]);

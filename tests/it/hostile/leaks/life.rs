@@ -1,9 +1,13 @@
 //! Everything else that an App lives through, each part with its failures: commands, overrides, merge queues, mirrors,
-//! uploads, and the systems that know of coverage.
+//! uploads, the systems that know of coverage, and Datadog.
+
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::TimeDelta;
 use mergecast::{
     codecov::sim::{SimCodecov, TOKEN as CODECOV},
+    datadog::sim::{self as datadog, SimDatadog},
     github::sim::{Edits, Fault, FaultKind, FaultOn, Permission, PullSpec, SimRepository, Times, oidc::SimIssuer},
     report::check_run::NAME,
     service::{CoverageSettings, MirrorSettings, RemoteSettings},
@@ -18,6 +22,7 @@ use crate::{
         http::{GitServer, Mode},
         remote::Remote,
     },
+    services::connect,
     support::Ctx,
 };
 
@@ -29,6 +34,7 @@ pub(super) struct Around {
     issuer: SimIssuer,
     codecov: SimCodecov,
     sonar: SimSonar,
+    datadog: SimDatadog,
     git: GitServer,
     remote: Remote,
 }
@@ -37,7 +43,9 @@ impl Around {
     /// Starts them, and the service anew, connected to each.
     pub(super) async fn of(ctx: &mut Ctx) -> Self {
         let remote = Remote::new(&base(ctx));
+        let datadog = connect(ctx).await;
         let around = Self {
+            datadog,
             issuer: SimIssuer::start().await.unwrap(),
             codecov: SimCodecov::start().await.unwrap(),
             sonar: SimSonar::start().await.unwrap(),
@@ -72,6 +80,7 @@ impl Around {
     /// Lives through it; gives what was answered.
     pub(super) async fn live(&self, ctx: &mut Ctx, shop: &SimRepository) -> String {
         let mut shown = self.uploads(ctx, shop).await;
+        shown.push_str(&self.health(ctx, shop).await);
         shown.push_str(&commands(ctx, shop).await);
         self.git.mode(Mode::Once(500));
         self.remote.commit("main", "octocat", "src/late.rs");
@@ -79,6 +88,38 @@ impl Around {
         ctx.settle().await;
         queues(ctx, shop).await;
         shown
+    }
+
+    /// A service that burns and has an incident, while Datadog fails in every way.
+    async fn health(&self, ctx: &Ctx, shop: &SimRepository) -> String {
+        use datadog::{FaultKind, Times};
+        self.datadog.burn("pay-answers", ctx.clock.now() - TimeDelta::hours(2), 9.0);
+        self.datadog.open_incident("Checkout is down", "SEV-1", &["payments-api"]);
+        let edits = Edits::new().write("apps/payments/src/voucher.ts", "pay();\n");
+        let pull = shop.open(PullSpec::new("Pay by voucher", "ada", edits));
+        ctx.settle().await;
+        let kinds = [401, 403, 404, 418, 500].map(FaultKind::Status).into_iter().chain([
+            FaultKind::Empty(403),
+            FaultKind::RateLimited { reset: Some(1) },
+            FaultKind::Cut,
+            FaultKind::Half,
+            FaultKind::Slow(Duration::from_millis(5)),
+            FaultKind::Garbage,
+            FaultKind::Nonsense,
+            FaultKind::Redirect,
+        ]);
+        let mut shown = String::new();
+        for kind in kinds {
+            self.datadog.fault(datadog::Fault { path: String::new(), kind, times: Times::Next(9) });
+            ctx.clock.set(ctx.clock.now() + TimeDelta::hours(13));
+            pull.comment("nora", "/risk when");
+            ctx.settle().await;
+            let sources = ctx.http.get(ctx.url("/api/v1/sources")).send().await.expect("an answer");
+            shown.push_str(&sources.text().await.expect("a body"));
+            self.datadog.heal();
+        }
+        assert!(shown.contains("datadoghq.com"), "{shown}");
+        format!("{shown}{:?}", pull.conversation())
     }
 
     /// Reports with every kind of token, good and bad, and other systems that fail.
