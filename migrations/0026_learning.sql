@@ -1,12 +1,13 @@
 -- What became of changes: for each assessment that a pull request was merged or closed with, what its label is read off.
 -- effective_at is when the change first took effect in production, NULL if it never did; known_at is when its window has
--- passed, observed_until until when a failure would have been noticed. The failure is the surest one that is known;
--- certainty is in percent.
+-- passed, observed_until until when a failure would have been noticed. effective_by says what effective_at was read off:
+-- the merge, until a deployment is reported. The failure is the surest one that is known; certainty is in percent.
 CREATE TABLE change_outcomes (
     assessment_id TEXT NOT NULL PRIMARY KEY,
     repository_id BIGINT NOT NULL,
     pull_request BIGINT NOT NULL,
     effective_at BIGINT,
+    effective_by TEXT NOT NULL DEFAULT 'merge' CHECK (effective_by IN ('merge', 'deployment')),
     known_at BIGINT,
     observed_until BIGINT,
     held_ms BIGINT,
@@ -40,3 +41,28 @@ CREATE TABLE model_moves (
     version_before TEXT NOT NULL,
     version_after TEXT NOT NULL
 );
+
+-- What each look at the outcomes came to. verdict is empty where no challenger was fitted, proposed where none was proposed;
+-- drifts is NULL while it cannot be told; z are in hundredths of a standard deviation.
+CREATE TABLE model_judgements (
+    made_at BIGINT NOT NULL PRIMARY KEY,
+    champion TEXT NOT NULL,
+    changes BIGINT NOT NULL,
+    failed BIGINT NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('', 'too_few', 'not_better', 'ranks_worse', 'proposed')),
+    proposed TEXT NOT NULL,
+    drifts BIGINT CHECK (drifts IN (0, 1)),
+    level_z100 BIGINT NOT NULL,
+    spread_z100 BIGINT NOT NULL
+);
+
+-- What a proposed model would have scored, beside the assessment that was made by the model in force.
+CREATE TABLE shadow_scores (
+    assessment_id TEXT NOT NULL PRIMARY KEY,
+    repository_id BIGINT NOT NULL,
+    version TEXT NOT NULL,
+    score BIGINT NOT NULL
+);
+
+CREATE INDEX shadow_scores_by_version ON shadow_scores (version, assessment_id);
+CREATE INDEX shadow_scores_by_repository ON shadow_scores (repository_id, assessment_id);

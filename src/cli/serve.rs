@@ -86,6 +86,7 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
             mirrors: mirrors(config),
             coverage: coverage(config),
             datadog,
+            learning: config.learning,
         },
     })
 }

@@ -41,6 +41,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// How long what is stored is kept.
     pub retention: Retention,
+    /// What becomes of a model that outcomes make better.
+    pub learning: Learning,
     /// Files that secrets were read from.
     pub secret_files: Vec<PathBuf>,
     /// GitHub: addresses and whatever credentials are set.
@@ -53,6 +55,18 @@ pub struct Config {
     pub sonar: SonarConfig,
     /// Secret that signs PagerDuty's webhooks.
     pub pagerduty_webhook_secret: Option<SecretString>,
+}
+
+/// What becomes of a model that outcomes make better beyond noise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Learning {
+    /// Nothing is learned while the service runs; `calibrate` still does.
+    Off,
+    /// It is proposed, and a person puts it in force.
+    #[default]
+    Propose,
+    /// It is put in force.
+    Activate,
 }
 
 /// How long what is stored is kept.
@@ -175,6 +189,7 @@ impl Config {
                 deliveries: lookup.required("MERGECAST_RETENTION_DELIVERIES", |text| value::age(text, 7))?,
                 facts: lookup.required("MERGECAST_RETENTION_FACTS", |text| value::age(text, 30))?,
             },
+            learning: lookup.required("MERGECAST_LEARNING", value::learning)?,
             github: github(&lookup)?,
             datadog: datadog(&lookup)?,
             codecov: CodecovConfig {

@@ -236,9 +236,13 @@ pub(super) fn terms_of(facts: &Facts) -> Vec<f64> {
             Err(_) => terms.extend(signal.terms.iter().map(|_| f64::NAN)),
         }
     }
-    let share = |of: fn(&crate::risk::facts::History) -> f64| facts.history.as_ref().map_or(f64::NAN, |h| of(h).ln());
-    terms.extend([share(|history| history.base_rate), share(|history| history.fix_rate)]);
+    terms.extend(shares_of(facts));
     terms
+}
+
+/// Logarithms of the repository's own shares of rollbacks and of fixes; not a number where they are unknown.
+pub(super) fn shares_of(facts: &Facts) -> [f64; 2] {
+    facts.history.as_ref().map_or([f64::NAN; 2], |history| [history.base_rate.ln(), history.fix_rate.ln()])
 }
 
 pub(super) fn terms_of_model() -> usize {

@@ -13,6 +13,7 @@ use super::{
     commands::{self, COMMANDS, RECEIPTS},
     gather::{self, Gathered},
     installations::{self, INSTALLATION},
+    learning::shadow::{self, Shown},
     merge_group::{self, MERGE_GROUP},
     metrics, number, outcomes,
     overrides::{self, OVERRIDE},
@@ -287,6 +288,7 @@ async fn score(
         }
     }
     owners::answer(app, installation, repo, pull, owners_check.then_some(&scored.facts), &id).await?;
+    scored.shadow(app, &row).await;
     if reverts::is_put_off(pull) {
         let key = pull_request_key(row.repository_id, number(pull.number));
         app.store.request_job_again(&key, app.clock.now_ms()).await?;
@@ -394,6 +396,12 @@ impl Scored {
             then.clone_from(now);
         }
         assess(&before, &self.model, &self.policy) == self.assessment
+    }
+
+    /// Keeps what a proposed model would have scored, after everybody who waits for the score has it.
+    async fn shadow(&self, app: &App, row: &AssessmentRow) {
+        let shown = Shown { model: &self.model.version, assessment: &self.assessment, facts: &self.facts };
+        shadow::beside(app, &row.id, row.repository_id, &shown).await;
     }
 
     pub(super) fn row(&self, id: &str, repository_id: i64) -> AssessmentRow {

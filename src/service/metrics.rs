@@ -148,11 +148,23 @@ async fn observe(app: &App) {
     gauge!("mergecast_mirrors", "state" => "loading").set(number(mirrors.map(|mirrors| mirrors.loading)));
     gauge!("mergecast_mirrors", "state" => "failed").set(number(mirrors.map(|mirrors| mirrors.failed)));
     gauge!("mergecast_mirrors_bytes").set(number(mirrors.map(|mirrors| mirrors.bytes)));
+    learning(app).await;
     gauge!("mergecast_workers").set(app.workers as f64);
     gauge!("mergecast_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     gauge!("process_start_time_seconds").set(app.started_at.timestamp_millis() as f64 / 1_000.0);
     gauge!("process_resident_memory_bytes").set(number(process::resident_bytes()));
     gauge!("process_open_fds").set(number(process::open_files()));
+}
+
+/// What the latest look at the outcomes came to; nothing is shown before there was one, or while nothing can be told.
+async fn learning(app: &App) {
+    let Some(look) = app.store.judgements(1).await.ok().and_then(|looks| looks.into_iter().next()) else { return };
+    gauge!("mergecast_outcomes", "label" => "failed").set(look.failed as f64);
+    gauge!("mergecast_outcomes", "label" => "clean").set((look.changes - look.failed) as f64);
+    let Some(drifts) = look.drifts else { return };
+    gauge!("mergecast_calibration_drift").set(f64::from(u8::from(drifts)));
+    gauge!("mergecast_calibration_z", "of" => "level").set(look.level_z100 as f64 / 100.0);
+    gauge!("mergecast_calibration_z", "of" => "spread").set(look.spread_z100 as f64 / 100.0);
 }
 
 fn number(read: Option<i64>) -> f64 {

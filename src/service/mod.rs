@@ -13,6 +13,7 @@ mod gather;
 mod heads;
 mod health;
 mod installations;
+mod learning;
 mod merge_group;
 mod metrics;
 mod mirrors;
@@ -62,13 +63,15 @@ use crate::{
     risk::Model,
     store::{Store, StoreError},
 };
+pub use crate::config::Learning;
 pub use champion::{in_force, stored as stored_model};
 pub use coverage::{CoverageSettings, RemoteSettings};
 pub use erase::KEPT_AFTER_REMOVAL;
 pub use gather::datadog::health_of_range;
+pub use learning::{Lesson, MODELS_TOKEN_PREFIX, MoveError, activate, roll_back};
 pub use metrics::{METRICS, Metric, MetricKind};
 pub use mirrors::MirrorSettings;
-pub use outcomes::{Outcomes, Whose, outcomes};
+pub use outcomes::{Outcomes, outcomes};
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
 pub use rotation::{SecretSource, Secrets};
@@ -117,6 +120,8 @@ pub struct Operations {
     pub coverage: CoverageSettings,
     /// Datadog, where its keys are set.
     pub datadog: Option<Datadog>,
+    /// What becomes of a model that outcomes make better.
+    pub learning: Learning,
 }
 
 /// Where links in reports lead; without an address there is no link.
@@ -219,6 +224,12 @@ pub(crate) struct App {
     people: people::People,
     /// The model in force.
     champion: champion::Champion,
+    /// The model that is proposed to follow it.
+    shadow: learning::shadow::Shadow,
+    /// Outcomes that were read for a report.
+    outcomes: learning::api::LastRead,
+    /// What becomes of a model that outcomes make better.
+    learning: Learning,
     /// Work that comes round.
     turns: turns::Turns,
     /// When work began again after an outage, in milliseconds since 1970; nothing that was read before it counts as
@@ -315,6 +326,9 @@ impl Service {
             watched: watch::Watched::default(),
             people: people::People::default(),
             champion: champion::Champion::default(),
+            shadow: learning::shadow::Shadow::default(),
+            outcomes: learning::api::LastRead::default(),
+            learning: operations.learning,
             turns: turns::Turns::default(),
             resumed_at,
         });

@@ -9,7 +9,7 @@ use super::{App, assess::Outcome, champion, number};
 use crate::{
     github::{Installation, PullRequest, RepoName},
     history::RIPE_AFTER,
-    outcome::recalibrate::{Assessed, Evidence, Fate, terms_of},
+    outcome::recalibrate::{Assessed, Evidence, Fate, terms_of_assessment},
     risk::{
         Model, assess,
         assessment::{Assessment, Conclusion},
@@ -99,30 +99,30 @@ const ROLLED_BACK: &str = "rolled_back";
 const SLO_BURN: &str = "slo_burn";
 const FIXED: &str = "fixed";
 
-/// Whose outcomes are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// Every change's: what is reported.
-    All,
-    /// Those of people's own changes. Bots, reverts and changes of no file are no part of fitting.
-    Teaching,
-}
-
 /// Outcomes with what the model saw.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcomes {
-    /// In the order of assessment.
+    /// Of all changes, in the order of assessment.
     pub assessed: Vec<Assessed>,
+    /// Whether each takes part in fitting: it is a person's own change. Bots, reverts and changes of no file do not.
+    pub teaches: Vec<bool>,
     /// Those whose facts were forgotten, or cannot be read by this version.
     pub unreadable: u64,
+}
+
+impl Outcomes {
+    /// Those that take part in fitting.
+    pub fn teaching(self) -> Vec<Assessed> {
+        self.assessed.into_iter().zip(self.teaches).filter_map(|(one, teaches)| teaches.then_some(one)).collect()
+    }
 }
 
 /// Reads what became of assessed changes, of one repository or of all. `now` is in unix seconds.
 ///
 /// # Errors
 /// Whatever the database fails with.
-pub async fn outcomes(store: &Store, repository: Option<i64>, whose: Whose, now: i64) -> Result<Outcomes, StoreError> {
-    let (mut found, mut after) = (Outcomes::default(), String::new());
+pub async fn outcomes(store: &Store, repository: Option<i64>, now: i64) -> Result<Outcomes, StoreError> {
+    let (mut found, mut unreadable, mut after) = (Vec::new(), 0, String::new());
     let mut models: HashMap<String, Option<Arc<Model>>> = HashMap::new();
     loop {
         let page = store.change_outcomes(&after, PAGE).await?;
@@ -143,18 +143,16 @@ pub async fn outcomes(store: &Store, repository: Option<i64>, whose: Whose, now:
                 }
             };
             let (Ok(facts), Ok(policy), Some(model)) = (read.0, read.1, model) else {
-                found.unreadable += 1;
+                unreadable += 1;
                 continue;
             };
-            if whose == Whose::Teaching && !teaches(&facts) {
-                continue;
-            }
             let stood = assess(&facts, &model, &policy);
-            found.assessed.push(assessed(&row, &facts, &stood, &outcome, now));
+            found.push((assessed(&row, &facts, &stood, &outcome, now), teaches(&facts)));
         }
     }
-    found.assessed.sort_by_key(|one| one.at);
-    Ok(found)
+    found.sort_by_key(|(one, _)| one.at);
+    let (assessed, teaches) = found.into_iter().unzip();
+    Ok(Outcomes { assessed, teaches, unreadable })
 }
 
 fn teaches(facts: &Facts) -> bool {
@@ -174,15 +172,14 @@ fn assessed(row: &AssessmentRow, facts: &Facts, stood: &Assessment, outcome: &St
     };
     let window =
         known.known_at.zip(known.effective_at).map_or(RIPE_AFTER, |(end, start)| seconds(end) - seconds(start));
-    // Rules lift a score as they did, whatever the weights are.
-    let floor = stood.floors.iter().filter(|floor| floor.exempt_because.is_none()).map(|floor| floor.at_least).max();
     Assessed {
         id: row.id.clone(),
         at: seconds(row.at),
         known_at: fate.known_at(window).filter(|_| !outcome.superseded),
-        terms: terms_of(facts),
+        terms: terms_of_assessment(stood, facts),
         score: row.score,
-        floor: floor.unwrap_or(0),
+        // Rules lift a score as they did, whatever the weights are.
+        floor: stood.lift(),
         stated: stood.probability.as_ref().map(|rate| rate.value),
         label: fate.label(window, now),
         overridden: known.overridden,

@@ -1,4 +1,5 @@
-//! Work that comes round: looking for lost deliveries, reading what is installed, sweeping heads, erasing, watching services.
+//! Work that comes round: looking for lost deliveries, reading what is installed, sweeping heads, erasing, watching services,
+//! learning.
 //! Each kind has a task of its own, so that none holds up another, and a turn that says when it is due next.
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{App, erase, heads, installations, recover, watch};
+use super::{App, erase, heads, installations, learning, recover, watch};
 
 /// The longest sleep between looks at the clock; notifications end it earlier.
 const POLL: Duration = Duration::from_secs(1);
@@ -29,15 +30,18 @@ pub(super) enum Kind {
     Erase,
     /// Services whose health may have changed since pull requests were scored.
     Services,
+    /// What outcomes teach.
+    Outcomes,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Deliveries, Self::Installations, Self::Heads, Self::Erase, Self::Services];
+    const ALL: [Self; 6] =
+        [Self::Deliveries, Self::Installations, Self::Heads, Self::Erase, Self::Services, Self::Outcomes];
 }
 
 /// When the rounds are due. Without tasks that work on them, none ever is.
 #[derive(Default)]
-pub(super) struct Turns([Turn; 5]);
+pub(super) struct Turns([Turn; 6]);
 
 #[derive(Default)]
 struct Turn {
@@ -138,6 +142,7 @@ async fn round(app: &App, kind: Kind) -> i64 {
         Kind::Heads => heads::round(app).await,
         Kind::Erase => erase::round(app).await,
         Kind::Services => watch::round(app).await,
+        Kind::Outcomes => learning::nights::round(app).await,
     };
     match made {
         Ok(wait) => app.clock.now_ms() + wait.as_millis() as i64,

@@ -74,6 +74,26 @@ impl Store {
         self.db.tx(statements).await.map(drop)
     }
 
+    /// Notes when the change of a pull request first took effect in production, as a deployment tells; its window of
+    /// `window_ms` begins then. The first deployment counts. `false` if nothing is known of the pull request, or another
+    /// deployment was noted before.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn change_deployed(&self, repository_id: i64, pull_request: i64, at: i64, window_ms: i64) -> Result<bool> {
+        let end = at.saturating_add(window_ms);
+        let args = vec![repository_id.into(), pull_request.into(), at.into(), end.into()];
+        self.db.exec(DEPLOYED, args).await.map(|done| done.changed > 0)
+    }
+
+    /// Notes that a merged change is not in production yet: where deployments are reported, a merge is none.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn change_awaits_deployment(&self, repository_id: i64, pull_request: i64) -> Result<()> {
+        self.db.exec(AWAITS, vec![repository_id.into(), pull_request.into()]).await.map(drop)
+    }
+
     /// Puts a failure down to the change that a pull request brought, unless a surer one is known.
     ///
     /// # Errors
@@ -142,7 +162,7 @@ fn outcome(mut row: Row) -> Result<StoredOutcome> {
     })
 }
 
-pub(super) const STATEMENTS: &[&str] = &[ENDED, FAILED, OF_ASSESSMENT, PAGE, CONCLUSIONS];
+pub(super) const STATEMENTS: &[&str] = &[ENDED, DEPLOYED, AWAITS, FAILED, OF_ASSESSMENT, PAGE, CONCLUSIONS];
 
 /// The columns of an outcome, in the order in which they are read.
 macro_rules! columns {
@@ -162,7 +182,15 @@ INSERT INTO change_outcomes \
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
 ON CONFLICT (assessment_id) DO UPDATE SET effective_at = excluded.effective_at, known_at = excluded.known_at, \
   observed_until = excluded.observed_until, held_ms = excluded.held_ms, overridden = excluded.overridden \
-WHERE change_outcomes.effective_at IS NULL";
+WHERE change_outcomes.effective_at IS NULL AND change_outcomes.effective_by = 'merge'";
+
+const DEPLOYED: &str = "\
+UPDATE change_outcomes SET effective_at = $3, known_at = $4, observed_until = $4, effective_by = 'deployment' \
+WHERE repository_id = $1 AND pull_request = $2 AND (effective_by = 'merge' OR effective_at IS NULL)";
+
+const AWAITS: &str = "\
+UPDATE change_outcomes SET effective_at = NULL, known_at = NULL, observed_until = NULL, effective_by = 'deployment' \
+WHERE repository_id = $1 AND pull_request = $2 AND effective_by = 'merge'";
 
 const FAILED: &str = "\
 UPDATE change_outcomes SET evidence = $3, certainty = $4, failed_at = $5 \
@@ -212,6 +240,24 @@ mod tests {
         }
         assert_eq!(found("a2").await.row, merged("a2", 8, Some(9)));
         assert_eq!(store.change_outcome("a3").await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn the_first_deployment_is_when_a_change_takes_effect() {
+        let place = Place::new();
+        let store = place.open().await;
+        store.change_ended(&merged("a1", 7, Some(5)), &[]).await.unwrap();
+        store.change_awaits_deployment(1, 7).await.unwrap();
+        let found = async || store.change_outcome("a1").await.unwrap().unwrap().row;
+        assert_eq!(found().await, merged("a1", 7, None), "merged, and not in production");
+        // News of the merge that comes again does not put it there.
+        store.change_ended(&merged("a1", 7, Some(5)), &[]).await.unwrap();
+        assert_eq!(found().await, merged("a1", 7, None));
+        assert_eq!(store.change_deployed(1, 7, 40, 100).await, Ok(true));
+        assert_eq!(store.change_deployed(1, 7, 50, 100).await, Ok(false));
+        store.change_awaits_deployment(1, 7).await.unwrap();
+        assert_eq!(found().await, merged("a1", 7, Some(40)));
+        assert_eq!(store.change_deployed(1, 8, 50, 100).await, Ok(false), "nothing is known of it");
     }
 
     #[tokio::test]

@@ -59,6 +59,7 @@ impl Store {
             COVERAGE,
             TOKENS,
             OUTCOMES,
+            SHADOWS,
         ]
         .into_iter()
         .map(|sql| (sql, rows()))
@@ -124,6 +125,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     COVERAGE,
     TOKENS,
     OUTCOMES,
+    SHADOWS,
     ALL_TOKENS,
     JOBS,
     REPOSITORY,
@@ -280,6 +282,13 @@ const OUTCOMES: &str = concat!(
     "\
 DELETE FROM change_outcomes WHERE assessment_id IN ( \
   SELECT assessment_id FROM change_outcomes WHERE repository_id = $1 ORDER BY assessment_id LIMIT $3) AND ",
+    left!()
+);
+
+const SHADOWS: &str = concat!(
+    "\
+DELETE FROM shadow_scores WHERE assessment_id IN ( \
+  SELECT assessment_id FROM shadow_scores WHERE repository_id = $1 ORDER BY assessment_id LIMIT $3) AND ",
     left!()
 );
 

@@ -20,6 +20,7 @@ mod inbox;
 mod inspect;
 mod installations;
 mod jobs;
+mod judgements;
 mod merge_groups;
 mod migrate;
 mod mirrors;
@@ -48,9 +49,10 @@ pub use error::StoreError;
 pub use heads::OnHead;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Backlog, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
-pub use inspect::{GivenUp, Inspection, Integrity, MirrorsSeen, inspect};
+pub use inspect::{GivenUp, Inspection, Integrity, LearningSeen, MirrorsSeen, inspect};
 pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
+pub use judgements::{JudgementRow, ShadowRow, ShadowSeen};
 pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
 pub use mirrors::{DueMirror, MirrorCounts, MirrorRequest, MirrorRow, ReadBranch};
 pub use models::{ModelMove, ModelProposal, Moving};
@@ -61,7 +63,7 @@ pub use policies::PolicyRow;
 pub use recent_pulls::{RECENT_PULLS_LIMIT, RecentPull};
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
 pub use services::NO_SERVICE;
-pub use tokens::TokenRow;
+pub use tokens::{TokenRow, WHOLE_APP};
 
 use db::Db;
 use file::Owner;
@@ -169,6 +171,7 @@ const STATEMENTS: &[&[&str]] = &[
     overrides::STATEMENTS,
     assessments::STATEMENTS,
     models::STATEMENTS,
+    judgements::STATEMENTS,
     change_outcomes::STATEMENTS,
     policies::STATEMENTS,
     owners_changed::STATEMENTS,

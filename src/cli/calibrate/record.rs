@@ -14,7 +14,7 @@ use crate::{
         record::{Asked, record},
     },
     report::recalibration::{html, json, record as words},
-    service::{self, Whose},
+    service,
     store::Store,
 };
 
@@ -64,7 +64,7 @@ pub(super) async fn run(
     let now = clock.now();
     let since = args.since.unwrap_or(now - SINCE);
     let model = service::in_force(store).await?;
-    let found = service::outcomes(store, repository, Whose::All, now.timestamp()).await?;
+    let found = service::outcomes(store, repository, now.timestamp()).await?;
     let asked = Asked { since: since.timestamp(), now: now.timestamp(), threshold: args.threshold };
     let read = record(&found.assessed, &model, rates(&found.assessed, &model, now.timestamp()), asked);
     if let Some(file) = &args.html {

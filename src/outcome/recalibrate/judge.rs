@@ -79,6 +79,18 @@ pub enum Verdict {
     RanksWorse,
 }
 
+impl Verdict {
+    /// In a word, for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::TooFew => "too_few",
+            Self::NotBetter => "not_better",
+            Self::RanksWorse => "ranks_worse",
+        }
+    }
+}
+
 /// A challenger and how it did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {

@@ -29,7 +29,7 @@ pub use platt::{LATEST, Platt};
 pub use succession::{Turn, succession};
 
 use super::training;
-use crate::risk::{Model, Offset, Weight, facts::Facts, score_of_terms};
+use crate::risk::{Model, Offset, Weight, assessment::Assessment, facts::Facts, score_of_terms};
 
 /// An assessment at merge and what became of the change.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,8 +57,8 @@ pub struct Assessed {
 }
 
 impl Assessed {
-    /// How much of a failure it was, 0-1, if that is known at `now`.
-    fn outcome(&self, now: i64) -> Option<f64> {
+    /// How much of a failure it was, 0-1, if that is known at `now` (unix seconds).
+    pub fn outcome(&self, now: i64) -> Option<f64> {
         self.known_at.filter(|known| *known <= now).and_then(|_| self.label.failed())
     }
 
@@ -72,6 +72,26 @@ impl Assessed {
 /// rollbacks and fixes. Not a number where something is unknown.
 pub fn terms_of(facts: &Facts) -> Box<[f64]> {
     training::terms_of(facts).into()
+}
+
+/// The same, read off an assessment of the facts, for the price of copying it. Terms whose points were taken away for a
+/// reason count as unknown: no model gives points for them.
+pub fn terms_of_assessment(assessment: &Assessment, facts: &Facts) -> Box<[f64]> {
+    let mut terms = Vec::with_capacity(training::terms_of_model() + 2);
+    for row in &assessment.contributions {
+        match &row.reading {
+            Ok(measure) if row.exempt_because.is_none() => terms.extend(&measure.terms),
+            Ok(_) | Err(_) => terms.extend(row.signal.terms.iter().map(|_| f64::NAN)),
+        }
+    }
+    terms.extend(training::shares_of(facts));
+    terms.into()
+}
+
+/// What another model scores, floors included, for the price of adding up: the readings are those that the assessment has
+/// made.
+pub fn shadow_score(model: &Model, assessment: &Assessment, facts: &Facts) -> u8 {
+    score_of_terms(model, &terms_of_assessment(assessment, facts)).max(assessment.lift())
 }
 
 /// Log-odds of being rolled back, from [`terms_of`].

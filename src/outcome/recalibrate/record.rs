@@ -162,6 +162,13 @@ pub fn record(rows: &[Assessed], model: &Model, platt: Platt, asked: Asked) -> R
     }
 }
 
+/// Whether the rates that were stated since an instant drift, as far as is known at `now`; both in unix seconds.
+pub fn drift_of(rows: &[Assessed], since: i64, now: i64) -> Drift {
+    let asked_for = rows.iter().filter(|row| (since..now).contains(&row.at));
+    let known: Vec<Known<'_>> = asked_for.filter_map(|row| Some(Known { row, outcome: row.outcome(now)? })).collect();
+    drift::drift(&known)
+}
+
 fn counts(rows: &[&Assessed], now: i64) -> Counts {
     let mut counts = Counts { assessed: rows.len() as u64, ..Counts::default() };
     for row in rows {

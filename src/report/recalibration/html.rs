@@ -42,13 +42,18 @@ struct Section {
     note: &'static str,
 }
 
+/// The page's own stylesheet, as it stands between its tags: a server can name it by its digest and allow no other.
+pub fn style() -> String {
+    format!("{CSS}{CHARTS_CSS}")
+}
+
 /// The page. `model` is the version in force; it may be untrusted.
 pub fn render(record: &Record, model: &str) -> String {
     let enough = record.counts.failed + record.counts.clean >= SHARE_MIN;
     let mut counts = said::counts(&record.counts);
     counts.push(("Model", words::shown(model)));
     let page = Page {
-        css: format!("{CSS}{CHARTS_CSS}"),
+        css: style(),
         period: days(record.asked.since, record.asked.now),
         headline: said::headline(record),
         counts,
