@@ -55,15 +55,14 @@ use secrecy::SecretString;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use crate::config::Learning;
 use crate::{
     clock::Clock,
     datadog::Datadog,
     github::{CheckRunLook, GitHub},
     report,
-    risk::Model,
     store::{Store, StoreError},
 };
-pub use crate::config::Learning;
 pub use champion::{in_force, stored as stored_model};
 pub use coverage::{CoverageSettings, RemoteSettings};
 pub use erase::KEPT_AFTER_REMOVAL;
@@ -224,12 +223,8 @@ pub(crate) struct App {
     people: people::People,
     /// The model in force.
     champion: champion::Champion,
-    /// The model that is proposed to follow it.
-    shadow: learning::shadow::Shadow,
-    /// Outcomes that were read for a report.
-    outcomes: learning::api::LastRead,
-    /// What becomes of a model that outcomes make better.
-    learning: Learning,
+    /// What is learned from outcomes.
+    learning: learning::State,
     /// Work that comes round.
     turns: turns::Turns,
     /// When work began again after an outage, in milliseconds since 1970; nothing that was read before it counts as
@@ -282,9 +277,7 @@ impl Service {
             settings;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         metrics::start(&tasks, stop.clone());
-        let model = Model::baseline();
-        let body = serde_json::to_string(model).expect("a model is plain data");
-        store.save_model(&model.version, &body, clock.now_ms()).await?;
+        champion::keep_shipped(&store, clock.now_ms()).await?;
         // Bound first: a second process started by mistake ends here, before it takes the first one's claims.
         let listener = server::bind(listen).await?;
         let metrics_listener = match operations.metrics_listen {
@@ -326,9 +319,7 @@ impl Service {
             watched: watch::Watched::default(),
             people: people::People::default(),
             champion: champion::Champion::default(),
-            shadow: learning::shadow::Shadow::default(),
-            outcomes: learning::api::LastRead::default(),
-            learning: operations.learning,
+            learning: learning::State::new(operations.learning),
             turns: turns::Turns::default(),
             resumed_at,
         });

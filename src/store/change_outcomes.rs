@@ -80,7 +80,13 @@ impl Store {
     ///
     /// # Errors
     /// Whatever the database fails with.
-    pub async fn change_deployed(&self, repository_id: i64, pull_request: i64, at: i64, window_ms: i64) -> Result<bool> {
+    pub async fn change_deployed(
+        &self,
+        repository_id: i64,
+        pull_request: i64,
+        at: i64,
+        window_ms: i64,
+    ) -> Result<bool> {
         let end = at.saturating_add(window_ms);
         let args = vec![repository_id.into(), pull_request.into(), at.into(), end.into()];
         self.db.exec(DEPLOYED, args).await.map(|done| done.changed > 0)

@@ -232,7 +232,11 @@ mod tests {
             after: Some("v2".to_owned()),
         };
         store.move_model(&moved).await.unwrap();
-        assert_eq!(store.open_proposal("v0").await, Ok(Some("v1".to_owned())), "not what was in force, and rolled back");
+        assert_eq!(
+            store.open_proposal("v0").await,
+            Ok(Some("v1".to_owned())),
+            "not what was in force, and rolled back"
+        );
         assert_eq!(store.open_proposal("v2").await, Ok(None));
     }
 }

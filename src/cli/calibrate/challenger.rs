@@ -4,11 +4,7 @@ use std::io::Write;
 
 use super::{super::output::Terminal, CalibrateArgs};
 use crate::{
-    clock::Clock,
-    outcome::recalibrate::NoChallenger,
-    report::recalibration::judgement,
-    service::Lesson,
-    store::Store,
+    clock::Clock, outcome::recalibrate::NoChallenger, report::recalibration::judgement, service::Lesson, store::Store,
 };
 
 pub(super) async fn run(

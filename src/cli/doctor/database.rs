@@ -74,7 +74,10 @@ fn state(found: &Inspection, name: &str) -> Finding {
 
 /// A line only where something is to be done.
 fn drift(learning: &LearningSeen) -> Option<Finding> {
-    let says = format!("the rates that {} states and what became of changes have parted by more than chance", learning.champion);
+    let says = format!(
+        "the rates that {} states and what became of changes have parted by more than chance",
+        learning.champion
+    );
     let fix = "see how: mergecast calibrate report; and what outcomes would change: mergecast calibrate --dry-run";
     (learning.drifts == Some(true)).then(|| Finding::warn("learning", says, fix))
 }

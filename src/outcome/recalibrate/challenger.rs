@@ -1,13 +1,8 @@
 //! A challenger: the champion's weights, moved by outcomes as far as these and one step allow.
 //!
-//! The most likely weights under a Gaussian prior, weights held to their sign and to the length of a step, recent outcomes
-//! counting more (a power prior, Ibrahim and Chen 2000). How far weights may stray from the prior is told by the sample
-//! itself: its standard deviation is the one under which the outcomes are likeliest (MacKay 1992). Where the outcomes show
-//! nothing new that is the smallest, and the weights stay.
-//!
-//! The prior is centred on the model that the first champion was, which has not seen these outcomes. Were it centred on a
-//! champion that they have moved already, each outcome would count again with each version, until nothing of the prior is
-//! left. The step is measured from the present champion.
+//! A Gaussian prior, weights held to their sign and to the length of a step, recent outcomes counting more (a power prior,
+//! Ibrahim and Chen 2000). How far weights may stray from the prior is told by the sample itself: where outcomes show
+//! nothing new, they stay.
 
 use chrono::DateTime;
 
@@ -28,8 +23,8 @@ pub const CHANGES_MIN: u64 = 200;
 /// Fewer failures among them, or fewer changes that did not fail, teach nothing.
 pub const FAILED_MIN: u64 = 30;
 
-/// Standard deviations of a weight around the prior's that are tried, in log-odds for a standard deviation of its
-/// term: from next to nothing to as far as a step goes.
+/// Standard deviations of a weight around the prior's that are held possible, each as likely as the others, in log-odds for
+/// a standard deviation of its term: from next to nothing to as far as a step goes.
 const STRENGTHS: [f64; 5] = [0.02, 0.05, 0.1, 0.15, 0.2];
 /// The same for the intercept.
 const INTERCEPT_SD: f64 = 0.5;
@@ -68,7 +63,7 @@ pub struct Challenger {
     pub changes: u64,
     /// Failures among them; doubtful ones count in part.
     pub failed: f64,
-    /// Standard deviation of the prior that the sample chose, log-odds for a standard deviation of a term.
+    /// Standard deviation of the prior that the sample speaks for, log-odds for a standard deviation of a term.
     pub strength: f64,
     /// Each weight that outcomes could move, the one that matters most first.
     pub moved: Vec<Moved>,
@@ -83,7 +78,7 @@ pub struct Moved {
     pub from: f64,
     /// The challenger's.
     pub to: f64,
-    /// 95 % interval (Laplace's approximation, within the sign that is known).
+    /// 95 % interval (Laplace's approximation, over all strengths of the prior, within the sign that is known).
     pub low: f64,
     /// Its upper end.
     pub high: f64,
@@ -98,6 +93,10 @@ pub struct Moved {
 }
 
 /// The model in force, and the one that it descends from.
+///
+/// The prior is centred on the latter, which has not seen these outcomes. Were it centred on a champion that they have
+/// moved already, each outcome would count again with each version, until nothing of the prior is left. The step is
+/// measured from the champion.
 #[derive(Clone, Copy, Debug)]
 pub struct Lineage<'m> {
     /// What was known before any outcome of this installation.
@@ -133,6 +132,33 @@ struct Sample {
     failed: f64,
 }
 
+/// What is believed of the weights after the outcomes were seen, in log-odds for a standard deviation; the intercept first.
+struct Posterior {
+    at: Vec<f64>,
+    sd: Vec<f64>,
+    /// Standard deviation of the prior.
+    strength: f64,
+}
+
+impl Posterior {
+    /// Mean and standard deviation of the mixture of what each of [`STRENGTHS`] leads to.
+    fn of(found: &[Maximum]) -> Self {
+        let likeliest = found.iter().map(|one| one.log_evidence).fold(f64::NEG_INFINITY, f64::max);
+        let shares: Vec<f64> = found.iter().map(|one| (one.log_evidence - likeliest).exp()).collect();
+        let sum: f64 = shares.iter().sum();
+        let mixed = |of: &dyn Fn(usize) -> f64| -> f64 {
+            shares.iter().enumerate().map(|(place, share)| share / sum * of(place)).sum()
+        };
+        let width = found.first().map_or(0, |one| one.at.len());
+        let at: Vec<f64> = (0..width).map(|index| mixed(&|place| found[place].at[index])).collect();
+        let variance = |index: usize| {
+            mixed(&|place| found[place].sd[index].powi(2) + (found[place].at[index] - at[index]).powi(2))
+        };
+        let sd = (0..width).map(|index| variance(index).sqrt()).collect();
+        Self { sd, at, strength: mixed(&|place| STRENGTHS[place].powi(2)).sqrt() }
+    }
+}
+
 /// Fits a challenger on what is known at `now` (unix seconds). `version` is what it will be called.
 ///
 /// # Errors
@@ -151,7 +177,7 @@ pub fn challenge(
     }
     let champion = lineage.champion;
     let sample = Sample::of(&known, champion, now);
-    let (strength, found) = sample.likeliest(lineage);
+    let found = sample.averaged(lineage);
     let mut model = champion.clone();
     model.intercept = rounded(found.at[0]);
     let mut terms = champion.terms().to_vec();
@@ -169,8 +195,8 @@ pub fn challenge(
         model: model.with(version.to_owned(), at, terms)?,
         changes: sample.changes,
         failed: sample.failed,
-        strength,
-        moved: sample.moved(champion, &found, strength, &known),
+        strength: found.strength,
+        moved: sample.moved(champion, &found, &known),
     })
 }
 
@@ -214,24 +240,21 @@ impl Sample {
         std::iter::once(intercept).chain(weights).collect()
     }
 
-    /// The weights under the prior that makes the outcomes likeliest. From the nearest on it is loosened as long as that
-    /// makes them likelier.
-    fn likeliest(&self, lineage: Lineage<'_>) -> (f64, Maximum) {
+    /// The weights, averaged over how far they may stray from the prior, each strength counting by how likely it makes the
+    /// outcomes (MacKay 1992). One strength alone, be it the likeliest, would claim to know what the sample leaves open,
+    /// and its intervals would be too narrow.
+    fn averaged(&self, lineage: Lineage<'_>) -> Posterior {
         let rows = Standardised::of(&self.examples, &self.spreads);
-        let mut best: Option<(f64, Maximum)> = None;
+        let mut found: Vec<Maximum> = Vec::with_capacity(STRENGTHS.len());
         for strength in STRENGTHS {
             let beliefs = self.beliefs(lineage, strength);
-            let start: Vec<f64> = match &best {
-                Some((_, found)) => found.at.clone(),
+            let start: Vec<f64> = match found.last() {
+                Some(nearer) => nearer.at.clone(),
                 None => beliefs.iter().map(|belief| belief.mean.clamp(belief.low, belief.high)).collect(),
             };
-            let found = rows.maximum(&beliefs, &start);
-            if best.as_ref().is_some_and(|(_, best)| found.log_evidence <= best.log_evidence) {
-                break;
-            }
-            best = Some((strength, found));
+            found.push(rows.maximum(&beliefs, &start));
         }
-        best.expect("at least one strength is tried")
+        Posterior::of(&found)
     }
 
     fn set(&self, weight: &mut Weight, to: f64, champion: &Model) {
@@ -247,7 +270,7 @@ impl Sample {
         }
     }
 
-    fn moved(&self, champion: &Model, found: &Maximum, strength: f64, known: &[(&Assessed, f64)]) -> Vec<Moved> {
+    fn moved(&self, champion: &Model, found: &Posterior, known: &[(&Assessed, f64)]) -> Vec<Moved> {
         let terms = champion.terms();
         let moved = |(index, column): (usize, &Column)| {
             let spread = self.spreads[index].sd;
@@ -264,7 +287,7 @@ impl Sample {
                 spread,
                 known: changes,
                 failed,
-                informed: (1.0 - (found.sd[index + 1] / strength).powi(2)).clamp(0.0, 1.0),
+                informed: (1.0 - (found.sd[index + 1] / found.strength).powi(2)).clamp(0.0, 1.0),
             }
         };
         let mut all: Vec<Moved> = self.columns.iter().enumerate().map(moved).collect();

@@ -1,9 +1,6 @@
-//! Champion against challenger, on changes that the challenger was not fitted on.
-//!
-//! At each origin in time both stand as they would have stood then: the challenger fitted on outcomes known by that
-//! instant, the rates of both corrected by these. They are compared on the changes that were assessed after it. Four such
-//! origins show whether it holds over time; the fifth, the latest, decides. What is proposed is the challenger fitted on
-//! all that is known now.
+//! Champion against challenger, on changes that the challenger was not fitted on: both as they would have stood at an
+//! origin in time, on the changes that were assessed after it. Four origins show whether it holds over time; the fifth, the
+//! latest, decides. What is proposed is the challenger fitted on all that is known now.
 
 mod flips;
 mod thresholds;

@@ -1,9 +1,8 @@
 //! The label of an assessed change: failed, clean, or censored, which is no outcome at all.
 //!
-//! Failed and clean changes become known at the same instant, when the whole window has passed. A failure that is known
-//! early waits like everything else: taking early failures and ripe clean changes together would make failing look about
-//! twice as frequent. For the same reason a change that was watched for a part of its window is censored even if it failed
-//! in that part.
+//! Both kinds of outcome become known when the whole window has passed. Taking early failures and ripe clean changes together
+//! would make failing look about twice as frequent. So a change that was watched for a part of its window is censored
+//! even if it failed in that part.
 
 /// What became of an assessed change, as far as it is known at an instant.
 #[derive(Clone, Copy, Debug, PartialEq)]

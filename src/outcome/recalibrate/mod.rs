@@ -1,10 +1,8 @@
-//! Learning from outcomes: a challenger from what became of assessed changes, its judgement, and the calibration of rates.
+//! Learning from outcomes: a challenger from what became of assessed changes ([`challenge`]), its judgement on changes that it
+//! was not fitted on ([`judge`]), and rates that follow the outcomes ([`Platt`]).
 //!
-//! Weights move a little from the champion's, only on outcomes that are ripe, and only as far as one step may go
-//! ([`challenge`]). A challenger is judged on changes that it was not fitted on; it becomes a proposal if it is better
-//! beyond noise ([`judge`]). Stated rates, which have no part in the score, follow the outcomes by themselves
-//! ([`Platt`]). Nothing is claimed from few outcomes. No clock and no chance: `now` comes from the caller, and draws are
-//! seeded.
+//! Weights move a little from the champion's, on ripe outcomes only, and nothing is claimed from few. No clock and no chance:
+//! `now` comes from the caller, and draws are seeded.
 
 mod challenger;
 mod columns;

@@ -320,7 +320,8 @@ pub(in crate::report) fn calibration(calibration: &Calibration) -> Vec<String> {
 }
 
 /// Said where the model states no probability.
-pub(in crate::report) const NO_PROBABILITIES: &str = "No rate is stated for these changes, or too few of them failed to judge it.";
+pub(in crate::report) const NO_PROBABILITIES: &str =
+    "No rate is stated for these changes, or too few of them failed to judge it.";
 
 /// Stated and observed rates by tenths.
 pub(in crate::report) fn reliability(calibration: &Calibration) -> Table {

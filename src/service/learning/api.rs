@@ -45,7 +45,7 @@ const THRESHOLD: u8 = 70;
 /// Outcomes that were read last, for which repository and when. One report is made at a time, so that nobody keeps more
 /// than one processor busy by asking.
 #[derive(Default)]
-pub(in crate::service) struct LastRead(Mutex<Option<Read>>);
+pub(super) struct LastRead(Mutex<Option<Read>>);
 
 #[derive(Clone)]
 struct Read {
@@ -87,7 +87,8 @@ pub(in crate::service) async fn page(State(app): State<Arc<App>>, options: Wante
                 "default-src 'none'; style-src {}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
                 style_source()
             );
-            let headers = [(header::CONTENT_SECURITY_POLICY, policy.as_str()), (header::REFERRER_POLICY, "no-referrer")];
+            let headers =
+                [(header::CONTENT_SECURITY_POLICY, policy.as_str()), (header::REFERRER_POLICY, "no-referrer")];
             (headers, Html(html::render(&record, &model))).into_response()
         }
         Err(answer) => answer,
@@ -107,13 +108,14 @@ async fn recorded(app: &App, options: &Options) -> Result<(Record, String), Resp
         None => None,
         Some(name) => {
             let found = app.store.repository_named(name).await.map_err(failed)?;
-            let unheard = || problem(StatusCode::NOT_FOUND, "no repository of this name is covered", "see the spelling");
+            let unheard =
+                || problem(StatusCode::NOT_FOUND, "no repository of this name is covered", "see the spelling");
             Some(found.ok_or_else(unheard)?.repository_id)
         }
     };
     let model = app.champion().await.map_err(failed)?;
     let now = app.clock.now();
-    let mut last = app.outcomes.0.lock().await;
+    let mut last = app.learning.last_read.0.lock().await;
     let fresh = last.clone().filter(|read| read.repository == repository && now - read.at < READ_AGE);
     let read = match fresh {
         Some(read) => read,
@@ -239,9 +241,7 @@ fn moved_to(now: &str, before: &str) -> Response {
 
 /// Who asks, as the ledger names it, by a token that may put models in force.
 async fn caller(app: &App, headers: &HeaderMap) -> Result<String, Response> {
-    let unknown = |error| {
-        problem(StatusCode::UNAUTHORIZED, error, "`mergecast token create --models` makes a token")
-    };
+    let unknown = |error| problem(StatusCode::UNAUTHORIZED, error, "`mergecast token create --models` makes a token");
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = header.and_then(|header| header.split_once(' '));
     let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());

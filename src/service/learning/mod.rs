@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 
 use super::{champion, outcomes};
 use crate::{
+    config::Learning,
     outcome::recalibrate::{
         Assessed, Judgement, Lineage, NoChallenger, Verdict, judge,
         record::{Drift, drift_of},
@@ -28,6 +29,20 @@ use crate::{
 const KEPT: Style = Style { color: false, width: 100, unicode: true };
 /// Drift is looked for among the changes of so many days.
 const DRIFT_DAYS: i64 = 365;
+
+/// What the service keeps of learning while it runs.
+pub(super) struct State {
+    /// What becomes of a model that outcomes make better.
+    setting: Learning,
+    shadow: shadow::Shadow,
+    last_read: api::LastRead,
+}
+
+impl State {
+    pub(super) fn new(setting: Learning) -> Self {
+        Self { setting, shadow: shadow::Shadow::default(), last_read: api::LastRead::default() }
+    }
+}
 
 /// What there is to learn from at an instant.
 pub struct Lesson {

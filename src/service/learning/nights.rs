@@ -22,7 +22,7 @@ const BY: &str = "MERGECAST_LEARNING=activate";
 pub(in crate::service) async fn round(app: &App) -> anyhow::Result<Duration> {
     let now = app.clock.now();
     let until = |due: DateTime<Utc>| (due - now).to_std().unwrap_or_default();
-    if app.learning == Learning::Off {
+    if app.learning.setting == Learning::Off {
         return Ok(until(night_after(now)));
     }
     let last = app.store.judgements(1).await?.pop();
@@ -66,7 +66,7 @@ async fn look(app: &App, now: DateTime<Utc>) -> anyhow::Result<()> {
     }
     let Some(version) = proposed else { return Ok(()) };
     tracing::info!(model = version, champion = row.champion, "a model is proposed");
-    if app.learning == Learning::Activate {
+    if app.learning.setting == Learning::Activate {
         activate(&app.store, &app.clock, &version, BY).await?;
         tracing::info!(model = version, before = row.champion, "the proposed model is in force, as is configured");
     }

@@ -11,7 +11,7 @@ use crate::{
 
 /// The proposed model that was asked for last.
 #[derive(Default)]
-pub(in crate::service) struct Shadow {
+pub(super) struct Shadow {
     last: Mutex<Option<Arc<Model>>>,
 }
 
@@ -19,7 +19,7 @@ impl App {
     /// The model that is proposed to follow `champion`, if one is.
     async fn challenger(&self, champion: &str) -> Result<Option<Arc<Model>>, StoreError> {
         let Some(version) = self.store.open_proposal(champion).await? else { return Ok(None) };
-        let last = self.shadow.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = self.learning.shadow.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if last.as_ref().is_some_and(|last| last.version == version) {
             return Ok(last);
         }
@@ -30,7 +30,7 @@ impl App {
                 return Ok(None);
             }
         };
-        *self.shadow.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(model.clone());
+        *self.learning.shadow.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(model.clone());
         Ok(Some(model))
     }
 }
