@@ -67,7 +67,7 @@ pub use champion::{in_force, stored as stored_model};
 pub use coverage::{CoverageSettings, RemoteSettings};
 pub use erase::KEPT_AFTER_REMOVAL;
 pub use gather::datadog::health_of_range;
-pub use learning::{Lesson, MODELS_TOKEN_PREFIX, MoveError, activate, roll_back};
+pub use learning::{Lesson, MODELS_TOKEN_PREFIX, MoveError, activate, roll_back, versions};
 pub use metrics::{METRICS, Metric, MetricKind};
 pub use mirrors::MirrorSettings;
 pub use outcomes::{Outcomes, outcomes};

@@ -67,13 +67,14 @@ pub(super) async fn run(
     let found = service::outcomes(store, repository, now.timestamp()).await?;
     let asked = Asked { since: since.timestamp(), now: now.timestamp(), threshold: args.threshold };
     let read = record(&found.assessed, &model, rates(&found.assessed, &model, now.timestamp()), asked);
+    let versions = service::versions(store).await?;
     if let Some(file) = &args.html {
-        let page = html::render(&read, &model.version);
+        let page = html::render(&read, &model.version, &versions);
         fs::write(file, page).with_context(|| format!("{} cannot be written", file.display()))?;
     }
     let text = match args.format {
-        Format::Text => words::render(&read, &model.version, terminal.style()),
-        Format::Json => serde_json::to_string_pretty(&json::render(&read, &model.version))? + "\n",
+        Format::Text => words::render(&read, &model.version, &versions, terminal.style()),
+        Format::Json => serde_json::to_string_pretty(&json::render(&read, &model.version, &versions))? + "\n",
     };
     terminal.out().write_all(text.as_bytes())?;
     terminal.out().flush()?;

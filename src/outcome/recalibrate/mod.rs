@@ -110,6 +110,19 @@ fn sum(model: &Model, terms: &[f64], (intercept, share, place): (f64, Offset, us
     model.terms().iter().zip(own).fold(start, |sum, (weight, x)| sum + add(of(weight), *x, weight.mean))
 }
 
+/// What another model changes: points that a term adds across its usual range (10th to 90th percentile, at least a unit),
+/// after less before, the largest first. Terms that weigh what they weighed are left out.
+pub fn shifts(before: &Model, after: &Model) -> Vec<(String, f64)> {
+    let pairs = before.terms().iter().zip(after.terms());
+    let shift = |(before, after): (&Weight, &Weight)| {
+        let points = 15.0 * (after.weight - before.weight) * (after.p90 - after.p10).max(1.0) / std::f64::consts::LN_2;
+        (points != 0.0).then(|| (after.id.clone(), points))
+    };
+    let mut shifts: Vec<(String, f64)> = pairs.filter_map(shift).collect();
+    shifts.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    shifts
+}
+
 /// The correction of a model's rates by what is known at `now` (unix seconds).
 pub fn rates(rows: &[Assessed], model: &Model, now: i64) -> Platt {
     judge::platt_at(&rows.iter().collect::<Vec<_>>(), model, now)

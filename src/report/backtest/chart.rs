@@ -88,46 +88,46 @@ pub(in crate::report) enum Shape {
 
 /// From values to places in the drawing: each axis runs from 0 to its end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scale {
-    pub(super) x_end: f64,
-    pub(super) y_end: f64,
+pub(in crate::report) struct Scale {
+    pub(in crate::report) x_end: f64,
+    pub(in crate::report) y_end: f64,
 }
 
 impl Scale {
-    pub(super) fn x(self, value: f64) -> f64 {
+    pub(in crate::report) fn x(self, value: f64) -> f64 {
         rounded(LEFT + (WIDTH - LEFT - RIGHT) * (value / self.x_end).clamp(0.0, 1.0))
     }
 
-    pub(super) fn y(self, value: f64) -> f64 {
+    pub(in crate::report) fn y(self, value: f64) -> f64 {
         rounded(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value / self.y_end).clamp(0.0, 1.0))
     }
 
     /// `x,y x,y …`
-    pub(super) fn points(self, points: impl Iterator<Item = (f64, f64)>) -> String {
+    pub(in crate::report) fn points(self, points: impl Iterator<Item = (f64, f64)>) -> String {
         points.map(|(x, y)| format!("{},{}", self.x(x), self.y(y))).collect::<Vec<_>>().join(" ")
     }
 
     /// A bar from the axis up to `value`.
-    pub(super) fn bar(self, class: &'static str, from: f64, to: f64, value: f64) -> Bar {
+    pub(in crate::report) fn bar(self, class: &'static str, from: f64, to: f64, value: f64) -> Bar {
         let (x, y) = (self.x(from), self.y(value));
         Bar { class, x, y, width: rounded(self.x(to) - x), height: rounded(self.y(0.0) - y) }
     }
 
-    pub(super) fn whisker(self, class: &'static str, x: f64, low: f64, high: f64) -> Whisker {
+    pub(in crate::report) fn whisker(self, class: &'static str, x: f64, low: f64, high: f64) -> Whisker {
         Whisker { class, x: self.x(x), from: self.y(low), to: self.y(high) }
     }
 
-    pub(super) fn mark(self, class: &'static str, square: bool, x: f64, y: f64) -> Mark {
+    pub(in crate::report) fn mark(self, class: &'static str, square: bool, x: f64, y: f64) -> Mark {
         Mark { class, square, x: self.x(x), y: self.y(y) }
     }
 
     /// Ticks on the axis of x at these values.
-    pub(super) fn x_axis(self, label: &'static str, values: &[f64], form: impl Fn(f64) -> String) -> Axis {
+    pub(in crate::report) fn x_axis(self, label: &'static str, values: &[f64], form: impl Fn(f64) -> String) -> Axis {
         Axis { label, ticks: values.iter().map(|value| Tick { at: self.x(*value), label: form(*value) }).collect() }
     }
 
     /// Ticks on the axis of y at these values.
-    pub(super) fn y_axis(self, label: &'static str, values: &[f64], form: impl Fn(f64) -> String) -> Axis {
+    pub(in crate::report) fn y_axis(self, label: &'static str, values: &[f64], form: impl Fn(f64) -> String) -> Axis {
         Axis { label, ticks: values.iter().map(|value| Tick { at: self.y(*value), label: form(*value) }).collect() }
     }
 }
@@ -142,7 +142,7 @@ impl Axis {
 }
 
 /// Round values from 0 on, four to six of them, the last at or above `end`.
-pub(super) fn round_steps(end: f64) -> Vec<f64> {
+pub(in crate::report) fn round_steps(end: f64) -> Vec<f64> {
     let rough = (end / 5.0).max(1e-9);
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 2.5, 5.0, 10.0].iter().map(|factor| factor * power).find(|step| *step >= rough * 0.999_999);

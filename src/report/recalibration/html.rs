@@ -4,7 +4,10 @@
 
 use askama::Template;
 
-use super::{days, record as said};
+use super::{
+    days, record as said,
+    versions::{self, Version},
+};
 use crate::{
     outcome::{
         backtest::ScoreBin,
@@ -48,7 +51,7 @@ pub fn style() -> String {
 }
 
 /// The page. `model` is the version in force; it may be untrusted.
-pub fn render(record: &Record, model: &str) -> String {
+pub fn render(record: &Record, model: &str, versions: &[Version]) -> String {
     let enough = record.counts.failed + record.counts.clean >= SHARE_MIN;
     let mut counts = said::counts(&record.counts);
     counts.push(("Model", words::shown(model)));
@@ -63,7 +66,7 @@ pub fn render(record: &Record, model: &str) -> String {
             None => vec![words::NO_PROBABILITIES.to_owned()],
         },
         drift: said::drift(&record.drift),
-        sections: if enough { sections(record) } else { Vec::new() },
+        sections: if enough { sections(record, versions) } else { Vec::new() },
     };
     page.render().expect("templates write to a string and call nothing that fails")
 }
@@ -72,10 +75,11 @@ fn drawn(record: &Record) -> Vec<Chart> {
     let bins: Vec<ScoreBin> =
         record.distribution.iter().map(|(clean, failed)| ScoreBin { clean: *clean, failed: *failed }).collect();
     let reliability = record.calibration.as_ref().map(charts::reliability);
-    reliability.into_iter().chain(charts::spread(&bins, 10, "Scores")).collect()
+    let own = [super::charts::thresholds(record), super::charts::drift(&record.drift.windows)];
+    reliability.into_iter().chain(charts::spread(&bins, 10, "Scores")).chain(own.into_iter().flatten()).collect()
 }
 
-fn sections(record: &Record) -> Vec<Section> {
+fn sections(record: &Record, versions: &[Version]) -> Vec<Section> {
     let mut sections = vec![
         Section { id: "scores", heading: "Changes by score", table: said::scores(record), note: said::SCORES },
         Section {
@@ -98,6 +102,14 @@ fn sections(record: &Record) -> Vec<Section> {
     if !record.worth.is_empty() {
         let heading = "Which signals earned their points";
         sections.push(Section { id: "worth", heading, table: said::worth(&record.worth), note: said::WORTH });
+    }
+    if record.overrides.of + record.overrides_open > 0 {
+        let table = said::overrides(record);
+        sections.push(Section { id: "overrides", heading: "Overrides, judged", table, note: said::OVERRIDES });
+    }
+    if !versions.is_empty() {
+        let table = versions::table(versions);
+        sections.push(Section { id: "versions", heading: "Which model was in force", table, note: versions::VERSIONS });
     }
     sections
 }

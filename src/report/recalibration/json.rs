@@ -40,6 +40,19 @@ pub struct Document {
     thresholds: Vec<Threshold>,
     distribution: Vec<Bar>,
     worth: Vec<Worth>,
+    /// Which model was in force, in the order of time.
+    versions: Vec<Version>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Version {
+    at: DateTime<Utc>,
+    activated: bool,
+    version: String,
+    before: String,
+    by: String,
+    /// Points that terms add across their usual range, after less before.
+    shifts: BTreeMap<String, f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,7 +142,7 @@ struct Worth {
 }
 
 /// The record. `model` is the version in force.
-pub fn render(record: &Record, model: &str) -> Document {
+pub fn render(record: &Record, model: &str, versions: &[super::Version]) -> Document {
     let counts = &record.counts;
     let censored = counts.censored.iter().map(|(why, changes)| (because(*why).0, *changes));
     let bar = |(bin, (clean, failed)): (u8, &(u64, u64))| Bar { from: bin * 10, clean: *clean, failed: *failed };
@@ -154,6 +167,18 @@ pub fn render(record: &Record, model: &str) -> Document {
         thresholds: record.thresholds.iter().zip(&record.enforcing).map(threshold).collect(),
         distribution: (0..).zip(&record.distribution).map(bar).collect(),
         worth: record.worth.iter().map(worth).collect(),
+        versions: versions.iter().map(version).collect(),
+    }
+}
+
+fn version(one: &super::Version) -> Version {
+    Version {
+        at: instant(one.at),
+        activated: one.activated,
+        version: one.version.clone(),
+        before: one.before.clone(),
+        by: one.by.clone(),
+        shifts: one.shifts.iter().cloned().collect(),
     }
 }
 

@@ -1,14 +1,18 @@
 //! What was learned from outcomes, in words for a terminal. Every figure stands with its sample; no person is named.
 
+mod charts;
 pub mod html;
 pub mod json;
 pub mod judgement;
 pub mod model;
 pub mod record;
 pub mod replay;
+mod versions;
 
 #[cfg(test)]
 mod tests;
+
+pub use versions::Version;
 
 use crate::{
     outcome::{evaluate::Estimate, recalibrate::Censored},

@@ -2,7 +2,10 @@
 
 use owo_colors::Style as Paint;
 
-use super::{because, days, none, share};
+use super::{
+    because, days, none, share,
+    versions::{self, Version},
+};
 use crate::{
     outcome::{
         evaluate::wilson,
@@ -23,7 +26,7 @@ use crate::{
 };
 
 /// The record, ending with a line break. `model` is the version in force; it may be untrusted.
-pub fn render(record: &Record, model: &str, style: Style) -> String {
+pub fn render(record: &Record, model: &str, versions: &[Version], style: Style) -> String {
     let mut screen = Screen::new(style);
     let asked = record.asked;
     let title = format!("How right scores have been, {}", days(asked.since, asked.now));
@@ -65,6 +68,16 @@ pub fn render(record: &Record, model: &str, style: Style) -> String {
         table(&worth(&record.worth), &mut screen);
         screen.wrapped(WORTH, 2, Paint::new().dimmed());
     }
+    if record.overrides.of + record.overrides_open > 0 {
+        screen.heading("Overrides, judged");
+        table(&overrides(record), &mut screen);
+        screen.wrapped(OVERRIDES, 2, Paint::new().dimmed());
+    }
+    if !versions.is_empty() {
+        screen.heading("Which model was in force");
+        table(&versions::table(versions), &mut screen);
+        screen.wrapped(versions::VERSIONS, 2, Paint::new().dimmed());
+    }
     screen.heading("How far this carries");
     for limit in LIMITS {
         screen.wrapped(limit, 2, Paint::new());
@@ -86,6 +99,8 @@ pub(super) const ENFORCING: &str = "Had everything at or above the threshold bee
 
 pub(super) const WORTH: &str = "Gain: how much higher the log loss would be, in thousandths a change, were the signal always at its average. \
                      Intervals hold for all signals at once in 95 of 100 cases.";
+
+pub(super) const OVERRIDES: &str = "An override turned out right if the change did not fail within its window.";
 
 pub(super) const LIMITS: [&str; 3] = [
     "Changes that were held and never deployed have no outcome; they are counted and take no part in any rate.",
@@ -247,6 +262,18 @@ pub(super) fn enforcing(gates: &[Enforcing]) -> Table {
     };
     let head = ["From", "Held", "Failures caught", "Held in vain", "Added"].map(str::to_owned).into();
     Table { head, rows: gates.iter().map(row).collect() }
+}
+
+pub(super) fn overrides(record: &Record) -> Table {
+    let Share { found, of, share: right } = record.overrides;
+    let row = |what: &str, number: u64, of: String| vec![what.to_owned(), count(number).to_string(), of];
+    let rows = vec![
+        row("turned out right", found, share(right)),
+        row("failed", of - found, none()),
+        row("not known yet", record.overrides_open, none()),
+    ];
+    let head = ["Overrides that", "Changes", "Share of those known"].map(str::to_owned).into();
+    Table { head, rows }
 }
 
 pub(super) fn worth(worth: &[Worth]) -> Table {

@@ -18,7 +18,8 @@ fn the_record_of_a_year_says_how_right_scores_have_been() {
     let mut year = rows(world.year(1_500, Gate::Half(50)));
     year.iter_mut().step_by(97).for_each(|row| row.overridden = true);
     let asked = Asked { since: 0, now: YEAR, threshold: 50 };
-    let said = |rows: &[_]| record::render(&read(rows, &world.champion, Platt::IDENTITY, asked), "baseline", PLAIN);
+    let said =
+        |rows: &[_]| record::render(&read(rows, &world.champion, Platt::IDENTITY, asked), "baseline", &[], PLAIN);
     let whole = said(&year);
     for part in ["Of the changes scored 50 or more, ", " held and never deployed", "Held in vain", " h\n", "earned"] {
         assert!(whole.contains(part), "{part:?} is not in\n{whole}");

@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
-use super::{MoveError, NAME_MAX, activate, roll_back};
+use super::{MoveError, NAME_MAX, activate, roll_back, versions};
 use crate::{
     outcome::recalibrate::{
         Assessed, rates,
         record::{Asked, Record, record},
     },
-    report::recalibration::{html, json as document},
+    report::recalibration::{Version, html, json as document},
     risk::Model,
     service::{App, champion, coverage::token_digest, outcomes},
     store::{JudgementRow, ModelMove, ModelProposal, Moving, WHOLE_APP},
@@ -74,7 +74,7 @@ type Wanted = Result<Query<Options>, QueryRejection>;
 pub(in crate::service) async fn report(State(app): State<Arc<App>>, options: Wanted) -> Response {
     let Ok(Query(options)) = options else { return not_asked_so() };
     match recorded(&app, &options).await {
-        Ok((record, model)) => Json(document::render(&record, &model)).into_response(),
+        Ok((record, model, versions)) => Json(document::render(&record, &model, &versions)).into_response(),
         Err(answer) => answer,
     }
 }
@@ -82,14 +82,14 @@ pub(in crate::service) async fn report(State(app): State<Arc<App>>, options: Wan
 pub(in crate::service) async fn page(State(app): State<Arc<App>>, options: Wanted) -> Response {
     let Ok(Query(options)) = options else { return not_asked_so() };
     match recorded(&app, &options).await {
-        Ok((record, model)) => {
+        Ok((record, model, versions)) => {
             let policy = format!(
                 "default-src 'none'; style-src {}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
                 style_source()
             );
             let headers =
                 [(header::CONTENT_SECURITY_POLICY, policy.as_str()), (header::REFERRER_POLICY, "no-referrer")];
-            (headers, Html(html::render(&record, &model))).into_response()
+            (headers, Html(html::render(&record, &model, &versions))).into_response()
         }
         Err(answer) => answer,
     }
@@ -100,7 +100,7 @@ fn style_source() -> String {
     format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(html::style())))
 }
 
-async fn recorded(app: &App, options: &Options) -> Result<(Record, String), Response> {
+async fn recorded(app: &App, options: &Options) -> Result<(Record, String, Vec<Version>), Response> {
     if !(1..=100).contains(&options.threshold) || options.days == 0 {
         return Err(not_asked_so());
     }
@@ -132,7 +132,8 @@ async fn recorded(app: &App, options: &Options) -> Result<(Record, String), Resp
         record(&read.assessed, &model, platt, asked)
     });
     let record = made.await.map_err(|error| broken(&error))?;
-    Ok((record, version))
+    let versions = versions(&app.store).await.map_err(|error| broken(&error))?;
+    Ok((record, version, versions))
 }
 
 /// Which model is in force, what is proposed, who did what, and what the latest looks came to.

@@ -19,11 +19,37 @@ use crate::{
     outcome::recalibrate::{
         Assessed, Judgement, Lineage, NoChallenger, Verdict, judge,
         record::{Drift, drift_of},
+        shifts,
     },
-    report::{recalibration::judgement, terminal::Style},
+    report::{
+        recalibration::{Version, judgement},
+        terminal::Style,
+    },
     risk::Model,
-    store::{ModelProposal, Store},
+    store::{ModelProposal, Moving, Store},
 };
+
+/// Which model was in force, in the order of time, with what each version changed.
+///
+/// # Errors
+/// When the database or a model cannot be read.
+pub async fn versions(store: &Store) -> anyhow::Result<Vec<Version>> {
+    let mut versions = Vec::new();
+    for entry in store.model_moves().await? {
+        let named = |version: Option<String>| version.unwrap_or_else(|| Model::baseline().version.clone());
+        let (before, version) = (named(entry.before), named(entry.after));
+        let (old, new) = (champion::stored(store, &before).await?, champion::stored(store, &version).await?);
+        versions.push(Version {
+            at: entry.at.div_euclid(1_000),
+            activated: entry.what == Moving::Activated,
+            shifts: shifts(&old, &new),
+            version,
+            before,
+            by: entry.made_by,
+        });
+    }
+    Ok(versions)
+}
 
 /// Width of what is kept of a judgement, which nobody's terminal cuts.
 const KEPT: Style = Style { color: false, width: 100, unicode: true };
