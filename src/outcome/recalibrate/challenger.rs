@@ -28,6 +28,9 @@ pub const FAILED_MIN: u64 = 30;
 const STRENGTHS: [f64; 5] = [0.02, 0.05, 0.1, 0.15, 0.2];
 /// The same for the intercept.
 const INTERCEPT_SD: f64 = 0.5;
+/// Past the likeliest strength the evidence only falls: a strength whose logarithm lies so far below it counts for nothing,
+/// nor does a looser one.
+const NEGLIGIBLE: f64 = 10.0;
 /// After so long an outcome counts half: accuracy decays within a year (McIntosh and Kamei, TSE 2018). Seconds.
 const HALF_LIFE_S: f64 = 365.0 * 24.0 * 60.0 * 60.0;
 /// 97.5th percentile of the standard normal distribution.
@@ -253,6 +256,10 @@ impl Sample {
                 None => beliefs.iter().map(|belief| belief.mean.clamp(belief.low, belief.high)).collect(),
             };
             found.push(rows.maximum(&beliefs, &start));
+            let likeliest = found.iter().map(|one| one.log_evidence).fold(f64::NEG_INFINITY, f64::max);
+            if found.last().is_some_and(|last| last.log_evidence < likeliest - NEGLIGIBLE) {
+                break;
+            }
         }
         Posterior::of(&found)
     }

@@ -86,7 +86,7 @@ fn what_is_proposed_is_better_on_what_it_has_not_seen() {
     let mut proposed = 0;
     for seed in 200..205 {
         let mut world = World::new(seed, 0.2, 0.0);
-        let year = rows(world.year(3_000, Gate::Open));
+        let year = rows(world.year(2_000, Gate::Open));
         let judgement = judge(&year, Lineage::first(&world.champion), YEAR, "challenger").unwrap();
         assert_eq!((judgement.folds.len(), judgement.thresholds.len()), (4, THRESHOLDS.len()));
         if judgement.verdict == Verdict::Proposed {
