@@ -28,7 +28,7 @@ use crate::{
         assessment::Assessment,
         facts::{Reason, Source},
     },
-    store::Backlog,
+    store::{Backlog, JudgementRow},
 };
 
 pub use table::{METRICS, Metric, MetricKind};
@@ -156,15 +156,16 @@ async fn observe(app: &App) {
     gauge!("process_open_fds").set(number(process::open_files()));
 }
 
-/// What the latest look at the outcomes came to; nothing is shown before there was one, or while nothing can be told.
+/// What the latest look at the outcomes came to; not a number before there was one, or while it cannot be told.
 async fn learning(app: &App) {
-    let Some(look) = app.store.judgements(1).await.ok().and_then(|looks| looks.into_iter().next()) else { return };
-    gauge!("mergecast_outcomes", "label" => "failed").set(look.failed as f64);
-    gauge!("mergecast_outcomes", "label" => "clean").set((look.changes - look.failed) as f64);
-    let Some(drifts) = look.drifts else { return };
-    gauge!("mergecast_calibration_drift").set(f64::from(u8::from(drifts)));
-    gauge!("mergecast_calibration_z", "of" => "level").set(look.level_z100 as f64 / 100.0);
-    gauge!("mergecast_calibration_z", "of" => "spread").set(look.spread_z100 as f64 / 100.0);
+    let look = app.store.judgements(1).await.ok().and_then(|looks| looks.into_iter().next());
+    let told = look.as_ref().filter(|look| look.drifts.is_some());
+    let z = |of: fn(&JudgementRow) -> i64| told.map_or(f64::NAN, |look| of(look) as f64 / 100.0);
+    gauge!("mergecast_outcomes", "label" => "failed").set(number(look.as_ref().map(|look| look.failed)));
+    gauge!("mergecast_outcomes", "label" => "clean").set(number(look.as_ref().map(|look| look.changes - look.failed)));
+    gauge!("mergecast_calibration_drift").set(number(told.map(|look| i64::from(look.drifts == Some(true)))));
+    gauge!("mergecast_calibration_z", "of" => "level").set(z(|look| look.level_z100));
+    gauge!("mergecast_calibration_z", "of" => "spread").set(z(|look| look.spread_z100));
 }
 
 fn number(read: Option<i64>) -> f64 {
