@@ -74,22 +74,29 @@ impl Store {
         self.db.tx(statements).await.map(drop)
     }
 
-    /// Notes when the change of a pull request first took effect in production, as a deployment tells; its window of
-    /// `window_ms` begins then. The first deployment counts. `false` if nothing is known of the pull request, or another
-    /// deployment was noted before.
+    /// Notes what deployments tell of the change of a pull request, in place of what was noted before: when it first took effect
+    /// in production, from when on its window of `window_ms` counts, and the surest failure that is put down to it. To be told
+    /// again whenever that changes; from then on a merge and a proven revert say nothing of it any more. `false` if how the
+    /// pull request ended was not noted.
     ///
     /// # Errors
     /// Whatever the database fails with.
-    pub async fn change_deployed(
+    pub async fn change_fate(
         &self,
-        repository_id: i64,
-        pull_request: i64,
-        at: i64,
-        window_ms: i64,
+        (repository_id, pull_request): (i64, i64),
+        (deployed_at, window_ms): (i64, i64),
+        failure: Option<&FailureRow>,
     ) -> Result<bool> {
-        let end = at.saturating_add(window_ms);
-        let args = vec![repository_id.into(), pull_request.into(), at.into(), end.into()];
-        self.db.exec(DEPLOYED, args).await.map(|done| done.changed > 0)
+        let args = vec![
+            repository_id.into(),
+            pull_request.into(),
+            deployed_at.into(),
+            deployed_at.saturating_add(window_ms).into(),
+            failure.map(|failure| &failure.evidence).into(),
+            failure.map(|failure| failure.certainty).into(),
+            failure.map(|failure| failure.at).into(),
+        ];
+        self.db.exec(FATE, args).await.map(|done| done.changed > 0)
     }
 
     /// Notes that a merged change is not in production yet: where deployments are reported, a merge is none.
@@ -168,7 +175,7 @@ fn outcome(mut row: Row) -> Result<StoredOutcome> {
     })
 }
 
-pub(super) const STATEMENTS: &[&str] = &[ENDED, DEPLOYED, AWAITS, FAILED, OF_ASSESSMENT, PAGE, CONCLUSIONS];
+pub(super) const STATEMENTS: &[&str] = &[ENDED, FATE, AWAITS, FAILED, OF_ASSESSMENT, PAGE, CONCLUSIONS];
 
 /// The columns of an outcome, in the order in which they are read.
 macro_rules! columns {
@@ -190,9 +197,10 @@ ON CONFLICT (assessment_id) DO UPDATE SET effective_at = excluded.effective_at, 
   observed_until = excluded.observed_until, held_ms = excluded.held_ms, overridden = excluded.overridden \
 WHERE change_outcomes.effective_at IS NULL AND change_outcomes.effective_by = 'merge'";
 
-const DEPLOYED: &str = "\
-UPDATE change_outcomes SET effective_at = $3, known_at = $4, observed_until = $4, effective_by = 'deployment' \
-WHERE repository_id = $1 AND pull_request = $2 AND (effective_by = 'merge' OR effective_at IS NULL)";
+const FATE: &str = "\
+UPDATE change_outcomes SET effective_at = $3, known_at = $4, observed_until = $4, effective_by = 'deployment', \
+  evidence = $5, certainty = $6, failed_at = $7 \
+WHERE repository_id = $1 AND pull_request = $2";
 
 const AWAITS: &str = "\
 UPDATE change_outcomes SET effective_at = NULL, known_at = NULL, observed_until = NULL, effective_by = 'deployment' \
@@ -200,7 +208,8 @@ WHERE repository_id = $1 AND pull_request = $2 AND effective_by = 'merge'";
 
 const FAILED: &str = "\
 UPDATE change_outcomes SET evidence = $3, certainty = $4, failed_at = $5 \
-WHERE repository_id = $1 AND pull_request = $2 AND effective_at IS NOT NULL AND (certainty IS NULL OR certainty < $4)";
+WHERE repository_id = $1 AND pull_request = $2 AND effective_at IS NOT NULL AND effective_by = 'merge' \
+  AND (certainty IS NULL OR certainty < $4)";
 
 const OF_ASSESSMENT: &str = concat!(columns!(), " WHERE o.assessment_id = $1");
 
@@ -249,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_deployment_is_when_a_change_takes_effect() {
+    async fn where_deployments_are_reported_they_say_what_became_of_a_change() {
         let place = Place::new();
         let store = place.open().await;
         store.change_ended(&merged("a1", 7, Some(5)), &[]).await.unwrap();
@@ -259,11 +268,19 @@ mod tests {
         // News of the merge that comes again does not put it there.
         store.change_ended(&merged("a1", 7, Some(5)), &[]).await.unwrap();
         assert_eq!(found().await, merged("a1", 7, None));
-        assert_eq!(store.change_deployed(1, 7, 40, 100).await, Ok(true));
-        assert_eq!(store.change_deployed(1, 7, 50, 100).await, Ok(false));
+        let incident = FailureRow { evidence: "incident".to_owned(), certainty: 73, at: 44 };
+        assert_eq!(store.change_fate((1, 7), (40, 100), Some(&incident)).await, Ok(true));
+        let failed = OutcomeRow { failure: Some(incident), ..merged("a1", 7, Some(40)) };
+        assert_eq!(found().await, failed);
+        // A revert that is merged is for the deployments to tell.
+        let revert = FailureRow { evidence: "rolled_back".to_owned(), certainty: 100, at: 60 };
+        store.change_failed(1, 7, &revert).await.unwrap();
+        assert_eq!(found().await, failed);
+        // Somebody said that it was not this one.
+        assert_eq!(store.change_fate((1, 7), (40, 100), None).await, Ok(true));
         store.change_awaits_deployment(1, 7).await.unwrap();
         assert_eq!(found().await, merged("a1", 7, Some(40)));
-        assert_eq!(store.change_deployed(1, 8, 50, 100).await, Ok(false), "nothing is known of it");
+        assert_eq!(store.change_fate((1, 8), (50, 100), None).await, Ok(false), "how it ended is not known");
     }
 
     #[tokio::test]
