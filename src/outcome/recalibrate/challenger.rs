@@ -114,6 +114,11 @@ impl<'m> Lineage<'m> {
         Self { prior: model, champion: model }
     }
 
+    /// Until when the champion has learned from outcomes, unix seconds; none if it never has.
+    pub(super) fn learned_until(self) -> Option<i64> {
+        (self.champion.version != self.prior.version).then(|| self.champion.fitted_at.timestamp())
+    }
+
     /// The prior's log-odds with every term at the champion's mean.
     fn intercept(self) -> f64 {
         let Self { prior, champion } = self;

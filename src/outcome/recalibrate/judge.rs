@@ -18,8 +18,8 @@ use crate::{
     risk::Model,
 };
 
-/// Fewer failures in the hold-out decide nothing.
-pub const HOLDOUT_FAILED_MIN: u64 = 10;
+/// Fewer failures in the hold-out decide nothing: draws of less tell little of how far chance reaches.
+pub const HOLDOUT_FAILED_MIN: u64 = 20;
 /// A challenger may rank worse than the champion by so much ROC AUC: less than can be told from the sample. A better log
 /// loss is not bought with a worse order of changes, which is what people see.
 pub const RANKING_TOLERANCE: f64 = 0.005;
@@ -130,7 +130,7 @@ pub fn judge(rows: &[Assessed], lineage: Lineage<'_>, now: i64, version: &str) -
     let latest = instant(ORIGINS[ORIGINS.len() - 1])..now;
     let held_out = contest(&known, lineage, now, latest.clone());
     let thresholds = held_out.as_ref().map(|contest| {
-        let tested = tested(&known, &latest);
+        let tested = tested(&known, &latest, lineage);
         thresholds::compare(&tested, lineage.champion, &contest.challenger, now)
     });
     let holdout = held_out.map(|contest| contest.fold);
@@ -178,7 +178,7 @@ pub(super) fn contest(
 ) -> Option<Contest> {
     let taught: Vec<&Assessed> = known.iter().copied().filter(|row| row.outcome(span.start).is_some()).collect();
     let challenger = challenge(&taught, lineage, span.start, "challenger").ok()?.model;
-    let tested = tested(known, &span);
+    let tested = tested(known, &span, lineage);
     if tested.is_empty() {
         return None;
     }
@@ -203,8 +203,11 @@ pub(super) fn contest(
     Some(Contest { fold, challenger })
 }
 
-fn tested<'r>(known: &[&'r Assessed], span: &std::ops::Range<i64>) -> Vec<&'r Assessed> {
-    known.iter().copied().filter(|row| span.contains(&row.at)).collect()
+/// Changes that neither model was fitted on. A champion that learned from some of them would win by having seen the
+/// answers, and stay long after it has become stale.
+fn tested<'r>(known: &[&'r Assessed], span: &std::ops::Range<i64>, lineage: Lineage<'_>) -> Vec<&'r Assessed> {
+    let unseen = |row: &Assessed| lineage.learned_until().is_none_or(|seen| row.known_at.is_some_and(|at| at > seen));
+    known.iter().copied().filter(|row| span.contains(&row.at) && unseen(row)).collect()
 }
 
 /// The correction of a model's rates by outcomes that are known at an instant.

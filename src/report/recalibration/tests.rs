@@ -24,6 +24,22 @@ fn the_record_of_a_year_says_how_right_scores_have_been() {
     for part in ["Of the changes scored 50 or more, ", " held and never deployed", "Held in vain", " h\n", "earned"] {
         assert!(whole.contains(part), "{part:?} is not in\n{whole}");
     }
+    let versions = [Version {
+        at: YEAR,
+        activated: true,
+        version: "learned-1".to_owned(),
+        before: "baseline".to_owned(),
+        by: "<b>Nora</b>".to_owned(),
+        shifts: [("churn.added", 3.2), ("age.days", -1.0)].map(|(id, points)| (id.to_owned(), points)).into(),
+    }];
+    let page = html::render(&read(&year, &world.champion, Platt::IDENTITY, asked), "baseline", &versions);
+    for chart in ["reliability", "distribution", "precision", "drifting"] {
+        assert!(page.contains(&format!("<figure aria-labelledby=\"{chart}\">")), "{chart} is drawn\n{page}");
+    }
+    for part in ["&#60;b&#62;Nora", "churn.added +3.2, age.days −1", "Overrides, judged"] {
+        assert!(page.contains(part), "{part:?} is not in\n{page}");
+    }
+    std::fs::write("/tmp/l8r/world.html", &page).unwrap();
     let few = said(&year[..10]);
     assert!(few.contains("Not enough outcomes yet: ") && !few.contains('%'), "{few}");
 }

@@ -7,7 +7,7 @@ use crate::report::{
 };
 
 /// Terms that are named; the rest is counted.
-const NAMED: usize = 4;
+const NAMED: usize = 3;
 
 /// A version that was put in force, or taken back.
 #[derive(Clone, Debug, PartialEq)]

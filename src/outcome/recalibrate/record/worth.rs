@@ -13,6 +13,9 @@ use crate::{
 /// of them does not look good or bad by chance alone.
 const Z_ALL: f64 = 3.16;
 
+/// Contributions to log-odds that are nearer to one another are the same number, rounded.
+const SAME: f64 = 1e-9;
+
 /// What a signal was worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worthy {
@@ -50,7 +53,7 @@ impl Worth {
     }
 }
 
-/// Signals that moved at least [`SHARE_MIN`] known changes, the one worth most first.
+/// Signals that moved at least [`SHARE_MIN`] known changes, and not all alike, the one worth most first.
 pub(super) fn worth(known: &[Known<'_>], model: &Model, platt: Platt) -> Vec<Worth> {
     let stated: Vec<f64> = known.iter().map(|one| platt.log_odds(log_odds(model, &one.row.terms))).collect();
     let mut place = 0;
@@ -76,7 +79,9 @@ fn of_signal(
 ) -> Option<Worth> {
     let moves = contributions.iter().filter(|x| **x != 0.0);
     let moved = moves.clone().count() as u64;
-    if moved < SHARE_MIN {
+    // What is the same for every change tells none of them from another.
+    let differs = contributions.iter().any(|x| (x - contributions[0]).abs() > SAME);
+    if moved < SHARE_MIN || !differs {
         return None;
     }
     let n = known.len() as f64;
