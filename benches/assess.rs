@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use mergecast::risk::{Model, assess, facts::*, patch::Patch, policy::Policy};
+use mergecast::{
+    outcome::recalibrate::shadow_score,
+    risk::{Model, assess, facts::*, patch::Patch, policy::Policy},
+};
 
 fn assessments(criterion: &mut Criterion) {
     let (model, policy) = (Model::baseline(), Policy::default());
@@ -15,6 +18,15 @@ fn assessments(criterion: &mut Criterion) {
         group.bench_with_input(BenchmarkId::new("files", files), &facts, |bencher, facts| {
             bencher.iter(|| assess(black_box(facts), model, &policy));
         });
+        // What a proposed model costs that runs in shadow: its score from readings that were made already.
+        let shown = assess(&facts, model, &policy);
+        group.bench_with_input(
+            BenchmarkId::new("in shadow, files", facts.change.files.len()),
+            &facts,
+            |bencher, facts| {
+                bencher.iter(|| shadow_score(black_box(model), &shown, facts));
+            },
+        );
     }
     group.finish();
 }

@@ -1,93 +1,117 @@
-//! `mergecast calibrate --fit`: a baseline model from the histories of repositories.
+//! `mergecast calibrate`: a challenger from what became of this installation's changes; with `--fit` a baseline model from
+//! the histories of repositories.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    thread,
-};
+mod baseline;
+mod challenger;
+mod model;
+mod moves;
+mod record;
+mod replay;
 
-use anyhow::{Context, Result, anyhow, bail};
+use std::path::PathBuf;
 
-use super::{ExitCode, fixes::fixes_beside, model_file};
+use anyhow::Context;
+
+use super::{ExitCode, output::Terminal};
 use crate::{
-    history::History,
-    outcome::training::{Lesson, Training},
-    risk::Model,
-    stream,
+    clock::Clock,
+    config::Config,
+    store::{Store, StoreOptions},
 };
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(group(clap::ArgGroup::new("act").args(["fit", "activate", "rollback", "dry_run", "proposals"])))]
 pub(super) struct CalibrateArgs {
+    #[command(subcommand)]
+    command: Option<Calibrate>,
+    /// Say what would be proposed and keep nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Say what the outcomes of this repository alone would propose; nothing is kept
+    #[arg(long, value_name = "OWNER/NAME", conflicts_with_all = ["fit", "activate", "rollback", "proposals"])]
+    repo: Option<String>,
+    /// List what was proposed and what was in force
+    #[arg(long)]
+    proposals: bool,
+    /// Put the model of this version in force
+    #[arg(long, value_name = "VERSION")]
+    activate: Option<String>,
+    /// Put the model in force again that was before the last activation
+    #[arg(long)]
+    rollback: bool,
+    /// Who does it, for the ledger
+    #[arg(long, value_name = "NAME", default_value = "command line")]
+    by: String,
     /// Fit a baseline model on these histories (*.changes.jsonl.gz); it is written to standard output
-    #[arg(long, value_name = "STREAM", num_args = 1.., required = true)]
+    #[arg(long, value_name = "STREAM", num_args = 1..)]
     fit: Vec<PathBuf>,
     /// Name of the new model's version
-    #[arg(long, value_name = "NAME", default_value = "fitted")]
+    #[arg(long, value_name = "NAME", default_value = "fitted", requires = "fit")]
     name: String,
     /// Model whose weights stand where histories tell nothing [default: the built-in one]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "fit")]
     model: Option<PathBuf>,
+    /// Database URL, such as sqlite://mergecast.db
+    #[arg(long, value_name = "URL", conflicts_with = "fit")]
+    database: Option<String>,
 }
 
-pub(super) fn run(args: &CalibrateArgs) -> Result<ExitCode> {
-    let before = args.model.as_deref().map_or_else(|| Ok(Model::baseline().clone()), model_file::read)?;
-    let training = Training::of(lessons(&args.fit, &before)?);
-    let (changes, failed) = training.counts();
-    if failed == 0 {
-        bail!(
-            "none of the {changes} changes was rolled back, so there is nothing to learn from\nhint: are these whole histories?"
-        );
-    }
-    let (known, fixed) = training.fix_counts();
-    eprintln!(
-        "{changes} changes, {failed} rolled back within 30 days; {known} with known fixes, {fixed} fixed or rolled back"
-    );
-    let model = training.model(&before, args.name.clone()).context("the fit gave a model that cannot be")?;
-    std::io::stdout().write_all(written(&model)?.as_bytes())?;
-    Ok(ExitCode::Done)
+#[derive(Debug, clap::Subcommand)]
+enum Calibrate {
+    /// Print the model in force as a table that can be checked by hand
+    Model(model::ModelArgs),
+    /// Say how right scores have been
+    Report(record::RecordArgs),
+    /// Live through histories night by night, learning from outcomes, and say what it did to scores and rates
+    Replay(replay::ReplayArgs),
 }
 
-/// Replays the histories, two at a time.
-fn lessons(files: &[PathBuf], model: &Model) -> Result<Vec<Lesson>> {
-    let mut lessons = Vec::new();
-    for pair in files.chunks(2) {
-        let done: Vec<Result<Lesson>> = thread::scope(|scope| {
-            let replays: Vec<_> = pair.iter().map(|file| scope.spawn(|| lesson(file, model))).collect();
-            replays.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(anyhow!("a replay broke off")))).collect()
-        });
-        for lesson in done {
-            lessons.push(lesson?);
+impl CalibrateArgs {
+    /// The database that is named.
+    pub(super) fn database(&self) -> &Option<String> {
+        match &self.command {
+            Some(Calibrate::Report(report)) => &report.database,
+            Some(Calibrate::Model(model)) => &model.database,
+            Some(Calibrate::Replay(_)) | None => &self.database,
         }
     }
-    Ok(lessons)
 }
 
-fn lesson(file: &Path, model: &Model) -> Result<Lesson> {
-    let fixes = fixes_beside(file)?;
-    let (mut history, mut lesson) = (History::default(), Lesson::default());
-    for landed in stream::open(file)? {
-        let landed = landed?;
-        let step = history.step(&landed, model);
-        lesson.take(&landed, &step, fixes.as_ref().and_then(|fixes| fixes.get(&landed.sha)).copied());
+/// Does what needs no database; `None` where one is needed.
+pub(super) fn without_database(args: &CalibrateArgs, terminal: &mut Terminal) -> Option<anyhow::Result<ExitCode>> {
+    match &args.command {
+        Some(Calibrate::Replay(args)) => Some(replay::run(args, terminal)),
+        Some(Calibrate::Model(args)) => args.model.as_deref().map(|file| model::of_file(file, terminal)),
+        None if !args.fit.is_empty() => Some(baseline::run(args)),
+        Some(Calibrate::Report(_)) | None => None,
     }
-    Ok(lesson)
 }
 
-/// A model as a file that people read: one term a line.
-fn written(model: &Model) -> Result<String> {
-    let mut head = serde_json::to_value(model)?;
-    let fields = head.as_object_mut().ok_or_else(|| anyhow!("a model is an object"))?;
-    fields.remove("terms");
-    let mut text = String::from("{\n");
-    for name in ["version", "fitted_at", "intercept", "base", "base_rate", "fix"] {
-        text.push_str(&format!("  {:?}: {},\n", name, fields[name]));
-    }
-    text.push_str("  \"terms\": [\n");
-    let terms: Result<Vec<String>, _> = model.terms().iter().map(serde_json::to_string).collect();
-    let terms = terms?;
-    for (index, term) in terms.iter().enumerate() {
-        text.push_str(&format!("    {term}{}\n", if index + 1 < terms.len() { "," } else { "" }));
-    }
-    text.push_str("  ]\n}\n");
-    Ok(text)
+/// Does what needs the database.
+///
+/// # Errors
+/// When it cannot be read or written, or holds no repository or model of the name that was given.
+pub(super) async fn run(config: &Config, args: &CalibrateArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
+    let store = Store::open(StoreOptions::new(config.database.parse()?)).await?;
+    let clock = Clock::system();
+    let done = match (&args.command, &args.activate) {
+        (Some(Calibrate::Model(_)), _) => model::in_force(&store, terminal).await,
+        (Some(Calibrate::Report(report)), _) => record::run(&store, &clock, report, terminal).await,
+        (_, Some(version)) => moves::activate(&store, &clock, version, &args.by).await,
+        (_, None) if args.rollback => moves::roll_back(&store, &clock, &args.by).await,
+        (_, None) if args.proposals => moves::list(&store, terminal).await,
+        (_, None) => challenger::run(&store, &clock, args, terminal).await,
+    };
+    store.close().await;
+    done.map(|()| ExitCode::Done)
+}
+
+/// GitHub's number of a repository that the App knows.
+async fn repository(store: &Store, name: Option<&str>) -> anyhow::Result<Option<i64>> {
+    let Some(name) = name else { return Ok(None) };
+    let found = store.repository_named(name).await?;
+    let shown = super::printable(name);
+    let found = found.with_context(|| format!("the App covers no repository named {shown:?}"))?;
+    Ok(Some(found.repository_id))
 }

@@ -244,7 +244,11 @@ fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
         Command::Score(score) => scored(args, score),
         Command::Owners(owners) => owners::run(owners, Clock::system().now(), &mut Terminal::stdout()),
         Command::Backtest(backtest) => backtest::run(backtest, &mut Terminal::stdout()),
-        Command::Calibrate(calibrate) => calibrate::run(calibrate),
+        Command::Calibrate(calibrate) => calibrate::without_database(calibrate, &mut Terminal::stdout())
+            .unwrap_or_else(|| {
+                let config = args.settings(database(calibrate.database()))?;
+                runtime()?.block_on(calibrate::run(&config, calibrate, &mut Terminal::stdout()))
+            }),
         Command::Serve(serve) => {
             let config = args.settings(serve.flags())?;
             let reread = Args::rereading(args, serve.flags());

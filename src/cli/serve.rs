@@ -94,6 +94,7 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
                 comments: config.outcome_comments,
             },
             pagerduty: PagerDutySettings { secrets: pagerduty, env: config.pagerduty.env.clone() },
+            learning: config.learning,
         },
     })
 }

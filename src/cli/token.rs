@@ -1,4 +1,4 @@
-//! `mergecast token`: makes, lists and revokes the tokens that CI uploads with. A token is shown once, when it is made.
+//! `mergecast token`: makes, lists and revokes the tokens that CI uploads with, and those that may put models in force. A token is shown once, when it is made.
 
 use std::io::Write;
 
@@ -10,8 +10,11 @@ use super::{ExitCode, output::Terminal, printable};
 use crate::{
     clock::Clock,
     config::Config,
-    service::coverage::{TOKEN_PREFIX, token_digest},
-    store::{Store, StoreOptions, TokenRow},
+    service::{
+        MODELS_TOKEN_PREFIX,
+        coverage::{TOKEN_PREFIX, token_digest},
+    },
+    store::{Store, StoreOptions, TokenRow, WHOLE_APP},
 };
 
 /// Longest label, in characters.
@@ -47,11 +50,14 @@ enum Action {
 #[derive(Debug, clap::Args)]
 struct CreateArgs {
     /// Repository that it may upload to
-    #[arg(long, value_name = "OWNER/NAME", required_unless_present = "org", conflicts_with = "org")]
+    #[arg(long, value_name = "OWNER/NAME", required_unless_present_any = ["org", "models"], conflicts_with = "org")]
     repo: Option<String>,
     /// Account of which it may upload to every repository that the App covers
     #[arg(long, value_name = "ACCOUNT")]
     org: Option<String>,
+    /// It may put models in force and take them back, and upload nowhere
+    #[arg(long, conflicts_with_all = ["repo", "org"])]
+    models: bool,
     /// What it is for, for the list
     #[arg(long, value_name = "TEXT", default_value = "")]
     label: String,
@@ -90,13 +96,19 @@ async fn create(store: &Store, args: &CreateArgs, clock: &Clock, terminal: &mut 
             let found = found.with_context(|| unheard("account", account))?;
             (None, found.installation_id, found.account)
         }
+        (None, None) if args.models => (None, WHOLE_APP, "models".to_owned()),
         (None, None) => bail!("Name a repository with --repo or an account with --org"),
     };
     let (token, row) = made(clock, repository_id, installation_id, (scope, args.label.clone()));
     store.save_token(&row).await?;
     writeln!(terminal.out(), "{token}")?;
-    anstream::eprintln!("Token {} may upload to {}", row.token_id, printable(&row.scope));
-    anstream::eprintln!("hint: keep it as a secret of your CI; it is not shown again");
+    if args.models {
+        anstream::eprintln!("Token {} may put models in force and take them back", row.token_id);
+        anstream::eprintln!("hint: the ledger of models names it by its label; it is not shown again");
+    } else {
+        anstream::eprintln!("Token {} may upload to {}", row.token_id, printable(&row.scope));
+        anstream::eprintln!("hint: keep it as a secret of your CI; it is not shown again");
+    }
     Ok(())
 }
 
@@ -107,7 +119,8 @@ pub(super) fn made(
     installation_id: i64,
     (scope, label): (String, String),
 ) -> (String, TokenRow) {
-    let token = format!("{TOKEN_PREFIX}{}", clock.new_secret());
+    let prefix = if installation_id == WHOLE_APP { MODELS_TOKEN_PREFIX } else { TOKEN_PREFIX };
+    let token = format!("{prefix}{}", clock.new_secret());
     let row = TokenRow {
         token_id: clock.new_id(),
         digest: token_digest(&token),

@@ -47,6 +47,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// How long what is stored is kept.
     pub retention: Retention,
+    /// What becomes of a model that outcomes make better.
+    pub learning: Learning,
     /// Files that secrets were read from.
     pub secret_files: Vec<PathBuf>,
     /// GitHub: addresses and whatever credentials are set.
@@ -59,6 +61,18 @@ pub struct Config {
     pub sonar: SonarConfig,
     /// PagerDuty.
     pub pagerduty: PagerDutyConfig,
+}
+
+/// What becomes of a model that outcomes make better beyond noise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Learning {
+    /// Nothing is learned while the service runs; `calibrate` still does.
+    Off,
+    /// It is proposed, and a person puts it in force.
+    #[default]
+    Propose,
+    /// It is put in force.
+    Activate,
 }
 
 /// How long what is stored is kept.
@@ -202,6 +216,7 @@ impl Config {
                 deliveries: lookup.required("MERGECAST_RETENTION_DELIVERIES", |text| value::age(text, 7))?,
                 facts: lookup.required("MERGECAST_RETENTION_FACTS", |text| value::age(text, 30))?,
             },
+            learning: lookup.required("MERGECAST_LEARNING", value::learning)?,
             github: github(&lookup)?,
             datadog: datadog(&lookup)?,
             codecov: CodecovConfig {

@@ -82,6 +82,12 @@ pub const SETTINGS: &[Setting] = &[
         Some("2y"),
         "how long the facts behind a score are kept, at least `30d`; scores stay",
     ),
+    plain(
+        "MERGECAST_LEARNING",
+        "learning",
+        Some("propose"),
+        "`propose`: models learned from outcomes are proposed; `activate`: those better beyond noise are put in force; or `off`",
+    ),
     plain("GITHUB_APP_ID", "github.app_id", None, "number of the GitHub App"),
     plain("GITHUB_CLIENT_ID", "github.client_id", None, "client id of the GitHub App"),
     secret("GITHUB_CLIENT_SECRET", "github.client_secret", "client secret of the GitHub App"),

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-use super::{ConfigError, nearest, settings::DATADOG_SITES};
+use super::{ConfigError, Learning, nearest, settings::DATADOG_SITES};
 
 /// What a value should have been: completes "… is not ".
 pub(super) type Expected = String;
@@ -37,6 +37,15 @@ pub(super) fn switch(text: &str) -> Result<bool, Expected> {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err("on or off".to_owned()),
+    }
+}
+
+pub(super) fn learning(text: &str) -> Result<Learning, Expected> {
+    match text {
+        "off" => Ok(Learning::Off),
+        "propose" => Ok(Learning::Propose),
+        "activate" => Ok(Learning::Activate),
+        _ => Err("propose, activate or off".to_owned()),
     }
 }
 

@@ -1,8 +1,12 @@
-//! Weights from outcomes: logistic regression with a Gaussian prior at zero, weights held to the sign that is known.
+//! Weights from outcomes: logistic regression with a Gaussian prior, weights held to the sign that is known.
 //!
-//! Newton's method on the penalised log-likelihood; a weight that would leave its side of zero stays at zero as long as
-//! the gradient pushes it out (projected Newton, Bertsekas 1982). The same input gives the same bytes: there is no chance
+//! Newton's method on the penalised log-likelihood; a weight that would leave what it is held to stays at the bound as long
+//! as the gradient pushes it out (projected Newton, Bertsekas 1982). The same input gives the same bytes: there is no chance
 //! in it, and sums run in the order of the input.
+
+mod cholesky;
+
+use cholesky::Cholesky;
 
 /// Which way a term may move the odds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +21,18 @@ pub enum Sign {
     None,
 }
 
+impl Sign {
+    /// The least and the greatest weight.
+    pub(super) fn bounds(self) -> (f64, f64) {
+        match self {
+            Self::Raises => (0.0, f64::INFINITY),
+            Self::Lowers => (f64::NEG_INFINITY, 0.0),
+            Self::Either => (f64::NEG_INFINITY, f64::INFINITY),
+            Self::None => (0.0, 0.0),
+        }
+    }
+}
+
 /// Changes with known outcomes, row by row.
 #[derive(Clone, Debug, Default)]
 pub struct Examples {
@@ -26,8 +42,31 @@ pub struct Examples {
     pub terms: Vec<f64>,
     /// Whether the change of each row failed.
     pub failed: Vec<bool>,
-    /// How much each row counts; 1 on average.
+    /// How much each row counts, above 0.
     pub weights: Vec<f64>,
+}
+
+/// What is held of a weight before any outcome is seen, in log-odds for a standard deviation of its term.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Belief {
+    /// Mean of the Gaussian prior.
+    pub(super) mean: f64,
+    /// One over its variance; 0 holds the weight near nothing.
+    pub(super) precision: f64,
+    /// The least that the weight may be.
+    pub(super) low: f64,
+    /// The greatest.
+    pub(super) high: f64,
+}
+
+/// Weights at which likelihood times prior is greatest, in log-odds for a standard deviation; the intercept first.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Maximum {
+    pub(super) at: Vec<f64>,
+    /// Standard deviation of each weight after the outcomes are seen (Laplace's approximation, bounds left aside).
+    pub(super) sd: Vec<f64>,
+    /// Log of how likely the outcomes are under the prior (Laplace's approximation), less what does not depend on it.
+    pub(super) log_evidence: f64,
 }
 
 /// How one term is spread over the examples in which it is known.
@@ -68,6 +107,14 @@ impl Examples {
         debug_assert_eq!(self.terms.len(), self.width * self.failed.len(), "every row has the same terms");
     }
 
+    /// Adds a row that counts as `weight` rows.
+    pub(super) fn push_weighted(&mut self, terms: impl IntoIterator<Item = f64>, failed: bool, weight: f64) {
+        self.push(terms, failed);
+        if let Some(last) = self.weights.last_mut() {
+            *last = weight;
+        }
+    }
+
     /// Lets groups of rows, each of which ends before its number, count the same, however many rows they have.
     pub fn weigh_alike(&mut self, ends: &[usize]) {
         let starts = std::iter::once(0).chain(ends.iter().copied());
@@ -102,29 +149,89 @@ impl Examples {
 /// deviation is 0.045 or less in two of three cases.
 pub fn fit(examples: &Examples, spreads: &[Spread], signs: &[Sign], precision: f64) -> Fit {
     let rows = standardised(examples, spreads);
-    let width = examples.width + 1;
     let failures = examples.failed.iter().filter(|failed| **failed).count() as f64;
     let share = ((failures + 0.5) / (examples.failed.len() as f64 + 1.0)).clamp(1e-6, 1.0 - 1e-6);
-    let mut at = vec![0.0; width];
+    // The share of failures is not held near anything.
+    let mut beliefs = vec![Belief::none()];
+    beliefs.extend(signs.iter().map(|sign| {
+        let (low, high) = sign.bounds();
+        Belief { mean: 0.0, precision, low, high }
+    }));
+    let mut at = vec![0.0; examples.width + 1];
     at[0] = (share / (1.0 - share)).ln();
-    let mut steps = 0;
-    while steps < STEPS_MAX {
-        steps += 1;
-        let (gradient, curvature) = derivatives(&rows, examples, &at, precision);
-        let free: Vec<usize> = (0..width).filter(|index| is_free(*index, signs, &at, &gradient)).collect();
-        let step = solve(&curvature, &gradient, &free, width);
+    let steps = climb(&rows, examples, &beliefs, &mut at).steps;
+    let per_unit = |(weight, spread): (&f64, &Spread)| if spread.sd > 0.0 { weight / spread.sd } else { 0.0 };
+    Fit { intercept: at[0], weights: at[1..].iter().zip(spreads).map(per_unit).collect(), steps }
+}
+
+/// Rows with their terms as standard deviations, ready to be fitted several times.
+pub(super) struct Standardised<'e> {
+    examples: &'e Examples,
+    rows: Vec<f64>,
+}
+
+impl<'e> Standardised<'e> {
+    pub(super) fn of(examples: &'e Examples, spreads: &[Spread]) -> Self {
+        Self { rows: standardised(examples, spreads), examples }
+    }
+
+    /// Finds the most likely weights, from `start` on. `beliefs` begins with that of the intercept; each has a precision
+    /// above 0, so that there is one maximum.
+    pub(super) fn maximum(&self, beliefs: &[Belief], start: &[f64]) -> Maximum {
+        let Self { examples, rows } = self;
+        let mut at: Vec<f64> = start.to_vec();
+        let Climbed { free, .. } = climb(rows, examples, beliefs, &mut at);
+        let (_, curvature) = derivatives(rows, examples, &at, beliefs);
+        let all: Vec<usize> = (0..at.len()).collect();
+        let variances = Cholesky::of(&curvature, &all, at.len()).inverse_diagonal();
+        let strain = |(at, belief): (&f64, &Belief)| belief.precision * (at - belief.mean).powi(2);
+        let penalty: f64 = at.iter().zip(beliefs).map(strain).sum();
+        let prior: f64 = free.iter().map(|index| beliefs[*index].precision.ln()).sum();
+        let posterior = Cholesky::of(&curvature, &free, at.len()).log_determinant();
+        let log_evidence = log_likelihood(rows, examples, &at) + 0.5 * (prior - penalty - posterior);
+        Maximum { sd: variances.into_iter().map(f64::sqrt).collect(), at, log_evidence }
+    }
+}
+
+impl Belief {
+    /// Nothing is held.
+    fn none() -> Self {
+        Self { mean: 0.0, precision: 0.0, low: f64::NEG_INFINITY, high: f64::INFINITY }
+    }
+
+    /// Whether a weight may move: not one that stands at a bound and would be pushed over it.
+    fn frees(self, at: f64, gradient: f64) -> bool {
+        (at > self.low || gradient < 0.0) && (at < self.high || gradient > 0.0)
+    }
+}
+
+/// How a climb ended.
+struct Climbed {
+    steps: usize,
+    /// Weights that did not stand at a bound.
+    free: Vec<usize>,
+}
+
+/// Newton steps from `at` until nothing moves.
+fn climb(rows: &[f64], examples: &Examples, beliefs: &[Belief], at: &mut [f64]) -> Climbed {
+    let width = at.len();
+    let mut climbed = Climbed { steps: 0, free: Vec::new() };
+    while climbed.steps < STEPS_MAX {
+        climbed.steps += 1;
+        let (gradient, curvature) = derivatives(rows, examples, at, beliefs);
+        climbed.free = (0..width).filter(|index| beliefs[*index].frees(at[*index], gradient[*index])).collect();
+        let step = Cholesky::of(&curvature, &climbed.free, width).solve(&gradient);
         let mut moved: f64 = 0.0;
-        for (index, step) in free.into_iter().zip(step) {
-            let next = held(index, signs, at[index] - step);
-            moved = moved.max((next - at[index]).abs());
-            at[index] = next;
+        for (index, step) in climbed.free.iter().zip(step) {
+            let next = (at[*index] - step).clamp(beliefs[*index].low, beliefs[*index].high);
+            moved = moved.max((next - at[*index]).abs());
+            at[*index] = next;
         }
         if moved < CONVERGED {
             break;
         }
     }
-    let per_unit = |(weight, spread): (&f64, &Spread)| if spread.sd > 0.0 { weight / spread.sd } else { 0.0 };
-    Fit { intercept: at[0], weights: at[1..].iter().zip(spreads).map(per_unit).collect(), steps }
+    climbed
 }
 
 /// Terms as standard deviations from their mean, a one before each row; what is unknown is at the mean.
@@ -142,7 +249,7 @@ fn standardised(examples: &Examples, spreads: &[Spread]) -> Vec<f64> {
 }
 
 /// Gradient and curvature (upper triangle, row by row) of the penalised negative log-likelihood.
-fn derivatives(rows: &[f64], examples: &Examples, at: &[f64], precision: f64) -> (Vec<f64>, Vec<f64>) {
+fn derivatives(rows: &[f64], examples: &Examples, at: &[f64], beliefs: &[Belief]) -> (Vec<f64>, Vec<f64>) {
     let width = at.len();
     let (mut gradient, mut curvature) = (vec![0.0; width], vec![0.0; width * width]);
     let outcomes = examples.failed.iter().zip(&examples.weights);
@@ -160,55 +267,28 @@ fn derivatives(rows: &[f64], examples: &Examples, at: &[f64], precision: f64) ->
             }
         }
     }
-    // The share of failures is not held near anything.
-    for index in 1..width {
-        gradient[index] += precision * at[index];
-        curvature[index * width + index] += precision;
+    for (index, belief) in beliefs.iter().enumerate() {
+        gradient[index] += belief.precision * (at[index] - belief.mean);
+        curvature[index * width + index] += belief.precision;
     }
     (gradient, curvature)
 }
 
-/// Whether a weight may move: not one that stands at zero and would be pushed over it.
-fn is_free(index: usize, signs: &[Sign], at: &[f64], gradient: &[f64]) -> bool {
-    let Some(sign) = index.checked_sub(1).map(|term| signs[term]) else { return true };
-    match sign {
-        Sign::Either => true,
-        Sign::None => false,
-        Sign::Raises => at[index] > 0.0 || gradient[index] < 0.0,
-        Sign::Lowers => at[index] < 0.0 || gradient[index] > 0.0,
-    }
+/// Log-likelihood of the outcomes, without the prior.
+fn log_likelihood(rows: &[f64], examples: &Examples, at: &[f64]) -> f64 {
+    let outcomes = examples.failed.iter().zip(&examples.weights);
+    let rows = rows.chunks_exact(at.len()).zip(outcomes);
+    rows.map(|(row, (failed, weight))| {
+        let log_odds: f64 = row.iter().zip(at).map(|(x, slope)| x * slope).sum();
+        -weight * surprise(log_odds, *failed)
+    })
+    .sum()
 }
 
-fn held(index: usize, signs: &[Sign], weight: f64) -> f64 {
-    match index.checked_sub(1).map(|term| signs[term]) {
-        Some(Sign::Raises) => weight.max(0.0),
-        Some(Sign::Lowers) => weight.min(0.0),
-        Some(Sign::Either | Sign::None) | None => weight,
-    }
-}
-
-/// Solves the rows and columns of `free` by Cholesky's decomposition: with the prior the curvature is positive definite.
-fn solve(curvature: &[f64], gradient: &[f64], free: &[usize], width: usize) -> Vec<f64> {
-    let n = free.len();
-    let entry = |i: usize, j: usize| curvature[free[i.min(j)] * width + free[i.max(j)]];
-    let mut lower = vec![0.0; n * n];
-    for i in 0..n {
-        for j in 0..=i {
-            let sum: f64 = (0..j).map(|k| lower[i * n + k] * lower[j * n + k]).sum();
-            let rest = entry(i, j) - sum;
-            lower[i * n + j] = if i == j { rest.max(f64::MIN_POSITIVE).sqrt() } else { rest / lower[j * n + j] };
-        }
-    }
-    let mut solved: Vec<f64> = free.iter().map(|index| gradient[*index]).collect();
-    for i in 0..n {
-        let sum: f64 = (0..i).map(|k| lower[i * n + k] * solved[k]).sum();
-        solved[i] = (solved[i] - sum) / lower[i * n + i];
-    }
-    for i in (0..n).rev() {
-        let sum: f64 = (i + 1..n).map(|k| lower[k * n + i] * solved[k]).sum();
-        solved[i] = (solved[i] - sum) / lower[i * n + i];
-    }
-    solved
+/// −ln of the probability that log-odds gave to what happened; exact also where it is nearly 0 or 1.
+pub(super) fn surprise(log_odds: f64, failed: bool) -> f64 {
+    let against = if failed { -log_odds } else { log_odds };
+    against.max(0.0) + (-against.abs()).exp().ln_1p()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod evaluate;
 pub mod fit;
 pub mod labels;
+pub mod recalibrate;
 pub mod rivals;
 pub mod training;
 

@@ -17,7 +17,7 @@ use crate::{
 /// and 1,500 nothing changes beyond noise.
 const PRECISION: f64 = 500.0;
 /// A word in a title, or one fact alone, shall not count for more than twice or half the odds.
-const FLAG_LIMIT: f64 = std::f64::consts::LN_2;
+pub(super) const FLAG_LIMIT: f64 = std::f64::consts::LN_2;
 /// Digits after the point that a weight is written with.
 const DIGITS: f64 = 10_000.0;
 
@@ -70,7 +70,7 @@ const FITTED: [(&str, Sign); 42] = [
 ];
 
 /// Terms that weigh what another term weighs, since they are more of the same.
-const TIED: [(&str, &str); 6] = [
+pub(super) const TIED: [(&str, &str); 6] = [
     ("series.added", "churn.added"),
     ("series.deleted", "churn.deleted"),
     ("series.files", "diffusion.files"),
@@ -228,7 +228,7 @@ fn joined(mut terms: Vec<f64>) -> Vec<f64> {
 }
 
 /// What the model sees of a change, the repository's own shares behind it; not a number where it is unknown.
-fn terms_of(facts: &Facts) -> Vec<f64> {
+pub(super) fn terms_of(facts: &Facts) -> Vec<f64> {
     let mut terms = Vec::with_capacity(terms_of_model() + 2);
     for (signal, reading) in signal::SIGNALS.iter().zip(signal::read_all(facts)) {
         match reading {
@@ -236,16 +236,20 @@ fn terms_of(facts: &Facts) -> Vec<f64> {
             Err(_) => terms.extend(signal.terms.iter().map(|_| f64::NAN)),
         }
     }
-    let share = |of: fn(&crate::risk::facts::History) -> f64| facts.history.as_ref().map_or(f64::NAN, |h| of(h).ln());
-    terms.extend([share(|history| history.base_rate), share(|history| history.fix_rate)]);
+    terms.extend(shares_of(facts));
     terms
 }
 
-fn terms_of_model() -> usize {
+/// Logarithms of the repository's own shares of rollbacks and of fixes; not a number where they are unknown.
+pub(super) fn shares_of(facts: &Facts) -> [f64; 2] {
+    facts.history.as_ref().map_or([f64::NAN; 2], |history| [history.base_rate.ln(), history.fix_rate.ln()])
+}
+
+pub(super) fn terms_of_model() -> usize {
     signal::SIGNALS.iter().map(|signal| signal.terms.len()).sum()
 }
 
-fn fitted_sign(id: &str) -> Option<Sign> {
+pub(super) fn fitted_sign(id: &str) -> Option<Sign> {
     FITTED.iter().find(|(term, _)| *term == id).map(|(_, sign)| *sign)
 }
 
@@ -271,12 +275,12 @@ fn tie(terms: &mut [Weight]) {
     }
 }
 
-fn rounded(number: f64) -> f64 {
+pub(super) fn rounded(number: f64) -> f64 {
     // No negative zero in a file that people read.
     (number * DIGITS).round() / DIGITS + 0.0
 }
 
-fn thousands(number: usize) -> String {
+pub(super) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

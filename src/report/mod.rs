@@ -11,6 +11,7 @@ pub mod markdown;
 pub mod merge_group;
 pub mod owners;
 pub mod page;
+pub mod recalibration;
 pub mod sarif;
 pub mod terminal;
 pub mod when;

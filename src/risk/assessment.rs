@@ -2,6 +2,7 @@
 
 use super::{
     facts::{Source, Unknown},
+    floors,
     overrides::Override,
     signal::{Reading, Signal},
 };
@@ -34,6 +35,13 @@ pub struct Assessment {
     pub verdict: Verdict,
     /// Where the facts came from and what is missing.
     pub sources: Vec<SourceState>,
+}
+
+impl Assessment {
+    /// The least score that the floors allow; 0 where there is none.
+    pub fn lift(&self) -> u8 {
+        floors::lift(&self.floors)
+    }
 }
 
 /// The score in words: low 0-39, medium 40-69, high 70-89, critical 90-100.

@@ -63,6 +63,12 @@ pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
     }
 }
 
+/// The score, without floors, that a model gives a change of which the terms were kept, in the order of
+/// [`Model::terms`]; what is not a number is unknown. The same as [`assess`] gives for the facts behind them.
+pub fn score_of_terms(model: &Model, terms: &[f64]) -> u8 {
+    score::of_terms(model, terms)
+}
+
 /// How each source answered, in a fixed order.
 fn sources(facts: &Facts) -> Vec<SourceState> {
     let seen = facts.change.files.len() as u64;

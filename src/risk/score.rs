@@ -58,6 +58,14 @@ pub(super) fn score(model: &Model, policy: &Policy, readings: &[impl Borrow<Read
     }
 }
 
+/// The score, without floors, of terms in the order of the model's; one that is no number counts as its mean.
+pub(super) fn of_terms(model: &Model, terms: &[f64]) -> u8 {
+    let mut terms = terms.iter();
+    let of_signal =
+        |weights: &[Weight]| millionths(weights.iter().zip(terms.by_ref()).map(|(weight, &x)| points(weight, x)).sum());
+    on_scale(model.base + rounded(model.by_signal().map(of_signal).sum()))
+}
+
 /// Takes the points of a service's trouble away where there is a reason to, and says from which signals it took any.
 fn relieve(exact: &mut [Bounds], why: Option<Exemption>) -> Vec<Option<Exemption>> {
     let take = |(signal, bounds): (&&Signal, &mut Bounds)| {
@@ -186,6 +194,17 @@ mod tests {
             let known: Vec<Reading> = readings.iter().zip(at_means()).map(|(reading, mean)| reading.clone().or(mean)).collect();
             let by_default = |readings: &[Reading]| score(Model::baseline(), &Policy::default(), readings, Exemptions::default());
             prop_assert_eq!(by_default(&readings).points, by_default(&known).points);
+        }
+
+        #[test]
+        fn terms_alone_score_the_same(readings in any_readings()) {
+            let scored = score(Model::baseline(), &Policy::default(), &readings, Exemptions::default());
+            let terms = SIGNALS.iter().zip(&readings).flat_map(|(signal, reading)| match reading {
+                Ok(measure) => measure.terms.clone(),
+                Err(_) => vec![f64::NAN; signal.terms.len()],
+            });
+            let before = Model::baseline().base + scored.points.iter().sum::<i32>() + scored.clamped;
+            prop_assert_eq!(i32::from(of_terms(Model::baseline(), &terms.collect::<Vec<_>>())), before);
         }
 
         #[test]

@@ -2,6 +2,8 @@
 //!
 //! Every step may run twice: what was already done is found in the store or on GitHub before it is done again.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +13,9 @@ use super::{
     commands::{self, COMMANDS, RECEIPTS},
     gather::{self, Gathered},
     installations::{self, INSTALLATION},
+    learning::shadow::{self, Shown},
     merge_group::{self, MERGE_GROUP},
-    metrics, number,
+    metrics, number, outcomes,
     overrides::{self, OVERRIDE},
     owners,
     paging::{self, PAGING},
@@ -255,12 +258,13 @@ async fn score(
         owners::end(app, installation, repo, &Head::of(pull), &id).await?;
         if let Some(last) = &last {
             twins::hand_over(app, last).await?;
+            labels::ended(app, installation, repo, pull, last).await?;
         }
         return Ok(shown(last));
     }
     let Gathered { facts, policy, owners_check } =
         gather::facts(app, installation, repo, pull, last.as_ref(), overridden, cold).await?;
-    let scored = Scored::new(app, facts, policy, Model::baseline(), commands::answered(&pull.permissions));
+    let scored = Scored::new(app, facts, policy, app.champion().await?, commands::answered(&pull.permissions));
     if last.as_ref().is_some_and(|last| run.shows(&last.id) && scored.reads_like(last)) {
         tracing::debug!("nothing that the check run says has changed");
         let shown = shown(last);
@@ -290,6 +294,7 @@ async fn score(
         }
     }
     owners::answer(app, installation, repo, pull, owners_check.then_some(&scored.facts), &id).await?;
+    scored.shadow(app, &row).await;
     if reverts::is_put_off(pull) {
         let key = pull_request_key(row.repository_id, number(pull.number));
         app.store.request_job_again(&key, app.clock.now_ms()).await?;
@@ -349,15 +354,15 @@ fn behind(wanted: &PullRequestJob, pull: &PullRequest) -> bool {
 pub(super) struct Scored {
     facts: Facts,
     policy: Policy,
-    model: &'static Model,
+    model: Arc<Model>,
     pub(super) assessment: Assessment,
     repository_url: Option<String>,
     commands: bool,
 }
 
 impl Scored {
-    pub(super) fn new(app: &App, facts: Facts, policy: Policy, model: &'static Model, commands: bool) -> Self {
-        let assessment = assess(&facts, model, &policy);
+    pub(super) fn new(app: &App, facts: Facts, policy: Policy, model: Arc<Model>, commands: bool) -> Self {
+        let assessment = assess(&facts, &model, &policy);
         let repository_url = app.links.repository(&facts.repository);
         Self { facts, policy, model, assessment, repository_url, commands }
     }
@@ -388,7 +393,7 @@ impl Scored {
         }
         before.at = self.facts.at;
         before.recent_scores.clone_from(&self.facts.recent_scores);
-        let stood = assess(&before, self.model, &self.policy);
+        let stood = assess(&before, &self.model, &self.policy);
         if let (Ok(then), Ok(now)) = (&mut before.runtime, &self.facts.runtime)
             && read_alike(then, now)
             // Figures that read the same may lie on two sides of a threshold.
@@ -396,7 +401,13 @@ impl Scored {
         {
             then.clone_from(now);
         }
-        assess(&before, self.model, &self.policy) == self.assessment
+        assess(&before, &self.model, &self.policy) == self.assessment
+    }
+
+    /// Keeps what a proposed model would have scored, after everybody who waits for the score has it.
+    async fn shadow(&self, app: &App, row: &AssessmentRow) {
+        let shown = Shown { model: &self.model.version, assessment: &self.assessment, facts: &self.facts };
+        shadow::beside(app, &row.id, row.repository_id, &shown).await;
     }
 
     pub(super) fn row(&self, id: &str, repository_id: i64) -> AssessmentRow {

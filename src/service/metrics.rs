@@ -28,7 +28,7 @@ use crate::{
         assessment::Assessment,
         facts::{Reason, Source},
     },
-    store::Backlog,
+    store::{Backlog, JudgementRow},
 };
 
 pub use table::{METRICS, Metric, MetricKind};
@@ -148,11 +148,24 @@ async fn observe(app: &App) {
     gauge!("mergecast_mirrors", "state" => "loading").set(number(mirrors.map(|mirrors| mirrors.loading)));
     gauge!("mergecast_mirrors", "state" => "failed").set(number(mirrors.map(|mirrors| mirrors.failed)));
     gauge!("mergecast_mirrors_bytes").set(number(mirrors.map(|mirrors| mirrors.bytes)));
+    learning(app).await;
     gauge!("mergecast_workers").set(app.workers as f64);
     gauge!("mergecast_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     gauge!("process_start_time_seconds").set(app.started_at.timestamp_millis() as f64 / 1_000.0);
     gauge!("process_resident_memory_bytes").set(number(process::resident_bytes()));
     gauge!("process_open_fds").set(number(process::open_files()));
+}
+
+/// What the latest look at the outcomes came to; not a number before there was one, or while it cannot be told.
+async fn learning(app: &App) {
+    let look = app.store.judgements(1).await.ok().and_then(|looks| looks.into_iter().next());
+    let told = look.as_ref().filter(|look| look.drifts.is_some());
+    let z = |of: fn(&JudgementRow) -> i64| told.map_or(f64::NAN, |look| of(look) as f64 / 100.0);
+    gauge!("mergecast_outcomes", "label" => "failed").set(number(look.as_ref().map(|look| look.failed)));
+    gauge!("mergecast_outcomes", "label" => "clean").set(number(look.as_ref().map(|look| look.changes - look.failed)));
+    gauge!("mergecast_calibration_drift").set(number(told.map(|look| i64::from(look.drifts == Some(true)))));
+    gauge!("mergecast_calibration_z", "of" => "level").set(z(|look| look.level_z100));
+    gauge!("mergecast_calibration_z", "of" => "spread").set(z(|look| look.spread_z100));
 }
 
 fn number(read: Option<i64>) -> f64 {

@@ -4,6 +4,7 @@ mod approvals;
 mod assess;
 mod body;
 mod caller;
+mod champion;
 mod check_run;
 mod commands;
 pub mod coverage;
@@ -16,6 +17,8 @@ mod heads;
 mod health;
 mod incidents;
 mod installations;
+mod labels;
+mod learning;
 mod merge_group;
 mod metrics;
 mod mirrors;
@@ -59,20 +62,23 @@ use secrecy::SecretString;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use crate::config::Learning;
 use crate::{
     clock::Clock,
     datadog::Datadog,
     deployment::reckoning::Rules,
     github::{CheckRunLook, GitHub},
     report,
-    risk::Model,
     store::{Store, StoreError},
 };
+pub use champion::{in_force, stored as stored_model};
 pub use coverage::{CoverageSettings, RemoteSettings};
 pub use erase::KEPT_AFTER_REMOVAL;
 pub use gather::datadog::health_of_range;
+pub use learning::{Lesson, MODELS_TOKEN_PREFIX, MoveError, activate, roll_back, versions};
 pub use metrics::{METRICS, Metric, MetricKind};
 pub use mirrors::MirrorSettings;
+pub use labels::{Outcomes, outcomes};
 pub use outcomes::{Telling, reckoned, rules as outcome_rules};
 pub use recover::{Asked, KEPT as DELIVERIES_KEPT, Recovered, redeliver};
 pub use retention::Retention;
@@ -122,6 +128,8 @@ pub struct Operations {
     pub coverage: CoverageSettings,
     /// Datadog, where its keys are set.
     pub datadog: Option<Datadog>,
+    /// What becomes of a model that outcomes make better.
+    pub learning: Learning,
     /// Read deployments from Datadog, those of the last two years first.
     pub reads_deployments: bool,
     /// By which rules it is reckoned what became of deployments.
@@ -247,6 +255,10 @@ pub(crate) struct App {
     watched: watch::Watched,
     /// What GitHub said of those who could be asked.
     people: people::People,
+    /// The model in force.
+    champion: champion::Champion,
+    /// What is learned from outcomes.
+    learning: learning::State,
     /// Work that comes round.
     turns: turns::Turns,
     /// When work began again after an outage, in milliseconds since 1970; nothing that was read before it counts as
@@ -310,9 +322,7 @@ impl Service {
             settings;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         metrics::start(&tasks, stop.clone());
-        let model = Model::baseline();
-        let body = serde_json::to_string(model).expect("a model is plain data");
-        store.save_model(&model.version, &body, clock.now_ms()).await?;
+        champion::keep_shipped(&store, clock.now_ms()).await?;
         // Bound first: a second process started by mistake ends here, before it takes the first one's claims.
         let listener = server::bind(listen).await?;
         let metrics_listener = match operations.metrics_listen {
@@ -357,6 +367,8 @@ impl Service {
             outcomes: outcomes::Desk::new(operations.outcomes, operations.telling, operations.pagerduty.env),
             watched: watch::Watched::default(),
             people: people::People::default(),
+            champion: champion::Champion::default(),
+            learning: learning::State::new(operations.learning),
             turns: turns::Turns::default(),
             resumed_at,
         });

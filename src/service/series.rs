@@ -100,7 +100,8 @@ async fn tell(app: &App, other: &RecentPull, of: u64, part: Option<SeriesPart>) 
         return Ok(());
     }
     let last = app.store.latest_assessment(other.repository_id, other.pull_request).await?;
-    if !last.is_some_and(|last| last.head_sha == other.head_sha && changes(&last, of, part)) {
+    let model = app.champion().await?;
+    if !last.is_some_and(|last| last.head_sha == other.head_sha && changes(&last, of, part, &model)) {
         return Ok(());
     }
     let key = pull_request_key(other.repository_id, other.pull_request);
@@ -109,10 +110,10 @@ async fn tell(app: &App, other: &RecentPull, of: u64, part: Option<SeriesPart>) 
     Ok(())
 }
 
-fn changes(last: &AssessmentRow, of: u64, part: Option<SeriesPart>) -> bool {
+fn changes(last: &AssessmentRow, of: u64, part: Option<SeriesPart>, model: &Model) -> bool {
     let read = (serde_json::from_str::<Facts>(&last.facts), serde_json::from_str::<Policy>(&last.policy));
     let (Ok(mut facts), Ok(policy)) = read else { return false };
     facts.series.retain(|each| each.number != of);
     facts.series.extend(part);
-    Level::of(assess(&facts, Model::baseline(), &policy).score) != Level::of(last.score)
+    Level::of(assess(&facts, model, &policy).score) != Level::of(last.score)
 }

@@ -23,7 +23,10 @@ use tower_http::{
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
 
-use super::{App, Timing, coverage, deployments, dora, health, incidents, metrics, pages, paging, sources, webhook};
+use super::{
+    App, Timing, coverage, deployments, dora, health, incidents, learning::api as models, metrics, pages, paging, sources,
+    webhook,
+};
 
 /// GitHub caps payloads at 25 MB and never sends a larger one.
 const WEBHOOK_BODY_LIMIT: usize = 25 * 1024 * 1024;
@@ -55,11 +58,16 @@ pub(super) fn router(app: Arc<App>, with_metrics: bool) -> Router {
         .route("/readyz", get(health::ready))
         .route("/", get(pages::index))
         .route("/histories", get(pages::histories))
+        .route("/learning", get(models::page))
         .route("/assessments/{id}", get(pages::assessment))
         .route("/assets/mergecast.css", get(pages::stylesheet))
         .route("/api/v1/openapi.json", get(pages::openapi))
         .route("/api/v1/sources", get(sources::show))
         .route("/api/v1/dora", get(dora::show))
+        .route("/api/v1/learning", get(models::show))
+        .route("/api/v1/learning/report", get(models::report))
+        .route("/api/v1/learning/activate", post(models::put_in_force))
+        .route("/api/v1/learning/rollback", post(models::take_back))
         .route("/api/v1/assessments/{owner}/{repo}/{pull}", get(pages::by_pull_request))
         .route("/api/v1/assessments/{owner}/{repo}/by-sha/{sha}", get(pages::by_sha))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT));

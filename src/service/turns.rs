@@ -1,5 +1,6 @@
 //! Work that comes round: looking for lost deliveries, reading what is installed, sweeping heads, erasing, watching services,
-//! reading deployments. Each kind has a task of its own, so that none holds up another, and a turn that says when it is due next.
+//! reading deployments, what became of them, and learning. Each kind has a task of its own, so that none holds up another, and
+//! a turn that says when it is due next.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,7 +10,7 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{App, deployments::backfill, erase, heads, installations, outcomes, recover, watch};
+use super::{App, deployments::backfill, erase, heads, installations, learning, outcomes, recover, watch};
 
 /// The longest sleep between looks at the clock; notifications end it earlier.
 const POLL: Duration = Duration::from_secs(1);
@@ -31,25 +32,28 @@ pub(super) enum Kind {
     Services,
     /// Deployments that others keep.
     Deployments,
+    /// What outcomes teach.
+    Learning,
     /// What became of deployments.
     Outcomes,
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Deliveries,
         Self::Installations,
         Self::Heads,
         Self::Erase,
         Self::Services,
         Self::Deployments,
+        Self::Learning,
         Self::Outcomes,
     ];
 }
 
 /// When the rounds are due. Without tasks that work on them, none ever is.
 #[derive(Default)]
-pub(super) struct Turns([Turn; 7]);
+pub(super) struct Turns([Turn; 8]);
 
 #[derive(Default)]
 struct Turn {
@@ -151,6 +155,7 @@ async fn round(app: &App, kind: Kind) -> i64 {
         Kind::Erase => erase::round(app).await,
         Kind::Services => watch::round(app).await,
         Kind::Deployments => backfill::round(app).await,
+        Kind::Learning => learning::nights::round(app).await,
         Kind::Outcomes => outcomes::round(app).await,
     };
     match made {

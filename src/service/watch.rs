@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     risk::{
-        Model, assess,
+        assess,
         assessment::{Assessment, FloorRule, Level},
         facts::Facts,
         policy::Policy,
@@ -116,7 +116,8 @@ async fn news(app: &App, last: &AssessmentRow) -> anyhow::Result<Option<Standing
     let read = (serde_json::from_str::<Facts>(&last.facts), serde_json::from_str::<Policy>(&last.policy));
     let (Ok(before), Ok(policy)) = read else { return Ok(None) };
     let now = gather::as_of_now(app, last.repository_id, &before).await?;
-    let stands = |facts: &Facts| standing(&assess(facts, Model::baseline(), &policy));
+    let model = app.champion().await?;
+    let stands = |facts: &Facts| standing(&assess(facts, &model, &policy));
     Ok(Some(stands(&now)).filter(|now| *now != stands(&before)))
 }
 

@@ -54,6 +54,14 @@ impl Store {
         Ok(self.db.query_one(KNOWN, key(between)).await?.is_some())
     }
 
+    /// Whether it is known what deployments from a repository brought.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn is_deployed_from(&self, repository_id: i64) -> Result<bool> {
+        Ok(self.db.query_one(DEPLOYED_FROM, vec![repository_id.into()]).await?.is_some())
+    }
+
     /// Keeps what lies between.
     ///
     /// # Errors
@@ -185,10 +193,13 @@ fn body<T: DeserializeOwned>(row: &mut Row, column: usize) -> Result<T> {
 }
 
 pub(super) const STATEMENTS: &[&str] =
-    &[KNOWN, SAVE_BETWEEN, ALL_BETWEEN, LANDED, SAVE_LANDED, ALL_LANDED, COVERED, NAMES, SAVE_NAMES];
+    &[KNOWN, DEPLOYED_FROM, SAVE_BETWEEN, ALL_BETWEEN, LANDED, SAVE_LANDED, ALL_LANDED, COVERED, NAMES, SAVE_NAMES];
 
 const KNOWN: &str = "\
 SELECT read_at FROM commits_between WHERE repository_id = $1 AND service = $2 AND before_sha = $3 AND sha = $4";
+
+const DEPLOYED_FROM: &str = "\
+SELECT read_at FROM commits_between WHERE repository_id = $1 LIMIT 1";
 
 const SAVE_BETWEEN: &str = "\
 INSERT INTO commits_between (repository_id, service, before_sha, sha, read_at, body) \

@@ -61,6 +61,8 @@ impl Store {
             COMMITS_BETWEEN,
             LANDED_PULLS,
             TOKENS,
+            OUTCOMES,
+            SHADOWS,
         ]
         .into_iter()
         .map(|sql| (sql, rows()))
@@ -135,6 +137,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     COMMITS_BETWEEN,
     LANDED_PULLS,
     TOKENS,
+    OUTCOMES,
+    SHADOWS,
     ALL_TOKENS,
     JOBS,
     REPOSITORY,
@@ -314,6 +318,20 @@ const TOKENS: &str = concat!(
     "\
 DELETE FROM tokens WHERE token_id IN ( \
   SELECT token_id FROM tokens WHERE repository_id = $1 ORDER BY token_id LIMIT $3) AND ",
+    left!()
+);
+
+const OUTCOMES: &str = concat!(
+    "\
+DELETE FROM change_outcomes WHERE assessment_id IN ( \
+  SELECT assessment_id FROM change_outcomes WHERE repository_id = $1 ORDER BY assessment_id LIMIT $3) AND ",
+    left!()
+);
+
+const SHADOWS: &str = concat!(
+    "\
+DELETE FROM shadow_scores WHERE assessment_id IN ( \
+  SELECT assessment_id FROM shadow_scores WHERE repository_id = $1 ORDER BY assessment_id LIMIT $3) AND ",
     left!()
 );
 

@@ -25,6 +25,17 @@ pub struct Inspection {
     pub given_up: Option<GivenUp>,
     /// How the mirrors are; `None` while the schema is not the one known here.
     pub mirrors: Option<MirrorsSeen>,
+    /// What the latest look at the outcomes came to; `None` before there was one, or while the schema is another one.
+    pub learning: Option<LearningSeen>,
+}
+
+/// What the latest look at the outcomes came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearningSeen {
+    /// Version of the model in force.
+    pub champion: String,
+    /// Whether its stated rates are off by more than chance; `None` while that cannot be told.
+    pub drifts: Option<bool>,
 }
 
 /// How the mirrors are.
@@ -95,8 +106,9 @@ fn look(file: &Path, limit: Duration) -> Result<Option<Inspection>> {
     };
     let given_up = (schema == schema_known).then(|| given_up(&connection)).transpose().map_err(told)?;
     let mirrors = (schema == schema_known).then(|| mirrors(&connection)).transpose().map_err(told)?;
+    let learning = (schema == schema_known).then(|| learning(&connection)).transpose().map_err(told)?.flatten();
     let integrity = integrity(&connection, limit).map_err(told)?;
-    Ok(Some(Inspection { schema, schema_known, writable, integrity, given_up, mirrors }))
+    Ok(Some(Inspection { schema, schema_known, writable, integrity, given_up, mirrors, learning }))
 }
 
 /// Reads every page, unless that takes longer than `limit`.
@@ -155,7 +167,18 @@ fn mirrors(connection: &Connection) -> rusqlite::Result<MirrorsSeen> {
     Ok(MirrorsSeen { counts, fetched_at, failure })
 }
 
-pub(super) const STATEMENTS: &[&str] = &[LATEST_DELIVERY, LATEST_JOB, LATEST_FETCH, FAILED_MIRROR];
+fn learning(connection: &Connection) -> rusqlite::Result<Option<LearningSeen>> {
+    let mut statement = connection.prepare(LATEST_LOOK)?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let drifts: Option<i64> = row.get(1)?;
+    Ok(Some(LearningSeen { champion: row.get(0)?, drifts: drifts.map(|drifts| drifts != 0) }))
+}
+
+pub(super) const STATEMENTS: &[&str] = &[LATEST_DELIVERY, LATEST_JOB, LATEST_FETCH, FAILED_MIRROR, LATEST_LOOK];
+
+const LATEST_LOOK: &str = "\
+SELECT champion, drifts FROM model_judgements ORDER BY made_at DESC LIMIT 1";
 
 const LATEST_FETCH: &str = "\
 SELECT MAX(fetched_at) FROM mirrors";

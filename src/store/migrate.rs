@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0024_policies_pushed",
     "0025_annotations_by_place",
     "0026_deployments",
+    "0027_learning",
 ];
 
 const TABLE: &str = "

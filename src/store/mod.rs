@@ -7,6 +7,7 @@ mod assessments;
 mod backfills;
 mod backup;
 mod brought;
+mod change_outcomes;
 mod check_runs;
 mod commands;
 mod coverage_reports;
@@ -22,6 +23,7 @@ mod inbox;
 mod inspect;
 mod installations;
 mod jobs;
+mod judgements;
 mod merge_groups;
 mod migrate;
 mod mirrors;
@@ -44,6 +46,7 @@ pub use assessments::{AssessmentRow, AssessmentSummary, RECENT_SCORES_LIMIT};
 pub use backfills::Backfill;
 pub use backup::{Copied, Restored, backup, restore};
 pub use brought::{Between, ReadBetween};
+pub use change_outcomes::{FailureRow, OutcomeRow, StoredOutcome};
 pub use check_runs::{CheckRunRow, CheckRunState};
 pub use commands::{CommandLimits, CommandRow, CommandState, Decision, Feedback, NewCommand, ReaderLimits};
 pub use coverage_reports::{CoverageRow, REPORTS_PER_COMMIT, SavedReport};
@@ -54,11 +57,13 @@ pub use error::StoreError;
 pub use heads::OnHead;
 pub use http_cache::{CACHE_ENTRY_LIMIT, CACHE_ROWS_LIMIT};
 pub use inbox::{Accepted, Backlog, Counts, Delivery, DeliveryOutcome, DeliveryState, NewDelivery};
-pub use inspect::{GivenUp, Inspection, Integrity, MirrorsSeen, inspect};
+pub use inspect::{GivenUp, Inspection, Integrity, LearningSeen, MirrorsSeen, inspect};
 pub use installations::{CoveredRepository, DueRepository, InstallationRow};
 pub use jobs::{Job, JobCounts, JobRequest};
+pub use judgements::{JudgementRow, ShadowRow, ShadowSeen};
 pub use merge_groups::{MergeGroupRow, MergeGroupSeen};
 pub use mirrors::{DueMirror, MirrorCounts, MirrorRequest, MirrorRow, ReadBranch};
+pub use models::{ModelMove, ModelProposal, Moving};
 pub use overrides::{Ended, Move};
 pub use owners_changed::Pushed;
 pub use path::StorePath;
@@ -67,7 +72,7 @@ pub use recent_pulls::{RECENT_PULLS_LIMIT, RecentPull};
 pub use recovery::{LogWalk, MissedCounts, MissedDelivery, RecoveryState};
 pub use sendings::Sending;
 pub use services::NO_SERVICE;
-pub use tokens::TokenRow;
+pub use tokens::{TokenRow, WHOLE_APP};
 
 use db::Db;
 use file::Owner;
@@ -175,6 +180,8 @@ const STATEMENTS: &[&[&str]] = &[
     overrides::STATEMENTS,
     assessments::STATEMENTS,
     models::STATEMENTS,
+    judgements::STATEMENTS,
+    change_outcomes::STATEMENTS,
     policies::STATEMENTS,
     owners_changed::STATEMENTS,
     recent_pulls::STATEMENTS,

@@ -1,4 +1,4 @@
-//! Tokens that may upload. Each is found by its digest; the token itself is shown once, when it is made, and kept nowhere.
+//! Tokens that may upload, or put models in force. Each is found by its digest; the token itself is shown once, when it is made, and kept nowhere.
 //!
 //! The look-up is by equality on an index of digests. What its time could tell is of a digest, from which no token follows.
 
@@ -13,7 +13,7 @@ pub struct TokenRow {
     pub digest: String,
     /// The one repository that it is for; `None` for all that the installation covers.
     pub repository_id: Option<i64>,
-    /// The installation that it is for.
+    /// The installation that it is for; [`WHOLE_APP`] for one that may put models in force.
     pub installation_id: i64,
     /// `owner/name` or `owner` at the time it was made.
     pub scope: String,
@@ -26,6 +26,9 @@ pub struct TokenRow {
     /// When it was revoked.
     pub revoked_at: Option<i64>,
 }
+
+/// No installation of GitHub's: a token of it is for what concerns the whole App, which is its models, and for no upload.
+pub const WHOLE_APP: i64 = 0;
 
 /// Uses of a token within this time are one, so that each upload is not a write more.
 const USED_TO_MS: i64 = 3_600_000;

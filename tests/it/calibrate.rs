@@ -81,7 +81,6 @@ fn what_nothing_can_be_learned_from_is_said() {
     };
     check(&["--fit", "shop.changes.jsonl"], (1, "nothing to learn from\nhint: "));
     check(&["--fit", "missing.jsonl"], (1, "missing.jsonl"));
-    check(&[], (2, "--fit"));
     check(&["--fit"], (2, "--fit"));
     fs::write(directory.path().join("model.json"), "{}").unwrap();
     check(&["--fit", "shop.changes.jsonl", "--model", "model.json"], (1, "model.json"));

@@ -26,6 +26,7 @@ mod history;
 mod hostile;
 mod installations;
 mod kill;
+mod learning;
 mod limits;
 mod logs;
 mod manifest;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::checklist::Finding;
 use crate::{
     config::Config,
-    store::{GivenUp, Inspection, Integrity, StoreError, StorePath, inspect},
+    store::{GivenUp, Inspection, Integrity, LearningSeen, StoreError, StorePath, inspect},
 };
 
 /// How long its pages are read: some gigabytes.
@@ -24,6 +24,7 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
         Ok(Some(found)) => {
             let mut findings = vec![state(&found, &config.database)];
             findings.extend(found.given_up.as_ref().map(given_up));
+            findings.extend(found.learning.as_ref().and_then(drift));
             findings
         }
         Err(error) => vec![failed(&error)],
@@ -69,6 +70,16 @@ fn state(found: &Inspection, name: &str) -> Finding {
         }
         _ => Finding::ok("database", format!("{name} is sound and can be written, schema {schema}")),
     }
+}
+
+/// A line only where something is to be done.
+fn drift(learning: &LearningSeen) -> Option<Finding> {
+    let says = format!(
+        "the rates that {} states and what became of changes have parted by more than chance",
+        learning.champion
+    );
+    let fix = "see how: mergecast calibrate report; and what outcomes would change: mergecast calibrate --dry-run";
+    (learning.drifts == Some(true)).then(|| Finding::warn("learning", says, fix))
 }
 
 fn given_up(given_up: &GivenUp) -> Finding {

@@ -168,6 +168,11 @@ fn bins(ties: &[Tie]) -> Vec<Bin> {
     bins
 }
 
+/// Expected calibration error of probabilities in descending order.
+pub(super) fn error(ties: &Ties) -> f64 {
+    ece(&bins(&ties.all()))
+}
+
 fn ece(bins: &[Bin]) -> f64 {
     let changes: f64 = bins.iter().map(|bin| bin.changes).sum();
     bins.iter().map(|bin| bin.changes / changes * bin.gap()).sum()

@@ -112,6 +112,24 @@ pub fn rank(scores: &[f64], failed: &[bool]) -> Option<Ranking<Estimate>> {
     Some(Ranking::estimated(Ranking::of(&ties.all()), &draws))
 }
 
+/// Area under the ROC curve alone, as in [`Ranking`]. None unless some failed and some did not.
+///
+/// # Panics
+/// If there is not one score for each outcome.
+pub fn roc_auc(scores: &[f64], failed: &[bool]) -> Option<f64> {
+    assert_eq!(scores.len(), failed.len(), "one score for each outcome");
+    Some(ranking::roc_auc(&Ties::descending(scores, failed).all())).filter(|area| area.is_finite())
+}
+
+/// Expected calibration error alone, as in [`Calibration`], 0-1. None of no changes.
+///
+/// # Panics
+/// If there is not one probability for each outcome.
+pub fn calibration_error(probabilities: &[f64], failed: &[bool]) -> Option<f64> {
+    assert_eq!(probabilities.len(), failed.len(), "one probability for each outcome");
+    (!failed.is_empty()).then(|| calibration::error(&Ties::descending(probabilities, failed)))
+}
+
 /// Compares how two scores rank the same changes, on the same draws of them. None unless at least 5 failed and 5 did not.
 ///
 /// # Panics

@@ -15,8 +15,12 @@ const FIFTHS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
 /// All charts that the report has numbers for.
 pub(super) fn charts(report: &Report) -> Vec<Chart> {
     let calibration = report.test.evaluation.calibration.as_ref();
-    let some =
-        [gain(report), calibration.map(reliability), distribution(&report.distribution), over_time(&report.windows)];
+    let some = [
+        gain(report),
+        calibration.map(reliability),
+        spread(&report.distribution, SCORE_BIN, "Scores on the last 30 % in time"),
+        over_time(&report.windows),
+    ];
     some.into_iter().flatten().collect()
 }
 
@@ -85,7 +89,7 @@ fn class(rival: Rival) -> &'static str {
 }
 
 /// Stated rates and what came of them.
-fn reliability(calibration: &Calibration) -> Chart {
+pub(in crate::report) fn reliability(calibration: &Calibration) -> Chart {
     let most = |read: fn(&Bin) -> f64| round_steps(calibration.reliability.iter().map(read).fold(0.0, f64::max));
     // Stated rates often lie close together: they have a scale of their own, on which the line stays the line.
     let (x_steps, y_steps) = (most(|bin| bin.stated), most(|bin| bin.high.max(bin.stated)));
@@ -117,8 +121,8 @@ fn reliability(calibration: &Calibration) -> Chart {
     }
 }
 
-/// Scores of changes that failed beside those of changes that did not.
-fn distribution(bins: &[ScoreBin]) -> Option<Chart> {
+/// Scores of changes that failed beside those of changes that did not, in bins of `points`. `which` begins the description.
+pub(in crate::report) fn spread(bins: &[ScoreBin], points: u8, which: &str) -> Option<Chart> {
     let (clean, failed) = bins.iter().fold((0, 0), |sum, bin| (sum.0 + bin.clean, sum.1 + bin.failed));
     if clean == 0 || failed == 0 {
         return None;
@@ -128,15 +132,15 @@ fn distribution(bins: &[ScoreBin]) -> Option<Chart> {
     let most = shares.iter().map(|(clean, failed)| clean.max(*failed)).fold(0.0, f64::max);
     let steps = round_steps(most);
     let scale = Scale { x_end: 100.0, y_end: steps.last().copied().unwrap_or(1.0) };
-    let width = f64::from(SCORE_BIN);
+    let width = f64::from(points);
     let starts: Vec<f64> = (0..bins.len()).map(|place| place as f64 * width).collect();
     let pair = |(start, (clean, failed)): (&f64, &(f64, f64))| {
         let middle = start + width / 2.0;
         [scale.bar("clean", start + 0.4, middle, *clean), scale.bar("failed", middle, start + width - 0.4, *failed)]
     };
     let row = |(place, bin): (usize, &ScoreBin)| {
-        let start = place * usize::from(SCORE_BIN);
-        let end = if place + 1 == bins.len() { 100 } else { start + usize::from(SCORE_BIN) - 1 };
+        let start = place * usize::from(points);
+        let end = if place + 1 == bins.len() { 100 } else { start + usize::from(points) - 1 };
         (bin.clean + bin.failed > 0)
             .then(|| vec![format!("{start} to {end}"), bin.clean.to_string(), bin.failed.to_string()])
     };
@@ -145,10 +149,10 @@ fn distribution(bins: &[ScoreBin]) -> Option<Chart> {
         id: "distribution",
         title: "How scores are spread",
         description: format!(
-            "Scores on the last 30 % in time, in bins of {SCORE_BIN} points. Half of the changes that did not fail score \
-             below {}, half of those that failed below {}.",
-            median(&all(|bin| bin.clean)),
-            median(&all(|bin| bin.failed))
+            "{which}, in bins of {points} points. Half of the changes that did not fail score below {}, half of those that \
+             failed below {}.",
+            median(&all(|bin| bin.clean), points),
+            median(&all(|bin| bin.failed), points)
         ),
         x: scale.x_axis("Score", &[0.0, 20.0, 40.0, 60.0, 80.0, 100.0], |score| format!("{score:.0}")),
         y: scale.y_axis("Share of each kind", &steps, percent),
@@ -168,14 +172,14 @@ fn distribution(bins: &[ScoreBin]) -> Option<Chart> {
 }
 
 /// Upper end of the bin that holds the middle one.
-fn median(counts: &[u64]) -> u64 {
+fn median(counts: &[u64], points: u8) -> u64 {
     let half = counts.iter().sum::<u64>().div_ceil(2);
     let mut below = 0;
     let place = counts.iter().position(|count| {
         below += count;
         below >= half
     });
-    (place.unwrap_or(0) as u64 + 1) * u64::from(SCORE_BIN)
+    (place.unwrap_or(0) as u64 + 1) * u64::from(points)
 }
 
 /// How the score did in one time after another.

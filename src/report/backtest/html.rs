@@ -5,14 +5,12 @@
 use askama::Template;
 
 use super::{
+    CHARTS_CSS,
     chart::{Axis, Chart, HEIGHT, Shape, WIDTH},
     charts::charts,
     words::{self, Line, Table},
 };
 use crate::{outcome::backtest::Report, report::page::CSS};
-
-/// What the style sheet of all pages lacks for charts.
-const CHARTS_CSS: &str = include_str!("backtest.css");
 
 #[derive(Template)]
 #[template(path = "backtest.html")]

@@ -8,9 +8,13 @@ pub mod html;
 pub mod json;
 pub mod text;
 
-mod chart;
-mod charts;
-mod words;
+pub(super) mod chart;
+pub(super) mod charts;
+
+/// What the style sheet of all pages lacks for charts.
+pub(super) const CHARTS_CSS: &str = include_str!("backtest.css");
+
+pub(super) mod words;
 
 #[cfg(test)]
 mod tests;

@@ -77,7 +77,7 @@ fn named(heading: &str, changes: &[Named], screen: &mut Screen) {
 }
 
 /// The first column to the left, the last one too where it is text, the others to the right.
-fn table(table: &Table, screen: &mut Screen) {
+pub(in crate::report) fn table(table: &Table, screen: &mut Screen) {
     let rows = || std::iter::once(&table.head).chain(&table.rows);
     let width = |column: usize| rows().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..table.head.len()).map(|column| width(column).unwrap_or(0)).collect();

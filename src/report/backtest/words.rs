@@ -23,9 +23,9 @@ const FEW_FAILURES: u64 = 30;
 const TOP_FIFTH: usize = 3;
 
 /// A table: one heading for each column, the first of them for the rows' names.
-pub(super) struct Table {
-    pub(super) head: Vec<String>,
-    pub(super) rows: Vec<Vec<String>>,
+pub(in crate::report) struct Table {
+    pub(in crate::report) head: Vec<String>,
+    pub(in crate::report) rows: Vec<Vec<String>>,
 }
 
 /// What came out, in one or two sentences.
@@ -288,7 +288,7 @@ pub(super) fn name(rival: Rival) -> &'static str {
 }
 
 /// How well probabilities hold, in sentences.
-pub(super) fn calibration(calibration: &Calibration) -> Vec<String> {
+pub(in crate::report) fn calibration(calibration: &Calibration) -> Vec<String> {
     let floor = calibration.noise_floor;
     let verdict = if calibration.ece <= floor.p95 {
         "The stated rates hold as well as can be told from so many changes"
@@ -320,10 +320,11 @@ pub(super) fn calibration(calibration: &Calibration) -> Vec<String> {
 }
 
 /// Said where the model states no probability.
-pub(super) const NO_PROBABILITIES: &str = "No rate is stated for these changes, or too few of them failed to judge it.";
+pub(in crate::report) const NO_PROBABILITIES: &str =
+    "No rate is stated for these changes, or too few of them failed to judge it.";
 
 /// Stated and observed rates by tenths.
-pub(super) fn reliability(calibration: &Calibration) -> Table {
+pub(in crate::report) fn reliability(calibration: &Calibration) -> Table {
     let head = ["Stated", "Failed", "95 % interval (Wilson)", "Failed of changes"].map(str::to_owned).into();
     let row = |bin: &Bin| {
         vec![
@@ -387,7 +388,7 @@ pub(super) const LIMITS: [&str; 3] = [
 ];
 
 /// Text from outside on one line.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::report) fn shown(text: &str) -> String {
     outside::visible(text)
 }
 
@@ -396,34 +397,34 @@ fn shorten(title: &str) -> String {
 }
 
 /// `2026-03-06`.
-pub(super) fn date(at: i64) -> String {
+pub(in crate::report) fn date(at: i64) -> String {
     figures::date(instant(at)).to_string()
 }
 
 /// A time in unix seconds; the epoch if it is beyond the calendar.
-pub(super) fn instant(at: i64) -> DateTime<Utc> {
+pub(in crate::report) fn instant(at: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(at, 0).unwrap_or_default()
 }
 
 /// `0.583 [0.510, 0.660]`.
-fn interval(estimate: Estimate, form: fn(f64) -> String) -> String {
+pub(in crate::report) fn interval(estimate: Estimate, form: fn(f64) -> String) -> String {
     format!("{} [{}, {}]", form(estimate.value), form(estimate.low), form(estimate.high))
 }
 
-pub(super) fn three(number: f64) -> String {
+pub(in crate::report) fn three(number: f64) -> String {
     format!("{number:.3}")
 }
 
-fn four(number: f64) -> String {
+pub(in crate::report) fn four(number: f64) -> String {
     format!("{number:.4}")
 }
 
-fn times(number: f64) -> String {
+pub(in crate::report) fn times(number: f64) -> String {
     format!("{number:.1}")
 }
 
 /// `38 %`, `3.7 %`, `0.42 %`: at least two digits that count.
-pub(super) fn percent(share: f64) -> String {
+pub(in crate::report) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let digits = match percent.abs() {
         9.95.. => 0,
@@ -435,7 +436,7 @@ pub(super) fn percent(share: f64) -> String {
     format!("{} %", if shown == "-0" { "0" } else { shown })
 }
 
-fn signed(number: f64) -> String {
+pub(in crate::report) fn signed(number: f64) -> String {
     format!("{number:+.3}").replace('-', "−")
 }
 

@@ -28,7 +28,7 @@ use crate::{
         self,
         check_run::{CheckRunText, NAME},
     },
-    risk::{Model, assessment::Conclusion},
+    risk::assessment::Conclusion,
     store::{CheckRunState, DeliveryOutcome, JobRequest, MergeGroupRow, MergeGroupSeen, StoreError},
 };
 use read::Reading;
@@ -147,7 +147,7 @@ async fn score(app: &App, wanted: &GroupJob) -> Result<(), Outcome> {
     }
     match work.read(&group).await? {
         Reading::Together { facts, policy } => {
-            let scored = Scored::new(app, *facts, policy, Model::baseline(), false);
+            let scored = Scored::new(app, *facts, policy, app.champion().await?, false);
             work.save(&scored, &id).await?;
             work.show(run, &id).await
         }

@@ -92,6 +92,13 @@ pub const METRICS: &[Metric] = &[
     long("mergecast_mirror_fetch_seconds", &[], "time of a fetch with the reading of what is new"),
     gauge("mergecast_mirrors", &["state"], "mirrors that are ready, loading for the first time, or failed last"),
     gauge("mergecast_mirrors_bytes", &[], "size of the mirrors on disk, as of each one's last fetch"),
+    gauge("mergecast_outcomes", &["label"], "changes whose outcome is known (`failed`, `clean`), as of the last night"),
+    gauge("mergecast_calibration_drift", &[], "1 if stated rates and outcomes have parted by more than chance, else 0"),
+    gauge(
+        "mergecast_calibration_z",
+        &["of"],
+        "standard deviations by which the latest rates are off: of their `level`, of their `spread`",
+    ),
     gauge("mergecast_workers", &[], "changes that are assessed at the same time at most"),
     gauge("mergecast_build_info", &["version"], "1, with the version"),
     gauge("process_start_time_seconds", &[], "when the service began, in seconds since 1970"),

@@ -10,7 +10,10 @@ use crate::{
     clock::Stopwatch,
     github::GitAuthor,
     history::Author,
-    risk::facts::{self, Change, Known, Reason, Source, Unknown},
+    risk::{
+        Model,
+        facts::{self, Change, Known, Reason, Source, Unknown},
+    },
     store::{MirrorRequest, StoreError},
 };
 
@@ -223,19 +226,21 @@ async fn standing(
     match asked {
         Some(begun) if done > begun => Ok(Standing::Absent),
         Some(_) => Ok(Standing::Loading(0)),
-        None if app.store.history_tip(repository_id, branch).await?.is_some() => Ok(load(mirrors, wanted).await),
+        None if app.store.history_tip(repository_id, branch).await?.is_some() => {
+            Ok(load(mirrors, wanted, app.champion().await?).await)
+        }
         None => Ok(Standing::Behind(None)),
     }
 }
 
 /// Reads a history from its file, if that does not take long; else the next fetch reads it.
-async fn load(mirrors: &Mirrors, wanted: &Wanted<'_>) -> Standing {
+async fn load(mirrors: &Mirrors, wanted: &Wanted<'_>, model: Arc<Model>) -> Standing {
     let Wanted { repository_id, branch, base_sha, .. } = *wanted;
     let Some(_alone) = Loading::begin(mirrors, repository_id, branch) else { return Standing::Loading(ALMOST) };
     let (place, own, base) = (mirrors.place(repository_id), wanted.name.to_owned(), branch.to_owned());
     let watch = Stopwatch::start();
     let reading =
-        tokio::task::spawn_blocking(move || fetch::load(&place, &base, &own, &|| watch.elapsed() >= PATIENCE));
+        tokio::task::spawn_blocking(move || fetch::load(&place, &model, &base, &own, &|| watch.elapsed() >= PATIENCE));
     let Ok(Some(loaded)) = reading.await else { return Standing::Behind(None) };
     let loaded = Arc::new(loaded);
     mirrors.histories().keep(repository_id, branch, loaded.clone());

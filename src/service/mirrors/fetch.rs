@@ -15,6 +15,7 @@ use url::Url;
 use super::{Place, histories::Loaded, read};
 use crate::{
     git::mirror::{BranchName, Mirror, MirrorError, Remote, Watch},
+    risk::Model,
     store::ReadBranch,
 };
 
@@ -30,6 +31,8 @@ pub(super) struct Work {
     pub(super) owner: String,
     pub(super) name: String,
     pub(super) token: Option<SecretString>,
+    /// The model in force, which scores the changes of histories.
+    pub(super) model: Arc<Model>,
     /// Branches besides the default branch. Untrusted.
     pub(super) branches: Vec<String>,
     /// Histories in memory, by branch.
@@ -123,13 +126,15 @@ pub(super) fn run(
     for (at, (branch, tip)) in (0_u32..).zip(&fetched.tips) {
         let known = work.known.get(branch.as_str());
         let loaded = match known {
-            Some(known) if known.tip == *tip && known.mailmap == mailmap => known.clone(),
+            Some(known) if known.tip == *tip && known.mailmap == mailmap && known.model == work.model.version => {
+                known.clone()
+            }
             _ => {
                 let each = (100 - FETCHED) / count;
                 let from = FETCHED + at * (100 - FETCHED) / count;
                 let reading = |percent: u8| told(share(from, from + each, percent));
                 let file = file(&work.place, branch.as_str(), mailmap.as_deref());
-                Arc::new(read::history(&mirror, branch, &file, &work.name, &reading, stopped)?)
+                Arc::new(read::history(&mirror, &work.model, branch, &file, &work.name, &reading, stopped)?)
             }
         };
         histories.push((branch.as_str().to_owned(), loaded));
@@ -142,11 +147,17 @@ pub(super) fn run(
 }
 
 /// Reads the history of a branch again that was read before; `None` if the mirror or the branch is gone.
-pub(super) fn load(place: &Place, branch: &str, name: &str, stopped: &dyn Fn() -> bool) -> Option<Loaded> {
+pub(super) fn load(
+    place: &Place,
+    model: &Model,
+    branch: &str,
+    name: &str,
+    stopped: &dyn Fn() -> bool,
+) -> Option<Loaded> {
     let branch = BranchName::new(branch)?;
     let mirror = Mirror::at(place.mirror.clone());
     let file = file(place, branch.as_str(), mirror.mailmap().as_deref());
-    read::history(&mirror, &branch, &file, name, &|_| {}, stopped).ok()
+    read::history(&mirror, model, &branch, &file, name, &|_| {}, stopped).ok()
 }
 
 /// The name by which the `.mailmap` of a mirror knows an author; `None` if it cannot be asked.

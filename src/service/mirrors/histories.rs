@@ -10,6 +10,8 @@ const BYTES_MAX: u64 = 64 << 20;
 /// A history with what it was read up to.
 pub(super) struct Loaded {
     pub(super) history: History,
+    /// Version of the model that scored its changes.
+    pub(super) model: String,
     /// Object id of the newest commit in it.
     pub(super) tip: String,
     /// Object id of the `.mailmap` that its authors are named by.
@@ -71,7 +73,8 @@ mod tests {
     #[test]
     fn what_was_not_used_for_longest_goes_and_the_newest_stays() {
         let loaded = |tip: &str, bytes| {
-            Arc::new(Loaded { history: History::default(), tip: tip.to_owned(), mailmap: None, bytes })
+            let (history, model) = (History::default(), String::new());
+            Arc::new(Loaded { history, model, tip: tip.to_owned(), mailmap: None, bytes })
         };
         let mut histories = Histories::default();
         let tips =

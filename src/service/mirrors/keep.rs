@@ -167,6 +167,7 @@ async fn prepare(app: &App, mirrors: &Mirrors, due: &DueMirror) -> Result<Work, 
         return Err(other("name", "the repository's name is none that GitHub would give".to_owned()));
     };
     let branches = app.store.mirrored_branches(id).await.map_err(|error| other("database", error.to_string()))?;
+    let model = app.champion().await.map_err(|error| other("database", error.to_string()))?;
     let base = mirrors.settings.git_url.clone();
     let token = if fetch::takes_token(&base) {
         let token = access::token(app, &mirrors.tokens, due.installation_id, id).await;
@@ -178,7 +179,7 @@ async fn prepare(app: &App, mirrors: &Mirrors, due: &DueMirror) -> Result<Work, 
         let mut histories = mirrors.histories();
         branches.iter().filter_map(|branch| Some((branch.clone(), histories.get(id, branch)?))).collect()
     };
-    Ok(Work { place: mirrors.place(id), base, owner, name, token, branches, known })
+    Ok(Work { place: mirrors.place(id), base, owner, name, token, model, branches, known })
 }
 
 async fn blocking(work: Work, running: Arc<Running>, stop: CancellationToken) -> Result<Done, Trouble> {

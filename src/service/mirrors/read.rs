@@ -40,9 +40,10 @@ pub(super) fn commit(directory: &Path, sha: &str) -> Option<String> {
 }
 
 /// Reads the history of a branch up to its tip, going on from what `file` holds of it, and keeps it there. `name` is what
-/// the repository calls itself, without its owner. `told` hears of the share that is done, 0-100.
+/// the repository calls itself, without its owner; `model` scores each change. `told` hears of the share that is done, 0-100.
 pub(super) fn history(
     mirror: &Mirror,
+    model: &Model,
     branch: &BranchName,
     file: &Path,
     name: &str,
@@ -56,10 +57,10 @@ pub(super) fn history(
     };
     // Contents are not there to be counted.
     let wanted = Wanted { tip: tip.clone(), after: None, lines: Lines::Skipped };
-    let mined = mine(&mirror.repository()?.called(name), &wanted, Model::baseline(), Some(file), &mut progress)?;
+    let mined = mine(&mirror.repository()?.called(name), &wanted, model, Some(file), &mut progress)?;
     if let Some(error) = mined.unkept {
         tracing::warn!(%error, "a history could not be kept; after the next start it is read again");
     }
     let bytes = fs::metadata(file).map_or(0, |file| file.len());
-    Ok(Loaded { history: mined.history, tip, mailmap: mirror.mailmap(), bytes })
+    Ok(Loaded { history: mined.history, model: model.version.clone(), tip, mailmap: mirror.mailmap(), bytes })
 }

@@ -4,6 +4,7 @@ mod brought;
 mod comment;
 mod names;
 mod round;
+mod teach;
 mod tell;
 
 use std::{
@@ -170,12 +171,14 @@ pub(super) struct Desk {
     told: Last,
     /// When all that deployments brought was looked at.
     read: Last,
+    /// When what deployments teach was noted.
+    taught: Last,
 }
 
 impl Desk {
     pub(super) fn new(settings: Rules, telling: Telling, pagerduty_env: Option<String>) -> Self {
-        let (turn, told, read) = Default::default();
-        Self { settings, telling, pagerduty_env, turn, told, read }
+        let (turn, told, read, taught) = Default::default();
+        Self { settings, telling, pagerduty_env, turn, told, read, taught }
     }
 }
 

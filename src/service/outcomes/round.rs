@@ -54,6 +54,7 @@ pub(in super::super) async fn round(app: &App) -> anyhow::Result<Duration> {
         incidents(app, &datadog, now).await?;
         burns(app, &datadog, &settings, now).await?;
     }
+    super::teach::round(app, now).await?;
     super::tell::round(app, now).await?;
     Ok(EVERY)
 }
