@@ -24,8 +24,8 @@ use tower_http::{
 };
 
 use super::{
-    App, Timing, coverage, deployments, dora, health, incidents, learning::api as models, metrics, pages, paging, sources,
-    webhook,
+    App, Timing, coverage, deployments, dora, health, incidents, learning::api as models, metrics, pages, paging,
+    sources, webhook,
 };
 
 /// GitHub caps payloads at 25 MB and never sends a larger one.

@@ -124,6 +124,16 @@ fn a_deployment_is_known_by_its_pull_requests() {
         assert!(evidence.iter().any(remedied), "{evidence:?}");
         let metrics = &metrics(&ctx, "").await["metrics"];
         assert_eq!((&metrics["rework_rate"]["count"], &metrics["rollback_rate"]["count"]), (&1.into(), &0.into()));
+        // What became of the two is there to learn from.
+        pass(&ctx, 61).await;
+        let learned = ctx.store.change_outcomes("", 10).await.unwrap();
+        let failed: Vec<_> = learned
+            .iter()
+            .filter_map(|one| Some((one.row.pull_request.unsigned_abs(), one.row.failure.as_ref()?)))
+            .map(|(number, failure)| (number, failure.evidence.as_str(), failure.certainty))
+            .collect();
+        assert_eq!(failed, [(number, "rolled_back", 100)]);
+        assert!(learned.iter().all(|one| one.row.effective_at.is_some()), "{learned:?}");
         ctx
     });
 }
