@@ -167,7 +167,7 @@ fn incidents_are_put_down_to_what_caused_them() {
     let precision = all.right as f64 / (all.right + all.wrong) as f64;
     let recall = all.right as f64 / (all.right + all.missed) as f64;
     println!("precision {precision:.3}, recall {recall:.3}, {all:?}");
-    assert!(precision >= 0.88 && recall >= 0.93, "precision {precision:.3}, recall {recall:.3}, {all:?}");
+    assert!(precision >= 0.95 && recall >= 0.96, "precision {precision:.3}, recall {recall:.3}, {all:?}");
     let share = |sure: Sure| all.of_sure.get(&sure).map_or(0.0, |(right, of)| *right as f64 / *of as f64);
     assert!(share(Sure::Proven) >= 0.97 && share(Sure::Proven) > share(Sure::Possible), "{all:?}");
 }
@@ -232,7 +232,11 @@ fn metrics_are_those_of_the_truth() {
             assert_eq!(metrics.lead_time.commits, spread(commits.iter().copied().filter(|took| *took >= 0)));
             assert_eq!(metrics.lead_time.negative, commits.iter().filter(|took| **took < 0).count() as u64);
         }
-        // What does not rest on causes is right without anybody's help.
+        // Without anybody's help the change fail rate is nearly right: a wrong cause is mostly another deployment that failed.
+        let (told, truly) = (before.metrics[0].change_fail.rate, after.metrics[0].change_fail.rate);
+        println!("seed {seed}: {} failed deployments without a correction, {} in truth", told.count, truly.count);
+        assert!(told.of == truly.of && told.count.abs_diff(truly.count) * 20 <= truly.count, "{told:?} {truly:?}");
+        // What does not rest on causes is right so, too.
         for (before, after) in before.metrics.iter().zip(&after.metrics) {
             assert_eq!((&before.frequency, &before.lead_time), (&after.frequency, &after.lead_time));
             assert_eq!((before.rework, before.rollback), (after.rework, after.rollback));
