@@ -51,7 +51,10 @@ pub fn render(model: &Model, style: Style) -> String {
 }
 
 fn terms(model: &Model) -> Table {
-    let points = |log_odds: f64| format!("{:+.1}", 15.0 * log_odds / std::f64::consts::LN_2).replace('-', "−");
+    let points = |log_odds: f64| match format!("{:+.1}", 15.0 * log_odds / std::f64::consts::LN_2) {
+        nothing if nothing.ends_with("0.0") && nothing.len() == 4 => "0.0".to_owned(),
+        points => points.replace('-', "−"),
+    };
     let four = |number: f64| format!("{number:.4}").replace('-', "−");
     let row = |weight: &Weight| {
         vec![
@@ -60,19 +63,54 @@ fn terms(model: &Model) -> Table {
             four(weight.mean),
             points(weight.weight),
             points(weight.weight * (weight.p90 - weight.p10)),
-            origin(&weight.source).to_owned(),
+            origin(&weight.source),
         ]
     };
     let head = ["Term", "Weight", "Mean", "For a unit", "10th to 90th", "From"].map(str::to_owned).into();
     Table { head, rows: model.terms().iter().map(row).collect() }
 }
 
-/// In a word, where a weight comes from.
-fn origin(source: &str) -> &'static str {
+/// In a few words, where a weight comes from; with how many outcomes moved it, where they did.
+fn origin(source: &str) -> String {
+    let moved = source.split_once("moved by ").and_then(|(_, rest)| rest.split_once(" outcomes"));
+    if let Some((outcomes, _)) = moved {
+        return format!("{} outcomes of yours", words::shown(outcomes));
+    }
     match source {
-        moved if moved.contains("moved by ") => "your outcomes",
         public if public.starts_with("Logistic regression") => "public data",
         tied if tied.starts_with("The weight of ") => "another term",
         _ => "prior",
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_can_be_checked_by_hand() {
+        let mut terms = Model::baseline().terms().to_vec();
+        terms[0].source = "0.05 in baseline-3; moved by 1,240 outcomes, about 38 of them failures".to_owned();
+        let model = Model::baseline().clone();
+        let model = model.clone().with("learned-1".to_owned(), model.fitted_at, terms).unwrap();
+        let said = render(&model, Style { color: false, width: 120, unicode: true });
+        let row = |id: &str| {
+            let row = said.lines().find(|line| line.split_whitespace().next() == Some(id)).unwrap();
+            row.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>().join(" ")
+        };
+        let first = &model.terms()[0];
+        let points = |units: f64| format!("{:+.1}", 15.0 * first.weight * units / std::f64::consts::LN_2);
+        let expected = format!(
+            "{:.4} {:.4} {} {} 1,240 outcomes of yours",
+            first.weight,
+            first.mean,
+            points(1.0),
+            points(first.p90 - first.p10)
+        );
+        assert_eq!(row("churn.added"), expected);
+        assert!(row("series.added").ends_with(" another term"), "{said}");
+        assert!(row("burn_rate.above_2x").ends_with(" prior"), "{said}");
+        assert!(!said.contains("−0.0 "), "{said}");
     }
 }

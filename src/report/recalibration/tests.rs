@@ -39,7 +39,6 @@ fn the_record_of_a_year_says_how_right_scores_have_been() {
     for part in ["&#60;b&#62;Nora", "churn.added +3.2, age.days −1", "Overrides, judged"] {
         assert!(page.contains(part), "{part:?} is not in\n{page}");
     }
-    std::fs::write("/tmp/l8r/world.html", &page).unwrap();
     let few = said(&year[..10]);
     assert!(few.contains("Not enough outcomes yet: ") && !few.contains('%'), "{few}");
 }
