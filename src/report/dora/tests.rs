@@ -130,7 +130,6 @@ Teams
   shop               9            –       ~0 %              –     ~0 %
 
 What is odd
-  1 of no known service: in no figure, the oldest 47 days ago
   1 of no known service: in no figure, the oldest 47 days ago");
 }
 
