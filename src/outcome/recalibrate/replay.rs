@@ -69,8 +69,8 @@ impl<'m> Replay<'m> {
             seen.into_iter().enumerate().map(|(place, seen)| seen.assessed(place, model)).collect();
         let fix_log_odds: Vec<f64> = rows.iter().map(|row| fix_log_odds(model, &row.terms)).collect();
         let mut nights = Nights::new(model, &rows, &fixes, &fix_log_odds, weights_every_days);
-        for place in 0..rows.len() {
-            nights.until(rows[place].at);
+        for (place, row) in rows.iter().enumerate() {
+            nights.until(row.at);
             nights.rate(place);
         }
         nights.report(repository)
