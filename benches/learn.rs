@@ -70,7 +70,7 @@ fn assessed(model: &Model) -> Vec<Assessed> {
             stated: Some(1.0 / (1.0 + (-log_odds(model, &terms)).exp())),
             label: if failed { Label::Failed(failure) } else { Label::Clean },
             terms: terms.into(),
-            overridden: place % 100 == 0,
+            overridden: place.is_multiple_of(100),
             held_s: None,
         }
     };

@@ -239,16 +239,21 @@ fn scored(args: &Args, score: &score::ScoreArgs) -> anyhow::Result<ExitCode> {
     score::run(score, clock.now(), datadog.as_ref(), &mut Terminal::stdout())
 }
 
+fn calibrated(args: &Args, calibrate: &calibrate::CalibrateArgs) -> anyhow::Result<ExitCode> {
+    let mut terminal = Terminal::stdout();
+    if let Some(done) = calibrate::without_database(calibrate, &mut terminal) {
+        return done;
+    }
+    let config = args.settings(database(calibrate.database()))?;
+    runtime()?.block_on(calibrate::run(&config, calibrate, &mut terminal))
+}
+
 fn dispatch(args: &Arc<Args>) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Score(score) => scored(args, score),
         Command::Owners(owners) => owners::run(owners, Clock::system().now(), &mut Terminal::stdout()),
         Command::Backtest(backtest) => backtest::run(backtest, &mut Terminal::stdout()),
-        Command::Calibrate(calibrate) => calibrate::without_database(calibrate, &mut Terminal::stdout())
-            .unwrap_or_else(|| {
-                let config = args.settings(database(calibrate.database()))?;
-                runtime()?.block_on(calibrate::run(&config, calibrate, &mut Terminal::stdout()))
-            }),
+        Command::Calibrate(calibrate) => calibrated(args, calibrate),
         Command::Serve(serve) => {
             let config = args.settings(serve.flags())?;
             let reread = Args::rereading(args, serve.flags());

@@ -513,7 +513,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_full_database_says_so_and_works_again_once_there_is_room() {
         let place = Place::new();
-        let store = Store::open(StoreOptions { max_pages: Some(160), ..place.options() }).await.unwrap();
+        let store = Store::open(StoreOptions { max_pages: Some(200), ..place.options() }).await.unwrap();
         let stored = fill(&store).await;
         assert!(stored > 50, "{stored}");
         assert_eq!(store.accept(&bulky(-1)).await, Err(StoreError::Full));
