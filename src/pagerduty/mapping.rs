@@ -162,6 +162,7 @@ mod tests {
             title: "Refunds fail".into(),
             active: true,
             created_at: None,
+            reopened_at: None,
             service: "Payments".into(),
             service_url: Some("https://shop.pagerduty.com/services/PSVC001".into()),
             teams: vec!["Checkout".into()],
