@@ -51,9 +51,11 @@ pub struct Mapping {
 /// Says what an incident is on, if it matches.
 type Rule = fn(&PagedIncident, Option<&Alert>, &Catalogue) -> Option<Mapping>;
 
+/// The rules before the last, which always matches, in their order.
+const RULES: [Rule; 5] = [by_monitor, by_address, by_service_name, by_team_name, by_service_named_as_team];
+
 /// Maps an incident. `env` is the environment that the webhook was set up for, which goes before what tags say.
 pub fn map(incident: &PagedIncident, alert: Option<&Alert>, catalogue: &Catalogue, env: Option<&str>) -> Mapping {
-    const RULES: [Rule; 5] = [by_monitor, by_address, by_service_name, by_team_name, by_service_named_as_team];
     let mut mapping =
         RULES.iter().find_map(|rule| rule(incident, alert, catalogue)).unwrap_or_else(|| by_own_name(incident));
     if let Some(env) = env.map(str::trim).filter(|env| !env.is_empty()) {
@@ -154,6 +156,8 @@ fn address(url: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn incident() -> PagedIncident {
@@ -162,6 +166,7 @@ mod tests {
             title: "Refunds fail".into(),
             active: true,
             created_at: None,
+            reopened_at: None,
             service: "Payments".into(),
             service_url: Some("https://shop.pagerduty.com/services/PSVC001".into()),
             teams: vec!["Checkout".into()],
@@ -194,6 +199,42 @@ mod tests {
         let (services, teams, env, by) = expected;
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
         assert_eq!(found, Mapping { services: set(services), teams: set(teams), env: env.map(str::to_owned), by });
+    }
+
+    /// No other rule matches: without this one nothing but PagerDuty's own names would be left.
+    #[test]
+    fn each_rule_has_a_case_that_only_it_decides() {
+        let alert = Alert { group: tags(&["service:web", "env:eu", "team:core"]), tags: Vec::new() };
+        let known = |services: &[CataloguedService], teams: &[&str]| Catalogue {
+            services: services.to_vec(),
+            teams: teams.iter().map(|team| (*team).to_owned()).collect(),
+        };
+        let addressed = service("refunds", "money", "https://shop.pagerduty.com/service-directory/PSVC001");
+        let stranger = service("mail", "letters", "https://shop.pagerduty.com/services/PSVC002");
+        let none = known(slice::from_ref(&stranger), &["letters"]);
+        let cases: [(Option<&Alert>, Catalogue, (&[&str], &[&str], Option<&str>, Mapped)); 6] = [
+            (Some(&alert), none.clone(), (&["web"], &["core"], Some("eu"), Mapped::ByMonitor)),
+            (None, known(&[stranger, addressed], &[]), (&["refunds"], &["money"], None, Mapped::ByAddress)),
+            (
+                None,
+                known(&[service(" PAYMENTS", "money", "")], &[]),
+                (&[" PAYMENTS"], &["money"], None, Mapped::ByServiceName),
+            ),
+            (None, known(&[], &["checkout"]), (&[], &["checkout"], None, Mapped::ByTeamName)),
+            (
+                None,
+                known(&[service("x", "payments", "")], &[]),
+                (&[], &["payments"], None, Mapped::ByServiceNamedAsTeam),
+            ),
+            (None, none, (&["Payments"], &["Checkout"], None, Mapped::ByOwnName)),
+        ];
+        for (at, (alert, catalogue, expected)) in cases.iter().enumerate() {
+            let matches = |rule: &Rule| rule(&incident(), *alert, catalogue).is_some();
+            let matching: Vec<usize> = (0..RULES.len()).filter(|rule| matches(&RULES[*rule])).collect();
+            let only = Some(at).filter(|at| *at < RULES.len());
+            assert_eq!(matching, only.into_iter().collect::<Vec<_>>(), "the case of rule {}", at + 1);
+            check(*alert, catalogue, *expected);
+        }
     }
 
     /// The catalogue loses what each rule goes by, one after the other, so that the next one alone decides.

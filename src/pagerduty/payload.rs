@@ -47,6 +47,9 @@ pub struct PagedIncident {
     pub active: bool,
     /// When it was opened.
     pub created_at: Option<DateTime<Utc>>,
+    /// When it was opened again, after it had been resolved; the last time.
+    #[serde(default)]
+    pub reopened_at: Option<DateTime<Utc>>,
     /// Name of PagerDuty's service. Untrusted.
     pub service: String,
     /// Address of PagerDuty's service. Untrusted.
@@ -89,8 +92,10 @@ pub fn telling(notice: &Notice, mapping: &Mapping) -> Option<Telling> {
     let id = |id: &str| IncidentId { keeper: Keeper::Pagerduty, id: id.to_owned() };
     match &notice.said {
         Said::Incident(paged) => {
-            // That it was opened is told by every later event too, so that one that was lost is not missed.
-            let opened = paged.created_at.map(|at| (at, true));
+            // That it was opened, or opened again, is told by every later event too, so that one that was lost is not
+            // missed. Of one that was opened again it is not told how long it had been resolved: what was before is not
+            // counted from here.
+            let opened = paged.reopened_at.or(paged.created_at).map(|at| (at, true));
             let turns = opened.into_iter().chain([(notice.occurred_at, paged.active)]);
             Some(Telling {
                 title: paged.title.clone(),
@@ -135,6 +140,8 @@ struct IncidentBody {
     #[serde(default, deserialize_with = "lenient")]
     created_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "lenient")]
+    reopened_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "lenient")]
     service: Option<Reference>,
     #[serde(default, deserialize_with = "lenient")]
     teams: Option<Vec<Reference>>,
@@ -168,6 +175,7 @@ impl IncidentBody {
             title: self.title.unwrap_or_default(),
             active: self.status.is_none_or(|status| status != "resolved"),
             created_at: self.created_at,
+            reopened_at: self.reopened_at,
             service: service.summary.unwrap_or_default(),
             service_url: service.html_url,
             teams: self.teams.unwrap_or_default().into_iter().filter_map(|team| team.summary).collect(),
@@ -254,9 +262,35 @@ mod tests {
     }
 
     #[test]
+    fn an_event_that_was_lost_is_told_by_a_later_one() {
+        let reopened = |status: &str| {
+            let mut data = incident(status);
+            data["reopened_at"] = json!("2026-03-04T11:00:00Z");
+            data
+        };
+        let events = [
+            event("10:00:01", incident("triggered")),
+            event("10:30:00", incident("resolved")),
+            event("11:00:00", reopened("triggered")),
+            event("11:10:00", reopened("resolved")),
+        ];
+        let without = |lost: &[usize]| {
+            let kept = events.iter().enumerate().filter(|(at, _)| !lost.contains(at)).map(|(_, event)| event.clone());
+            told(&kept.collect::<Vec<_>>())[0].time_to_restore()
+        };
+        let minutes = |minutes: i64| Some(TimeDelta::minutes(minutes));
+        for lost in [&[][..], &[0], &[2], &[0, 2]] {
+            assert_eq!(without(lost), minutes(40), "without {lost:?}");
+        }
+        // Nobody else tells when it was resolved first: of its first time nothing is known, rather than all until today.
+        assert_eq!(without(&[0, 1]), minutes(10));
+        assert_eq!(without(&[3]), None);
+    }
+
+    #[test]
     fn odd_fields_cost_only_themselves() {
         let mut data = incident("triggered");
-        for field in ["title", "service", "teams", "priority", "created_at"] {
+        for field in ["title", "service", "teams", "priority", "created_at", "reopened_at"] {
             data[field] = json!(7);
         }
         let Said::Incident(paged) = parse(&event("10:00:01", data)).unwrap().said else { panic!("an incident") };
