@@ -212,7 +212,8 @@ mod tests {
         let addressed = service("refunds", "money", "https://shop.pagerduty.com/service-directory/PSVC001");
         let stranger = service("mail", "letters", "https://shop.pagerduty.com/services/PSVC002");
         let none = known(slice::from_ref(&stranger), &["letters"]);
-        let cases: [(Option<&Alert>, Catalogue, (&[&str], &[&str], Option<&str>, Mapped)); 6] = [
+        type Expected<'a> = (&'a [&'a str], &'a [&'a str], Option<&'a str>, Mapped);
+        let cases: [(Option<&Alert>, Catalogue, Expected<'_>); 6] = [
             (Some(&alert), none.clone(), (&["web"], &["core"], Some("eu"), Mapped::ByMonitor)),
             (None, known(&[stranger, addressed], &[]), (&["refunds"], &["money"], None, Mapped::ByAddress)),
             (
