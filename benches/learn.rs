@@ -71,6 +71,7 @@ fn assessed(model: &Model) -> Vec<Assessed> {
             label: if failed { Label::Failed(failure) } else { Label::Clean },
             terms: terms.into(),
             overridden: place.is_multiple_of(100),
+            deployed: true,
             held_s: None,
         }
     };

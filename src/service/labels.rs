@@ -187,6 +187,7 @@ fn assessed(row: &AssessmentRow, facts: &Facts, stood: &Assessment, outcome: &St
         floor: stood.lift(),
         stated: stood.probability.as_ref().map(|rate| rate.value),
         label: fate.label(window, now),
+        deployed: outcome.deployed,
         overridden: known.overridden,
         held_s: known.held_ms.map(|ms| seconds(ms).unsigned_abs()),
     }

@@ -47,6 +47,8 @@ pub struct StoredOutcome {
     pub row: OutcomeRow,
     /// The pull request was merged or closed with another assessment later.
     pub superseded: bool,
+    /// Deployments tell what became of it; else its merge does.
+    pub deployed: bool,
 }
 
 impl Store {
@@ -172,6 +174,7 @@ fn outcome(mut row: Row) -> Result<StoredOutcome> {
             failure,
         },
         superseded: row.take::<i64>(11)? != 0,
+        deployed: row.take::<i64>(12)? != 0,
     })
 }
 
@@ -184,7 +187,8 @@ macro_rules! columns {
 SELECT o.assessment_id, o.repository_id, o.pull_request, o.effective_at, o.known_at, o.observed_until, o.held_ms, \
   o.overridden, o.evidence, o.certainty, o.failed_at, \
   (SELECT COUNT(*) FROM change_outcomes later WHERE later.repository_id = o.repository_id \
-    AND later.pull_request = o.pull_request AND later.assessment_id > o.assessment_id) \
+    AND later.pull_request = o.pull_request AND later.assessment_id > o.assessment_id), \
+  CASE WHEN o.effective_by = 'deployment' THEN 1 ELSE 0 END \
 FROM change_outcomes o"
     };
 }
@@ -245,7 +249,7 @@ mod tests {
         // What never ran has not failed.
         store.change_failed(1, 7, &failure(100)).await.unwrap();
         let found = async |id: &str| store.change_outcome(id).await.unwrap().unwrap();
-        assert_eq!(found("a1").await, StoredOutcome { row: merged("a1", 7, None), superseded: false });
+        assert_eq!(found("a1").await, StoredOutcome { row: merged("a1", 7, None), superseded: false, deployed: false });
         store.change_ended(&merged("a1", 7, Some(5)), &[]).await.unwrap();
         store.change_ended(&merged("a1", 7, Some(6)), &[]).await.unwrap();
         for (certainty, kept) in [(60, 60), (40, 60), (100, 100)] {

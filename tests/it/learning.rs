@@ -201,10 +201,9 @@ async fn months(ctx: &Ctx, like: &AssessmentRow, changes: i64) -> u8 {
         stored.spawn(async move {
             store.save_assessment(&row).await.unwrap();
             store.change_ended(&outcome, &[]).await.unwrap();
-            if fails(place) {
-                let failure = FailureRow { evidence: "incident".to_owned(), certainty: 90, at: at + 60_000 };
-                store.change_failed(repository_id, pull_request, &failure).await.unwrap();
-            }
+            let failure = FailureRow { evidence: "incident".to_owned(), certainty: 90, at: at + 60_000 };
+            let failure = fails(place).then_some(&failure);
+            store.change_fate((repository_id, pull_request), (at, 30 * DAY_MS), failure).await.unwrap();
         });
     }
     stored.join_all().await;

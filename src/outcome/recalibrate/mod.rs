@@ -48,6 +48,8 @@ pub struct Assessed {
     pub stated: Option<f64>,
     /// What became of it.
     pub label: Label,
+    /// Its deployment was told of, with incidents and SLOs watched; else nothing but its merge is known.
+    pub deployed: bool,
     /// Somebody overrode the verdict.
     pub overridden: bool,
     /// For how long the gate held it, seconds; none where it did not.

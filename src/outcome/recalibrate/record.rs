@@ -88,7 +88,7 @@ pub struct Record {
     pub asked: Asked,
     /// All changes since then.
     pub counts: Counts,
-    /// Of the changes from the threshold on, those that an SLO breach or an incident followed.
+    /// Of the changes from the threshold on whose deployment was told of, those that an SLO breach or an incident followed.
     pub followed: Share,
     /// The same of those below it.
     pub followed_below: Share,
@@ -149,8 +149,8 @@ pub fn record(rows: &[Assessed], model: &Model, platt: Platt, asked: Asked) -> R
     Record {
         asked,
         counts: counts(&asked_for, asked.now),
-        followed: share(&|one| one.followed(), &high),
-        followed_below: share(&|one| one.followed(), &|one| !high(one)),
+        followed: share(&|one| one.followed(), &|one| high(one) && one.row.deployed),
+        followed_below: share(&|one| one.followed(), &|one| !high(one) && one.row.deployed),
         calibration: calibration(&known),
         thresholds: THRESHOLDS.map(|threshold| (threshold, Caught::at(threshold, scored()))).into(),
         distribution: distribution(&known),

@@ -99,6 +99,7 @@ impl Seen {
                 Label::Clean
             },
             overridden: false,
+            deployed: false,
             held_s: None,
         }
     }

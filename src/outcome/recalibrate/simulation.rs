@@ -139,6 +139,7 @@ impl World {
             terms: terms.into(),
             label: fate.label(WINDOW, YEAR),
             overridden: false,
+            deployed: true,
             held_s: held.then_some(7_200),
         };
         (row, fate)

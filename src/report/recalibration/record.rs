@@ -119,12 +119,17 @@ pub(super) fn headline(record: &Record) -> Vec<String> {
         )];
     }
     let threshold = record.asked.threshold;
-    let mut said = vec![format!(
-        "{} {} followed by an SLO breach or an incident within 4 h of deployment; of those below, {}.",
-        followed(&format!("Of the changes scored {threshold} or more"), record.followed),
-        if record.followed.share.is_some() { "were" } else { "can be said to have been" },
-        below(record.followed_below),
-    )];
+    let mut said = vec![match record.followed.of + record.followed_below.of {
+        // A merge says nothing of production.
+        0 => "Whether SLO breaches or incidents followed is not known: no deployment of these changes was told of."
+            .to_owned(),
+        _ => format!(
+            "{} {} followed by an SLO breach or an incident within 4 h of deployment; of those below, {}.",
+            followed(&format!("Of the changes scored {threshold} or more"), record.followed),
+            if record.followed.share.is_some() { "were" } else { "can be said to have been" },
+            below(record.followed_below),
+        ),
+    }];
     let Share { found, of, .. } = record.overrides;
     if of + record.overrides_open > 0 {
         said.push(format!(

@@ -44,9 +44,22 @@ pub(super) async fn round(app: &App, now: DateTime<Utc>) -> Result<(), StoreErro
 async fn note(app: &App, pull: (i64, i64), fate: &Fate) -> Result<(), StoreError> {
     let watched = WATCHED.num_milliseconds();
     let effective = (fate.deployed_at.timestamp_millis(), watched);
-    let end = fate.deployed_at + WATCHED;
-    let failure = fate.failures.iter().find(|one| one.at <= end).map(row);
+    let failure = told(fate);
     app.store.change_fate(pull, effective, failure.as_ref()).await.map(drop)
+}
+
+/// What is told of a change that failed: an incident or SLO burn before a rollback, since people ask for these; as sure as the
+/// surest of all.
+fn told(fate: &Fate) -> Option<FailureRow> {
+    let end = fate.deployed_at + WATCHED;
+    let within = || fate.failures.iter().filter(|one| one.at <= end);
+    let certainty = within().map(|one| one.certainty).max()?;
+    let order = |one: &&Failure| match one.by {
+        By::Incident => 0,
+        By::SloBurn => 1,
+        By::RolledBack => 2,
+    };
+    within().min_by_key(order).map(|shown| row(&Failure { certainty, ..*shown }))
 }
 
 fn row(failure: &Failure) -> FailureRow {

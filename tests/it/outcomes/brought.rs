@@ -132,7 +132,7 @@ fn a_deployment_is_known_by_its_pull_requests() {
             .filter_map(|one| Some((one.row.pull_request.unsigned_abs(), one.row.failure.as_ref()?)))
             .map(|(number, failure)| (number, failure.evidence.as_str(), failure.certainty))
             .collect();
-        assert_eq!(failed, [(number, "rolled_back", 100)]);
+        assert_eq!(failed, [(number, "incident", 100)]);
         assert!(learned.iter().all(|one| one.row.effective_at.is_some()), "{learned:?}");
         ctx
     });

@@ -21,6 +21,7 @@ fn change(at: i64, score: u8, label: Label) -> Assessed {
         stated: Some(0.125),
         label,
         overridden: false,
+        deployed: true,
         held_s: None,
     }
 }
