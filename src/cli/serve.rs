@@ -90,6 +90,7 @@ async fn settings(config: &Config, reread: Reread) -> anyhow::Result<Settings> {
             outcomes: config.outcomes.clone(),
             telling: Telling {
                 incident_links: config.datadog.incident_links,
+                incident_field: config.datadog.incident_field.clone(),
                 dora_events: config.datadog.dora_events,
                 comments: config.outcome_comments,
             },

@@ -139,6 +139,8 @@ pub struct DatadogConfig {
     pub site: String,
     /// Incidents get a link to the score of their cause.
     pub incident_links: bool,
+    /// Field of incidents that is written where Datadog refuses links.
+    pub incident_field: Option<String>,
     /// DORA Metrics is told of deployments and failures.
     pub dora_events: bool,
     /// Base of the API, derived from the site unless set.
@@ -305,6 +307,7 @@ fn datadog(lookup: &Lookup<'_>) -> Result<DatadogConfig, ConfigError> {
         app_key: lookup.secret("DD_APP_KEY")?,
         site,
         incident_links: lookup.required("DD_INCIDENT_LINKS", value::switch)?,
+        incident_field: lookup.optional("DD_INCIDENT_FIELD", |text| Ok(text.trim().to_owned()))?,
         dora_events: lookup.required("DD_DORA_EVENTS", value::switch)?,
         api_url,
     })

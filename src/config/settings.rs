@@ -121,6 +121,12 @@ pub const SETTINGS: &[Setting] = &[
         "`on`: incidents get a link to the score that their cause had before its merge",
     ),
     plain(
+        "DD_INCIDENT_FIELD",
+        "datadog.incident_field",
+        None,
+        "text box of incidents in which that is written where Datadog refuses links",
+    ),
+    plain(
         "DD_DORA_EVENTS",
         "datadog.dora_events",
         Some("off"),

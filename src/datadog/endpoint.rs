@@ -24,6 +24,7 @@ pub(super) enum Endpoint {
     IncidentLinks,
     AddIncidentLink,
     ChangeIncidentLink,
+    SetIncidentField,
     TellDeployment,
     TellFailure,
 }
@@ -52,7 +53,7 @@ impl Endpoint {
                 Method::POST
             }
             Self::AddIncidentLink | Self::TellDeployment | Self::TellFailure => Method::POST,
-            Self::ChangeIncidentLink => Method::PATCH,
+            Self::ChangeIncidentLink | Self::SetIncidentField => Method::PATCH,
             _ => Method::GET,
         }
     }
@@ -81,6 +82,7 @@ impl Endpoint {
             Self::PullRequestCoverage => "/api/v2/code-coverage/pr/summary",
             Self::IncidentLinks | Self::AddIncidentLink => "/api/v2/incidents/{}/attachments",
             Self::ChangeIncidentLink => "/api/v2/incidents/{}/attachments/{}",
+            Self::SetIncidentField => "/api/v2/incidents/{}",
             Self::TellDeployment => "/api/v2/dora/deployment",
             Self::TellFailure => "/api/v2/dora/failure",
         }
@@ -99,7 +101,7 @@ impl Endpoint {
             Self::ServiceDefinitions | Self::Entities => "apm_service_catalog_read",
             Self::PullRequestCoverage => "code_coverage_read",
             Self::IncidentLinks => "incident_read",
-            Self::AddIncidentLink | Self::ChangeIncidentLink => "incident_write",
+            Self::AddIncidentLink | Self::ChangeIncidentLink | Self::SetIncidentField => "incident_write",
             Self::TellDeployment | Self::TellFailure => "dora_metrics_write",
         })
     }

@@ -98,6 +98,17 @@ impl Datadog {
         self.ask::<Created>(&call).await.map(drop)
     }
 
+    /// Writes a text into a field of an incident, which the organisation has made as a text box.
+    ///
+    /// # Errors
+    /// Why it was not written: where there is no such field among them.
+    pub async fn set_incident_field(&self, incident: &str, field: &str, text: &str) -> Result<(), Error> {
+        let fields = json!({ field: {"type": "textbox", "value": text} });
+        let data = json!({"id": incident, "type": "incidents", "attributes": {"fields": fields}});
+        let call = Call::new(Endpoint::SetIncidentField).name(incident).body(json!({"data": data}));
+        self.ask::<Created>(&call).await.map(drop)
+    }
+
     /// Tells DORA Metrics of a deployment; gives what it is called there.
     ///
     /// # Errors

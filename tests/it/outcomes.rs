@@ -209,7 +209,8 @@ fn the_command_line_says_what_the_api_says() {
 #[test]
 fn dora_metrics_is_told_of_each_deployment_and_failure_once() {
     let mut setup = watching();
-    setup.operations.telling = Telling { incident_links: true, dora_events: true, comments: true };
+    setup.operations.telling =
+        Telling { incident_links: true, dora_events: true, comments: true, ..Telling::default() };
     setup.operations.reads_deployments = true;
     run_test_with(setup, async |mut ctx| {
         let datadog = connect(&mut ctx).await;

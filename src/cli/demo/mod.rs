@@ -140,7 +140,7 @@ impl Stage {
                 datadog: Some(client),
                 coverage: coverage.settings(),
                 reads_deployments: true,
-                telling: Telling { incident_links: true, dora_events: false, comments: true },
+                telling: Telling { incident_links: true, comments: true, ..Telling::default() },
                 ..Operations::default()
             },
         })

@@ -206,6 +206,7 @@ impl SimDatadog {
             customer_impact: None,
             states: vec![(IncidentState::Active, now)],
             links: Vec::new(),
+            fields: std::collections::BTreeMap::new(),
         });
         number
     }
@@ -248,6 +249,12 @@ impl SimDatadog {
         let incident = world.incidents.iter().find(|incident| incident.number == number);
         let links = incident.map(|incident| incident.links.as_slice()).unwrap_or_default();
         links.iter().map(|link| (link.title.clone(), link.url.clone())).collect()
+    }
+
+    /// The text in a field of an incident.
+    pub fn incident_field(&self, number: u64, field: &str) -> Option<String> {
+        let world = self.state();
+        world.incidents.iter().find(|incident| incident.number == number)?.fields.get(field).cloned()
     }
 
     /// Deployments that DORA Metrics knows, by service and when they were done.

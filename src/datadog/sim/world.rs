@@ -71,6 +71,8 @@ pub(super) struct IncidentRecord {
     /// Each state with when it began, oldest first; the last one is in force.
     pub(super) states: Vec<(IncidentState, DateTime<Utc>)>,
     pub(super) links: Vec<LinkRecord>,
+    /// Texts that were written into fields of the organisation's own.
+    pub(super) fields: std::collections::BTreeMap<String, String>,
 }
 
 /// A link on an incident.

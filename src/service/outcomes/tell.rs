@@ -45,10 +45,12 @@ const DEPLOYMENT: &str = "datadog.deployment";
 const FAILURE: &str = "datadog.failure";
 
 /// What is told to whom; by default nothing is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Telling {
     /// Links on incidents at Datadog.
     pub incident_links: bool,
+    /// A text box of incidents in which that is written where Datadog refuses links.
+    pub incident_field: Option<String>,
     /// Deployments and failures for Datadog's DORA Metrics.
     pub dora_events: bool,
     /// Comments on pull requests.
@@ -57,8 +59,8 @@ pub struct Telling {
 
 /// Tells what there is to tell, now and again.
 pub(super) async fn round(app: &App, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let wanted = app.outcomes.telling;
-    if wanted == Telling::default() || !app.outcomes.told.is_due(now, EVERY) {
+    let wanted = &app.outcomes.telling;
+    if *wanted == Telling::default() || !app.outcomes.told.is_due(now, EVERY) {
         return Ok(());
     }
     let from = now - TOLD;
@@ -106,6 +108,14 @@ async fn links(
         }
         let known = app.store.sending(LINK, &incident.id.id).await?.and_then(|sending| sending.remote_id);
         let put = put(datadog, &incident.id.id, known.as_deref(), &title, &url).await;
+        // Links are in preview; a field of its own is the organisation's to make.
+        let put = match (put, &app.outcomes.telling.incident_field) {
+            (Err(Error::Forbidden { .. } | Error::NotFound | Error::Invalid { .. }), Some(field)) => {
+                let text = format!("{title}: {url}");
+                datadog.set_incident_field(&incident.id.id, field, &text).await.map(|()| format!("field {field}"))
+            }
+            (put, _) => put,
+        };
         settle(app, LINK, &incident.id.id, &digest, put, now).await?;
     }
     Ok(())

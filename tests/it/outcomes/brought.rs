@@ -1,15 +1,20 @@
 //! From a pull request to the deployment that brought it, and back from an incident: through mirrors of real repositories.
 
 use chrono::TimeDelta;
-use mergecast::github::sim::{Edits, PullHandle, PullSpec};
+use mergecast::{
+    datadog::sim::{Fault, FaultKind, Times},
+    github::sim::{Edits, PullHandle, PullSpec},
+    service::Telling,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{metrics, pass};
 use crate::{
+    contracts::datadog::check,
     coverage::{TOKEN, token},
     mirrors::{mirrored, remote::Remote},
-    services::watching,
+    services::{connect, watching},
     support::{Ctx, run_test_with},
 };
 
@@ -134,6 +139,42 @@ fn a_deployment_is_known_by_its_pull_requests() {
             .collect();
         assert_eq!(failed, [(number, "incident", 100)]);
         assert!(learned.iter().all(|one| one.row.effective_at.is_some()), "{learned:?}");
+        ctx
+    });
+}
+
+/// Where Datadog refuses links the same is written into the field that the organisation has made for it.
+#[test]
+fn where_links_are_refused_a_field_says_so() {
+    let mut setup = watching();
+    let field = Some("mergecast".to_owned());
+    setup.operations.telling = Telling { incident_links: true, incident_field: field, ..Telling::default() };
+    run_test_with(setup, async |mut ctx| {
+        let datadog = connect(&mut ctx).await;
+        let remote = mirrored(&mut ctx).await;
+        let before = remote.git(&["rev-parse", "refs/heads/main"]);
+        let pull = open(&ctx, "Round prices", "ada", Edits::new().write("src/cart.rs", "let cart = 1;\n"));
+        ctx.settle().await;
+        token(&ctx).await;
+        deploy(&ctx, &before).await;
+        pass(&ctx, 20).await;
+        let tip = land(&ctx, &remote, "ada", &format!("Round prices (#{})", pull.number()), "src/cart.rs");
+        pull.merge();
+        pass(&ctx, 20).await;
+        deploy(&ctx, &tip).await;
+        pass(&ctx, 5).await;
+        datadog.fault(Fault {
+            path: "/api/v2/incidents/00000000".to_owned(),
+            kind: FaultKind::Status(403),
+            times: Times::Next(1),
+        });
+        let number = datadog.open_incident("Prices are wrong", "SEV-2", &["shop"]);
+        pass(&ctx, 12).await;
+        assert_eq!(datadog.incident_links(number), []);
+        let said = datadog.incident_field(number, "mergecast").unwrap();
+        let expected = format!("acme/shop#{}, which scored", pull.number());
+        assert!(said.contains(&expected) && said.contains("https://mergecast.example/assessments/"), "{said}");
+        check(&datadog);
         ctx
     });
 }

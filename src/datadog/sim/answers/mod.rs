@@ -128,6 +128,7 @@ fn routed(world: &mut World, asked: &Asked) -> Outcome {
         ("POST", ["api", "v2", "query", "timeseries"]) => slos::timeseries(world, asked),
         ("GET", ["api", "v2", "incidents", "search"]) => incidents::search(world, asked),
         ("GET", ["api", "v2", "incidents", id, "attachments"]) => writes::links(world, id, asked),
+        ("PATCH", ["api", "v2", "incidents", id]) => writes::set_field(world, id, asked),
         ("POST", ["api", "v2", "incidents", id, "attachments"]) => writes::add_link(world, id, asked),
         ("PATCH", ["api", "v2", "incidents", id, "attachments", link]) => writes::change_link(world, id, link, asked),
         ("POST", ["api", "v2", "dora", "deployment"]) => writes::deployment(world, asked),

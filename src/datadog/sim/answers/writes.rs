@@ -42,6 +42,20 @@ pub(super) fn change_link(world: &mut World, id: &str, link: &str, asked: &Asked
     Ok(Answer::new(json!({ "data": shape(incident, &changed) })))
 }
 
+/// Only a text box can be written so.
+pub(super) fn set_field(world: &mut World, id: &str, asked: &Asked) -> Outcome {
+    let incident = known_mut(&mut world.incidents, id)?;
+    let data = &asked.body["data"];
+    let fields = data["attributes"]["fields"].as_object().filter(|_| data["type"] == "incidents" && data["id"] == id);
+    for (name, field) in fields.ok_or_else(|| Answer::texts(400, "an incident is written as one"))? {
+        let text = field["value"].as_str().filter(|_| field["type"] == "textbox");
+        let text = text.ok_or_else(|| Answer::texts(400, "the field is no text box"))?;
+        incident.fields.insert(name.clone(), text.to_owned());
+    }
+    let attributes = json!({"title": incident.title});
+    Ok(Answer::new(json!({"data": {"id": id, "type": "incidents", "attributes": attributes}})))
+}
+
 /// Title and address; a new one says which kind it is.
 fn attachment(asked: &Asked, new: bool) -> Result<(String, String), Answer> {
     let data = &asked.body["data"];
