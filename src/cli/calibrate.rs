@@ -93,7 +93,7 @@ pub(super) fn without_database(args: &CalibrateArgs, terminal: &mut Terminal) ->
 /// # Errors
 /// When it cannot be read or written, or holds no repository or model of the name that was given.
 pub(super) async fn run(config: &Config, args: &CalibrateArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
-    let store = Store::open(StoreOptions::new(config.database.parse()?)).await?;
+    let store = Store::open(StoreOptions::existing(config.database.parse()?)).await?;
     let clock = Clock::system();
     let done = match (&args.command, &args.activate) {
         (Some(Calibrate::Model(_)), _) => model::in_force(&store, terminal).await,
