@@ -1,7 +1,7 @@
 //! Weights from outcomes: logistic regression with a Gaussian prior, weights held to the sign that is known.
 //!
-//! Newton's method on the penalised log-likelihood; a weight that would leave what it is held to stays at the bound as long
-//! as the gradient pushes it out (projected Newton, Bertsekas 1982). The same input gives the same bytes: there is no chance
+//! Newton's method on the penalised log-likelihood, each step halved until it leads upwards; a weight that would leave what it is
+//! held to stays at the bound as long as the gradient pushes it out (projected Newton, Bertsekas 1982). The same input gives the same bytes: there is no chance
 //! in it, and sums run in the order of the input.
 
 mod cholesky;
@@ -95,6 +95,8 @@ pub struct Fit {
 
 /// Steps after which it is given up; a dozen are usual.
 const STEPS_MAX: usize = 100;
+/// Far from the maximum, where the curvature is small, a whole step may lead past it and away; so often it is halved.
+const HALVINGS_MAX: u32 = 40;
 /// A step in which no weight moves by more has converged (log-odds for a standard deviation).
 const CONVERGED: f64 = 1e-9;
 
@@ -184,11 +186,9 @@ impl<'e> Standardised<'e> {
         let (_, curvature) = derivatives(rows, examples, &at, beliefs);
         let all: Vec<usize> = (0..at.len()).collect();
         let variances = Cholesky::of(&curvature, &all, at.len()).inverse_diagonal();
-        let strain = |(at, belief): (&f64, &Belief)| belief.precision * (at - belief.mean).powi(2);
-        let penalty: f64 = at.iter().zip(beliefs).map(strain).sum();
         let prior: f64 = free.iter().map(|index| beliefs[*index].precision.ln()).sum();
         let posterior = Cholesky::of(&curvature, &free, at.len()).log_determinant();
-        let log_evidence = log_likelihood(rows, examples, &at) + 0.5 * (prior - penalty - posterior);
+        let log_evidence = penalised(rows, examples, &at, beliefs) + 0.5 * (prior - posterior);
         Maximum { sd: variances.into_iter().map(f64::sqrt).collect(), at, log_evidence }
     }
 }
@@ -216,17 +216,26 @@ struct Climbed {
 fn climb(rows: &[f64], examples: &Examples, beliefs: &[Belief], at: &mut [f64]) -> Climbed {
     let width = at.len();
     let mut climbed = Climbed { steps: 0, free: Vec::new() };
+    let mut height = penalised(rows, examples, at, beliefs);
     while climbed.steps < STEPS_MAX {
         climbed.steps += 1;
         let (gradient, curvature) = derivatives(rows, examples, at, beliefs);
         climbed.free = (0..width).filter(|index| beliefs[*index].frees(at[*index], gradient[*index])).collect();
         let step = Cholesky::of(&curvature, &climbed.free, width).solve(&gradient);
-        let mut moved: f64 = 0.0;
-        for (index, step) in climbed.free.iter().zip(step) {
-            let next = (at[*index] - step).clamp(beliefs[*index].low, beliefs[*index].high);
-            moved = moved.max((next - at[*index]).abs());
-            at[*index] = next;
-        }
+        // What rounding alone takes away is no way down.
+        let least = height - 1e-9 * (1.0 + height.abs());
+        let tries = (0..HALVINGS_MAX).map(|halvings| {
+            let mut next = at.to_vec();
+            for (index, step) in climbed.free.iter().zip(&step) {
+                let to = at[*index] - step * 0.5_f64.powi(halvings.cast_signed());
+                next[*index] = to.clamp(beliefs[*index].low, beliefs[*index].high);
+            }
+            (penalised(rows, examples, &next, beliefs), next)
+        });
+        let Some((higher, next)) = tries.into_iter().find(|(height, _)| *height >= least) else { break };
+        let moved = at.iter().zip(&next).map(|(before, after)| (after - before).abs()).fold(0.0, f64::max);
+        at.copy_from_slice(&next);
+        height = higher;
         if moved < CONVERGED {
             break;
         }
@@ -272,6 +281,12 @@ fn derivatives(rows: &[f64], examples: &Examples, at: &[f64], beliefs: &[Belief]
         curvature[index * width + index] += belief.precision;
     }
     (gradient, curvature)
+}
+
+/// Log-likelihood of the outcomes and, but for what is the same everywhere, the log of the prior.
+fn penalised(rows: &[f64], examples: &Examples, at: &[f64], beliefs: &[Belief]) -> f64 {
+    let strain = |(at, belief): (&f64, &Belief)| belief.precision * (at - belief.mean).powi(2);
+    log_likelihood(rows, examples, at) - 0.5 * at.iter().zip(beliefs).map(strain).sum::<f64>()
 }
 
 /// Log-likelihood of the outcomes, without the prior.
@@ -337,6 +352,20 @@ mod tests {
             })
             .sum();
         assert!((expected - 590.0).abs() < 1e-3, "{expected}");
+    }
+
+    /// From where a whole step leads past the maximum and away from it for good.
+    #[test]
+    fn the_maximum_is_found_from_afar() {
+        let examples = examples();
+        let rows = Standardised::of(&examples, &examples.spreads());
+        let beliefs = [0.25, 4.0, 4.0].map(|precision| Belief { precision, ..Belief::none() });
+        let near = rows.maximum(&beliefs, &[-1.4, 0.6, 0.0]);
+        for start in [-6.0, -20.0, 5.0, 30.0] {
+            let found = rows.maximum(&beliefs, &[start, 0.0, 0.0]);
+            let apart = found.at.iter().zip(&near.at).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(apart < 1e-6, "from {start}: {:?} is not {:?}", found.at, near.at);
+        }
     }
 
     #[test]

@@ -89,6 +89,11 @@ mod tests {
         check(&[(low, 18), (middle, 67)], 15, (0.70, 1.0));
         // Half of what was stated between them: stretched by a half.
         check(&[(low / 2.0, 10), (-low / 2.0, 90)], 15, (0.0, 1.95));
+        // One in two fails where one in a hundred was stated: the correction is as large as the prior lets it be, and no larger.
+        let rare = f64::ln(0.01 / 0.99);
+        let known: Vec<(f64, f64)> = (0..300).map(|place| (rare, f64::from(place % 2))).collect();
+        let rate = Platt::of(&known).probability(rare);
+        assert!((0.4..0.5).contains(&rate), "{rate}");
         assert_eq!(Platt::of(&[]), Platt::IDENTITY);
         let one = Platt::of(&[(low, 1.0)]);
         assert!(one.shift > 0.1 && one.shift < 0.25 && (one.slope - 1.0).abs() < 0.01, "{one:?}");
