@@ -4,7 +4,11 @@ use std::io::Write;
 
 use super::{super::output::Terminal, CalibrateArgs};
 use crate::{
-    clock::Clock, outcome::recalibrate::NoChallenger, report::recalibration::judgement, service::Lesson, store::Store,
+    clock::Clock,
+    outcome::recalibrate::{NoChallenger, Verdict},
+    report::recalibration::judgement,
+    service::Lesson,
+    store::Store,
 };
 
 pub(super) async fn run(
@@ -27,10 +31,13 @@ pub(super) async fn run(
         }
         Err(error @ NoChallenger::Model(_)) => return Err(error.into()),
     };
-    let said = judgement::render(&judged, champion, terminal.style());
+    let said = judgement::render(&judged, lesson.lineage(), terminal.style());
     terminal.out().write_all(said.as_bytes())?;
     if args.dry_run || repository.is_some() {
         return Ok(());
+    }
+    if judged.verdict == Verdict::Back {
+        anstream::eprintln!("hint: `mergecast calibrate --activate {}` puts that one in force", lesson.prior.version);
     }
     if let Some(version) = lesson.propose(store, &judged).await? {
         anstream::eprintln!("{version} is proposed; {champion} stays in force");

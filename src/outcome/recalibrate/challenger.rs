@@ -119,6 +119,11 @@ impl<'m> Lineage<'m> {
         (self.champion.version != self.prior.version).then(|| self.champion.fitted_at.timestamp())
     }
 
+    /// Whether the champion has not learned from a change, whose outcome may be known by now.
+    pub(super) fn unseen(self, row: &Assessed) -> bool {
+        self.learned_until().is_none_or(|seen| row.known_at.is_some_and(|at| at > seen))
+    }
+
     /// The prior's log-odds with every term at the champion's mean.
     fn intercept(self) -> f64 {
         let Self { prior, champion } = self;

@@ -1,7 +1,9 @@
-//! Champion against challenger, on changes that the challenger was not fitted on: both as they would have stood at an
-//! origin in time, on the changes that were assessed after it. Four origins show whether it holds over time; the fifth, the
-//! latest, decides. What is proposed is the challenger fitted on all that is known now.
+//! Whether outcomes make a better model: challengers as they would have stood at five origins in time, each judged on the
+//! changes that were assessed between it and the next (rolling-origin evaluation, Tashman 2000), against the model that no
+//! outcome has moved. A champion that has learned would be judged by outcomes that it has seen, so that it would stay long
+//! after it has become stale; it is compared where it has not seen them. What is proposed is fitted on all that is known now.
 
+mod contest;
 mod flips;
 mod thresholds;
 
@@ -9,24 +11,17 @@ pub use flips::{FlipTo, Flipped};
 pub use thresholds::{AtThreshold, Caught, THRESHOLDS};
 
 use super::{Assessed, Challenger, Lineage, NoChallenger, Platt, challenge, log_odds};
-use crate::{
-    outcome::{
-        chance::{bootstrap, estimate},
-        evaluate::{Estimate, calibration_error, roc_auc},
-        fit::surprise,
-    },
-    risk::Model,
-};
+use crate::outcome::evaluate::Estimate;
+use contest::{Contest, contests};
 
-/// Fewer failures in the hold-out decide nothing: draws of less tell little of how far chance reaches.
-pub const HOLDOUT_FAILED_MIN: u64 = 20;
-/// A challenger may rank worse than the champion by so much ROC AUC: less than can be told from the sample. A better log
-/// loss is not bought with a worse order of changes, which is what people see.
+/// Fewer failures decide nothing: draws of less tell little of how far chance reaches.
+pub const DECIDING_FAILED_MIN: u64 = 20;
+/// A challenger may rank worse by so much ROC AUC: less than can be told from the sample. A better log loss is not bought
+/// with a worse order of changes, which is what people see.
 pub const RANKING_TOLERANCE: f64 = 0.005;
-
-/// Where origins lie, as tenths of the changes whose outcome is known, in order of time; each but the last is judged up to
-/// the next.
-const ORIGINS: [usize; 5] = [4, 5, 6, 7, 8];
+/// Days for which a model that was learned stands before it is renewed: long enough that nobody is asked every month, and
+/// well within the year in which such models decay (McIntosh and Kamei, TSE 2018).
+pub const RENEWED_AFTER_DAYS: i64 = 90;
 
 /// How rates hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +36,7 @@ pub struct Losses {
     pub roc_auc: Option<f64>,
 }
 
-/// Both on the changes that were assessed between two instants.
+/// A part of the time: the prior and the challenger as they would have stood at its beginning.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fold {
     /// From the origin on, unix seconds.
@@ -54,13 +49,41 @@ pub struct Fold {
     pub changes: u64,
     /// Failures among them.
     pub failed: u64,
-    /// The champion, its rates corrected as they would have been.
-    pub champion: Losses,
+    /// The model that no outcome has moved, its rates corrected as they would have been.
+    pub prior: Losses,
     /// The challenger, likewise.
     pub challenger: Losses,
-    /// The challenger's log loss less the champion's, with the 95 % interval over paired draws: where all of it lies below
-    /// 0, the challenger is better beyond noise.
+    /// The challenger's log loss less the prior's, with the 95 % interval over paired draws.
     pub difference: Estimate,
+}
+
+/// One model against another, on changes that neither was fitted on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// Changes that are judged.
+    pub changes: u64,
+    /// Failures among them.
+    pub failed: u64,
+    /// The log loss of the one less that of the other, with the 95 % interval over paired draws: where all of it lies
+    /// below 0, the one is better beyond noise.
+    pub difference: Estimate,
+    /// ROC AUC of the one less that of the other; none unless some failed and some did not.
+    pub roc_auc: Option<f64>,
+}
+
+/// What a judgement rests on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trial {
+    /// The parts in order of time; those at whose origin too little was known are left out.
+    pub folds: Vec<Fold>,
+    /// The challenger against the prior, over all parts; none without any.
+    pub learning: Option<Comparison>,
+    /// The challenger against a champion that has learned, over the parts that began afterwards; none without any.
+    pub renewal: Option<Comparison>,
+    /// Such a champion against the prior, over all that it has not learned from; none of nothing.
+    pub standing: Option<Comparison>,
+    /// Such a champion stands until then before it is renewed, unix seconds.
+    pub renewed_from: Option<i64>,
 }
 
 /// What came of it.
@@ -68,12 +91,17 @@ pub struct Fold {
 pub enum Verdict {
     /// Better beyond noise: it is proposed.
     Proposed,
-    /// The hold-out has too few failures, or changes that did not fail, to decide.
+    /// Too few failures, or changes that did not fail, to decide.
     TooFew,
-    /// Its log loss on the hold-out is not lower beyond noise.
+    /// Its log loss is not lower beyond noise, or not lower on the latest part, or not lower than the champion's.
     NotBetter,
     /// Its log loss is lower, but it ranks worse.
     RanksWorse,
+    /// The champion has learned not long ago.
+    TooSoon,
+    /// The champion has learned, and on what it has not seen it is no better than the model that no outcome has moved: that
+    /// one is proposed.
+    Back,
 }
 
 impl Verdict {
@@ -84,6 +112,8 @@ impl Verdict {
             Self::TooFew => "too_few",
             Self::NotBetter => "not_better",
             Self::RanksWorse => "ranks_worse",
+            Self::TooSoon => "too_soon",
+            Self::Back => "back",
         }
     }
 }
@@ -95,22 +125,14 @@ pub struct Judgement {
     pub challenger: Challenger,
     /// How its rates are corrected.
     pub platt: Platt,
-    /// At earlier origins, in order of time; those at which too little was known are left out.
-    pub folds: Vec<Fold>,
-    /// The latest part, which decides; none where too little was known before it.
-    pub holdout: Option<Fold>,
-    /// Precision and recall of both on the hold-out, by threshold.
+    /// How the challengers of earlier instants did.
+    pub trial: Trial,
+    /// Precision and recall of champion and challenger on the latest part, by threshold.
     pub thresholds: Vec<AtThreshold>,
     /// Changes of the latest part whose level the proposal would change, the largest difference first.
     pub flipped: Vec<Flipped>,
     /// What came of it.
     pub verdict: Verdict,
-}
-
-/// A model with its rates corrected.
-struct Contestant<'m> {
-    model: &'m Model,
-    platt: Platt,
 }
 
 /// Fits a challenger on what is known at `now` (unix seconds) and judges it. `version` is what it will be called.
@@ -122,136 +144,86 @@ pub fn judge(rows: &[Assessed], lineage: Lineage<'_>, now: i64, version: &str) -
     rows.sort_by_key(|row| row.at);
     let known: Vec<&Assessed> = rows.iter().copied().filter(|row| row.outcome(now).is_some()).collect();
     let challenger = challenge(&known, lineage, now, version)?;
-    let instant = |tenth: usize| known.get(known.len() * tenth / 10).map_or(now, |row| row.at);
-    let mut folds = Vec::new();
-    for (tenth, next) in ORIGINS.into_iter().zip(ORIGINS.into_iter().skip(1)) {
-        folds.extend(contest(&known, lineage, now, instant(tenth)..instant(next)).map(|contest| contest.fold));
-    }
-    let latest = instant(ORIGINS[ORIGINS.len() - 1])..now;
-    let held_out = contest(&known, lineage, now, latest.clone());
-    let thresholds = held_out.as_ref().map(|contest| {
-        let tested = tested(&known, &latest, lineage);
-        thresholds::compare(&tested, lineage.champion, &contest.challenger, now)
+    let contests = contests(&known, lineage, now);
+    let trial = Trial::of(&contests, &known, lineage, now);
+    let latest = contests.last().filter(|contest| contest.fold.until == now);
+    let thresholds = latest.map(|contest| {
+        let unseen = known.iter().copied().filter(|row| row.at >= contest.fold.from && lineage.unseen(row));
+        thresholds::compare(&unseen.collect::<Vec<_>>(), lineage.champion, &contest.challenger, now)
     });
-    let holdout = held_out.map(|contest| contest.fold);
-    let recent: Vec<&Assessed> = rows.iter().copied().filter(|row| latest.contains(&row.at)).collect();
+    let from = contest::latest_from(&known, now);
+    let recent: Vec<&Assessed> = rows.iter().copied().filter(|row| row.at >= from).collect();
     Ok(Judgement {
         platt: platt_at(&known, &challenger.model, now),
         flipped: flips::flipped(&recent, lineage.champion, &challenger.model, now),
-        verdict: verdict(holdout.as_ref()),
+        verdict: trial.verdict(now),
         thresholds: thresholds.unwrap_or_default(),
         challenger,
-        folds,
-        holdout,
+        trial,
     })
 }
 
-/// Whether a hold-out speaks for the challenger.
-pub(super) fn verdict(holdout: Option<&Fold>) -> Verdict {
-    let Some(fold) = holdout else { return Verdict::TooFew };
-    if fold.failed.min(fold.changes - fold.failed) < HOLDOUT_FAILED_MIN {
-        return Verdict::TooFew;
-    }
-    let worse = fold.champion.roc_auc.zip(fold.challenger.roc_auc).map(|(before, after)| before - after);
-    if fold.difference.high >= 0.0 {
-        Verdict::NotBetter
-    } else if worse.is_none_or(|worse| worse > RANKING_TOLERANCE) {
-        Verdict::RanksWorse
-    } else {
-        Verdict::Proposed
-    }
+/// The verdict alone, on changes whose outcome is known at `now`, in the order of their assessment.
+pub(super) fn verdict(known: &[&Assessed], lineage: Lineage<'_>, now: i64) -> Verdict {
+    Trial::of(&contests(known, lineage, now), known, lineage, now).verdict(now)
 }
 
-/// A fold and the challenger that was fitted for it.
-pub(super) struct Contest {
-    pub(super) fold: Fold,
-    pub(super) challenger: Model,
-}
-
-/// Both on changes that were assessed within a span; none where too little was known at its beginning, or nothing is
-/// known of the span.
-pub(super) fn contest(
-    known: &[&Assessed],
-    lineage: Lineage<'_>,
-    now: i64,
-    span: std::ops::Range<i64>,
-) -> Option<Contest> {
-    let taught: Vec<&Assessed> = known.iter().copied().filter(|row| row.outcome(span.start).is_some()).collect();
-    let challenger = challenge(&taught, lineage, span.start, "challenger").ok()?.model;
-    let tested = tested(known, &span, lineage);
-    if tested.is_empty() {
-        return None;
-    }
-    let outcomes: Vec<f64> = tested.iter().filter_map(|row| row.outcome(now)).collect();
-    debug_assert_eq!(outcomes.len(), tested.len(), "what is known now is known");
-    let of = |model| Contestant { model, platt: platt_at(&taught, model, span.start) };
-    let (champion, new) = (of(lineage.champion), of(&challenger));
-    let surprises = |one: &Contestant<'_>| -> Vec<f64> {
-        tested.iter().zip(&outcomes).map(|(row, failed)| one.surprise(row, *failed)).collect()
-    };
-    let (before, after) = (surprises(&champion), surprises(&new));
-    let fold = Fold {
-        from: span.start,
-        until: span.end,
-        trained: taught.len() as u64,
-        changes: tested.len() as u64,
-        failed: outcomes.iter().filter(|failed| **failed >= 0.5).count() as u64,
-        champion: champion.losses(&tested, &outcomes, mean(&before)),
-        challenger: new.losses(&tested, &outcomes, mean(&after)),
-        difference: paired(&before, &after),
-    };
-    Some(Contest { fold, challenger })
-}
-
-/// Changes that neither model was fitted on. A champion that learned from some of them would win by having seen the
-/// answers, and stay long after it has become stale.
-fn tested<'r>(known: &[&'r Assessed], span: &std::ops::Range<i64>, lineage: Lineage<'_>) -> Vec<&'r Assessed> {
-    let unseen = |row: &Assessed| lineage.learned_until().is_none_or(|seen| row.known_at.is_some_and(|at| at > seen));
-    known.iter().copied().filter(|row| span.contains(&row.at) && unseen(row)).collect()
-}
-
-/// The correction of a model's rates by outcomes that are known at an instant.
-pub(super) fn platt_at(known: &[&Assessed], model: &Model, now: i64) -> Platt {
-    let mut known: Vec<(&Assessed, f64)> = known.iter().filter_map(|row| Some((*row, row.outcome(now)?))).collect();
-    known.sort_by_key(|(row, _)| row.known_at);
-    Platt::of(&known.into_iter().map(|(row, failed)| (log_odds(model, &row.terms), failed)).collect::<Vec<_>>())
-}
-
-impl Contestant<'_> {
-    fn log_odds(&self, row: &Assessed) -> f64 {
-        self.platt.log_odds(log_odds(self.model, &row.terms))
+impl Trial {
+    fn of(contests: &[Contest], known: &[&Assessed], lineage: Lineage<'_>, now: i64) -> Self {
+        let learned_until = lineage.learned_until();
+        let afterwards = |contest: &&Contest| learned_until.is_some_and(|seen| contest.fold.from >= seen);
+        let renewed_after = |learned: i64| learned.saturating_add(RENEWED_AFTER_DAYS * 24 * 60 * 60);
+        Self {
+            folds: contests.iter().map(|contest| contest.fold.clone()).collect(),
+            learning: contest::over_prior(contests.iter()),
+            renewal: contest::over_champion(contests.iter().filter(afterwards)),
+            standing: learned_until.and_then(|seen| contest::standing(known, lineage, seen, now)),
+            renewed_from: learned_until.map(renewed_after),
+        }
     }
 
-    /// −ln of the probability given to what happened; a doubtful failure is both in part.
-    fn surprise(&self, row: &Assessed, failed: f64) -> f64 {
-        let log_odds = self.log_odds(row);
-        failed * surprise(log_odds, true) + (1.0 - failed) * surprise(log_odds, false)
+    /// What it speaks for at `now` (unix seconds).
+    fn verdict(&self, now: i64) -> Verdict {
+        let found = self.of_challenger(now);
+        let no_better = |standing: &Comparison| standing.decides() && standing.difference.value >= 0.0;
+        if found != Verdict::Proposed && self.standing.as_ref().is_some_and(no_better) {
+            return Verdict::Back;
+        }
+        found
     }
 
-    fn losses(&self, rows: &[&Assessed], outcomes: &[f64], log_loss: f64) -> Losses {
-        let rates: Vec<f64> = rows.iter().map(|row| super::sigmoid(self.log_odds(row))).collect();
-        let scores: Vec<f64> = rows.iter().map(|row| f64::from(row.score_by(self.model))).collect();
-        let failed: Vec<bool> = outcomes.iter().map(|failed| *failed >= 0.5).collect();
-        let squares = rates.iter().zip(outcomes).map(|(rate, y)| y * (1.0 - rate).powi(2) + (1.0 - y) * rate.powi(2));
-        Losses {
-            log_loss,
-            brier: squares.sum::<f64>() / rows.len() as f64,
-            ece: calibration_error(&rates, &failed).unwrap_or_default(),
-            roc_auc: roc_auc(&scores, &failed),
+    fn of_challenger(&self, now: i64) -> Verdict {
+        if self.renewed_from.is_some_and(|from| now < from) {
+            return Verdict::TooSoon;
+        }
+        let Some(learning) = self.learning.filter(Comparison::decides) else { return Verdict::TooFew };
+        // Where too little is known since the champion learned, the challenger is the same fit of later outcomes.
+        let renewal = self.renewal.filter(Comparison::decides);
+        let latest = self.folds.last().is_some_and(|fold| fold.until == now && fold.difference.value < 0.0);
+        if learning.difference.high >= 0.0 || !latest || renewal.is_some_and(|found| found.difference.value >= 0.0) {
+            Verdict::NotBetter
+        } else if [Some(learning), renewal].into_iter().flatten().any(|found| found.ranks_worse()) {
+            Verdict::RanksWorse
+        } else {
+            Verdict::Proposed
         }
     }
 }
 
-fn mean(numbers: &[f64]) -> f64 {
-    numbers.iter().sum::<f64>() / numbers.len() as f64
+impl Comparison {
+    /// Whether it holds enough of both kinds.
+    fn decides(&self) -> bool {
+        self.failed.min(self.changes - self.failed) >= DECIDING_FAILED_MIN
+    }
+
+    fn ranks_worse(self) -> bool {
+        self.roc_auc.is_none_or(|more| more < -RANKING_TOLERANCE)
+    }
 }
 
-/// The mean of `after` less that of `before`, over the same draws of both.
-fn paired(before: &[f64], after: &[f64]) -> Estimate {
-    let differences: Vec<f64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
-    let draws = bootstrap(differences.len(), |drawn| {
-        let sum: f64 = drawn.iter().zip(&differences).map(|(times, x)| f64::from(*times) * x).sum();
-        sum / differences.len() as f64
-    });
-    estimate(mean(&differences), draws.into_iter())
+/// The correction of a model's rates by outcomes that are known at an instant.
+pub(super) fn platt_at(known: &[&Assessed], model: &crate::risk::Model, now: i64) -> Platt {
+    let mut known: Vec<(&Assessed, f64)> = known.iter().filter_map(|row| Some((*row, row.outcome(now)?))).collect();
+    known.sort_by_key(|(row, _)| row.known_at);
+    Platt::of(&known.into_iter().map(|(row, failed)| (log_odds(model, &row.terms), failed)).collect::<Vec<_>>())
 }

@@ -19,8 +19,8 @@ mod succession;
 
 pub use challenger::{CHANGES_MIN, Challenger, FAILED_MIN, Lineage, Moved, NoChallenger, TooFew, challenge};
 pub use judge::{
-    AtThreshold, Caught, FlipTo, Flipped, Fold, HOLDOUT_FAILED_MIN, Judgement, Losses, RANKING_TOLERANCE, THRESHOLDS,
-    Verdict, judge,
+    AtThreshold, Caught, Comparison, DECIDING_FAILED_MIN, FlipTo, Flipped, Fold, Judgement, Losses, RANKING_TOLERANCE,
+    RENEWED_AFTER_DAYS, THRESHOLDS, Trial, Verdict, judge,
 };
 pub use label::{Censored, Evidence, Failure, Fate, Label};
 pub use platt::{LATEST, Platt};

@@ -63,7 +63,7 @@ fn hidden_weights_are_recovered_within_their_intervals() {
 }
 
 /// With no signal in the data the weights stay at the prior, and hardly ever is anything proposed. What is proposed has
-/// a lower log loss on the hold-out, always.
+/// a lower log loss on the latest part, always.
 #[test]
 fn without_a_signal_nothing_moves() {
     let (mut proposed, mut farthest) = (0, 0.0_f64);
@@ -80,7 +80,7 @@ fn without_a_signal_nothing_moves() {
     assert!(farthest < 0.15, "{farthest}");
 }
 
-/// A strong signal is proposed, and no proposal ever has a worse log loss on the hold-out.
+/// A strong signal is proposed, and no proposal ever has a worse log loss on the latest part.
 #[test]
 fn what_is_proposed_is_better_on_what_it_has_not_seen() {
     let mut proposed = 0;
@@ -88,11 +88,12 @@ fn what_is_proposed_is_better_on_what_it_has_not_seen() {
         let mut world = World::new(seed, 0.2, 0.0);
         let year = rows(world.year(2_000, Gate::Open));
         let judgement = judge(&year, Lineage::first(&world.champion), YEAR, "challenger").unwrap();
-        assert_eq!((judgement.folds.len(), judgement.thresholds.len()), (4, THRESHOLDS.len()));
+        assert_eq!((judgement.trial.folds.len(), judgement.thresholds.len()), (5, THRESHOLDS.len()));
         if judgement.verdict == Verdict::Proposed {
             proposed += 1;
-            let holdout = judgement.holdout.unwrap();
-            assert!(holdout.challenger.log_loss < holdout.champion.log_loss, "{holdout:?}");
+            let latest = judgement.trial.folds.last().unwrap();
+            assert!(latest.challenger.log_loss < latest.prior.log_loss, "{latest:?}");
+            assert!(judgement.trial.learning.unwrap().difference.high < 0.0, "{:?}", judgement.trial);
             let unseen = rows(world.year(300, Gate::Open));
             let loss = |model: &Model| error(&world, &unseen, |row| sigmoid(log_odds(model, &row.terms)));
             let (after, before) = (loss(&judgement.challenger.model), loss(&world.champion));
@@ -115,6 +116,54 @@ fn the_same_outcomes_do_not_count_twice() {
         assert!((before.weight - after.weight).abs() < 2e-3, "{} {}", before.weight, after.weight);
     }
     assert!((first.intercept - second.intercept).abs() < 2e-3);
+}
+
+/// A second year, after the first.
+fn later(mut rows: Vec<Assessed>) -> Vec<Assessed> {
+    for row in &mut rows {
+        row.at += YEAR;
+        row.known_at = row.known_at.map(|known| known + YEAR);
+    }
+    rows
+}
+
+/// The model that is proposed after a year of strong signals.
+fn learned(world: &mut World) -> (Vec<Assessed>, Model) {
+    let year = rows(world.year(2_000, Gate::Open));
+    let judgement = judge(&year, Lineage::first(&world.champion), YEAR, "learned").unwrap();
+    assert_eq!(judgement.verdict, Verdict::Proposed);
+    (year, judgement.challenger.model)
+}
+
+/// Where the world has changed, a model that was learned is renewed by one that was fitted on more; though not soon.
+#[test]
+fn what_was_learned_is_renewed() {
+    let mut world = World::new(203, 0.2, 0.0);
+    let (mut known, champion) = learned(&mut world);
+    let prior = world.champion.clone();
+    let lineage = Lineage { prior: &prior, champion: &champion };
+    let soon = judge(&known, lineage, YEAR + YEAR / 5, "renewed").unwrap();
+    assert_eq!(soon.verdict, Verdict::TooSoon);
+    assert_eq!(soon.trial.renewed_from, Some(YEAR + RENEWED_AFTER_DAYS * 24 * 60 * 60));
+    let mut changed = World::new(209, 0.2, 0.0);
+    known.extend(later(rows(changed.year(2_000, Gate::Open))));
+    let renewed = judge(&known, lineage, 2 * YEAR, "renewed").unwrap();
+    assert_eq!(renewed.verdict, Verdict::Proposed, "{:?}", renewed.trial);
+    let renewal = renewed.trial.renewal.unwrap();
+    assert!(renewal.difference.high < 0.0, "better than what was learned, on {} changes: {renewal:?}", renewal.changes);
+}
+
+/// Where what was learned no longer holds, the model that no outcome has moved is better again, and that is said.
+#[test]
+fn what_no_longer_holds_leads_back() {
+    let mut world = World::new(203, 0.2, 0.0);
+    let (mut known, champion) = learned(&mut world);
+    let mut changed = World::new(4, 0.0, 0.0);
+    assert_eq!(changed.champion.terms(), world.champion.terms());
+    known.extend(later(rows(changed.year(1_500, Gate::Open))));
+    let lineage = Lineage { prior: &world.champion, champion: &champion };
+    let judgement = judge(&known, lineage, 2 * YEAR, "renewed").unwrap();
+    assert_eq!(judgement.verdict, Verdict::Back, "{:?}", judgement.trial);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A history replayed as if it were live: each night the rates follow what has become known, each month a challenger is
 //! fitted and judged, and every change is scored and rated by what was in force when it landed.
 //!
-//! Four ways are followed side by side: nothing is learned; rates only; rates, and challengers that were better beyond
-//! noise; rates, and every challenger. The second head, whether a change needs a fix, learns its rates only.
+//! Four ways are followed side by side: nothing is learned; rates only; rates, and what is proposed; rates, and every
+//! challenger. The second head, whether a change needs a fix, learns its rates only.
 
 mod nights;
 mod report;

@@ -4,7 +4,12 @@ use owo_colors::Style as Paint;
 
 use super::{days, none, share};
 use crate::{
-    outcome::recalibrate::{AtThreshold, FlipTo, Fold, HOLDOUT_FAILED_MIN, Judgement, Moved, Verdict},
+    outcome::{
+        evaluate::Estimate,
+        recalibrate::{
+            AtThreshold, Comparison, DECIDING_FAILED_MIN, FlipTo, Fold, Judgement, Lineage, Losses, Moved, Verdict,
+        },
+    },
     report::{
         backtest::{
             text::table,
@@ -18,18 +23,35 @@ use crate::{
 /// Weights and flips that are named; the rest is counted.
 const NAMED: usize = 10;
 
-/// The judgement, ending with a line break. `champion` is the version in force; it may be untrusted.
-pub fn render(judgement: &Judgement, champion: &str, style: Style) -> String {
+/// The versions that stand against each other, as they are shown: they may be untrusted.
+struct Names {
+    prior: String,
+    champion: String,
+    challenger: String,
+}
+
+/// The judgement, ending with a line break.
+pub fn render(judgement: &Judgement, lineage: Lineage<'_>, style: Style) -> String {
+    let names = Names {
+        prior: words::shown(&lineage.prior.version),
+        champion: words::shown(&lineage.champion.version),
+        challenger: words::shown(&judgement.challenger.model.version),
+    };
     let mut screen = Screen::new(style);
-    let (version, champion) = (words::shown(&judgement.challenger.model.version), words::shown(champion));
-    screen.wrapped(&format!("{version} against {champion}"), 0, Paint::new().bold());
+    screen.wrapped(&format!("{} against {}", names.challenger, names.champion), 0, Paint::new().bold());
     screen.line("", Paint::new());
-    for sentence in headline(judgement) {
+    for sentence in headline(judgement, &names) {
         screen.wrapped(&sentence, 0, Paint::new());
     }
     screen.heading("On changes that it was not fitted on");
-    table(&folds(judgement), &mut screen);
-    screen.wrapped(FOLDS, 2, Paint::new().dimmed());
+    table(&folds(&judgement.trial.folds), &mut screen);
+    screen.wrapped(&format!("{} → challenger. {FOLDS}", names.prior), 2, Paint::new().dimmed());
+    let comparisons = comparisons(judgement, &names);
+    if !comparisons.rows.is_empty() {
+        screen.heading("What decides");
+        table(&comparisons, &mut screen);
+        screen.wrapped(DECIDES, 2, Paint::new().dimmed());
+    }
     if !judgement.thresholds.is_empty() {
         screen.heading("By threshold, on the latest part");
         table(&thresholds(&judgement.thresholds), &mut screen);
@@ -41,13 +63,17 @@ pub fn render(judgement: &Judgement, champion: &str, style: Style) -> String {
     screen.finish()
 }
 
-const FOLDS: &str = "At each origin both stand as they would have stood then, rates corrected by outcomes known by then. Difference \
-                     of the log loss with its 95 % interval; below 0 the challenger is better. The last row decides.";
+const FOLDS: &str = "At the beginning of each part both stand as they would have stood then, rates corrected by outcomes known by \
+                     then. Difference of the log loss with its 95 % interval; below 0 the challenger is better.";
+
+const DECIDES: &str = "All of these are changes that neither of the two was fitted on. The whole interval of the first row must \
+                       lie below 0, the ROC AUC may be lower by .005 at most, and the latest part must not speak against it. \
+                       What holds fewer than 20 failures decides nothing.";
 
 const MOVED: &str = "Weights in log-odds for a unit, with the 95 % interval. Told by outcomes: the share of the certainty that comes \
                      from them; the rest is the prior's. No step moves a term by more than 15 points across its usual range.";
 
-fn headline(judgement: &Judgement) -> Vec<String> {
+fn headline(judgement: &Judgement, names: &Names) -> Vec<String> {
     let challenger = &judgement.challenger;
     let fitted = format!(
         "Fitted on {} with a known outcome, {} of them failures; weights may stray from the prior by {} for a standard \
@@ -56,44 +82,89 @@ fn headline(judgement: &Judgement) -> Vec<String> {
         decimal(challenger.failed),
         two(challenger.strength),
     );
-    let said = match judgement.verdict {
-        Verdict::Proposed => {
-            "PROPOSED: on the latest part its rates are better beyond noise, and it ranks no worse.".to_owned()
-        }
-        Verdict::TooFew => format!(
-            "Not proposed: the latest part holds fewer than {HOLDOUT_FAILED_MIN} failures, which decides nothing."
-        ),
-        Verdict::NotBetter => "Not proposed: on the latest part its rates are not better beyond noise.".to_owned(),
-        Verdict::RanksWorse => "Not proposed: its rates are better, but it ranks changes worse.".to_owned(),
-    };
-    vec![said, fitted]
+    vec![verdict(judgement, names), fitted]
 }
 
-fn folds(judgement: &Judgement) -> Table {
+fn verdict(judgement: &Judgement, names: &Names) -> String {
+    let Names { prior, champion, .. } = names;
+    let trial = &judgement.trial;
+    match judgement.verdict {
+        Verdict::Proposed if trial.standing.is_some() => format!(
+            "PROPOSED, in place of {champion}: what outcomes teach here is better than {prior} beyond noise, and this is fitted \
+             on the latest of them."
+        ),
+        Verdict::Proposed => {
+            format!(
+                "PROPOSED: over all parts its rates are better than those of {prior} beyond noise, and it ranks no worse."
+            )
+        }
+        Verdict::TooFew => {
+            format!(
+                "Not proposed: all parts together hold fewer than {DECIDING_FAILED_MIN} failures, which decides nothing."
+            )
+        }
+        Verdict::NotBetter if trial.learning.is_some_and(|found| found.difference.high >= 0.0) => {
+            format!("Not proposed: over all parts its rates are not better than those of {prior} beyond noise.")
+        }
+        Verdict::NotBetter if trial.folds.last().is_none_or(|fold| fold.difference.value >= 0.0) => {
+            format!("Not proposed: on the latest part its rates are no better than those of {prior}.")
+        }
+        Verdict::NotBetter => {
+            format!("Not proposed: since {champion} was learned, its rates are no better than that one's.")
+        }
+        Verdict::RanksWorse => "Not proposed: its rates are better, but it ranks changes worse.".to_owned(),
+        Verdict::TooSoon => format!(
+            "Not proposed: {champion} was learned not long ago; it is renewed from {} on.",
+            trial.renewed_from.map_or_else(none, date)
+        ),
+        Verdict::Back => format!(
+            "BACK: on changes that {champion} has not learned from it is no better than {prior}, which no outcome has moved."
+        ),
+    }
+}
+
+fn folds(folds: &[Fold]) -> Table {
     let row = |fold: &Fold| {
-        let both = |read: fn(&crate::outcome::recalibrate::Losses) -> Option<f64>| {
+        let both = |read: fn(&Losses) -> Option<f64>| {
             let shown = |number: Option<f64>| number.map_or_else(none, four);
-            format!("{} → {}", shown(read(&fold.champion)), shown(read(&fold.challenger)))
+            format!("{} → {}", shown(read(&fold.prior)), shown(read(&fold.challenger)))
         };
         vec![
             days(fold.from, fold.until),
             count(fold.trained).to_string(),
             format!("{} of {}", count(fold.failed), count(fold.changes)),
             both(|losses| Some(losses.log_loss)),
-            difference(fold),
+            difference(&fold.difference),
             both(|losses| Some(losses.brier)),
             both(|losses| Some(losses.ece)),
             both(|losses| losses.roc_auc),
         ]
     };
     let head = ["Assessed", "Fitted on", "Failed", "Log loss", "Difference", "Brier", "ECE", "ROC AUC"];
-    let rows = judgement.folds.iter().chain(&judgement.holdout).map(row).collect();
-    Table { head: head.map(str::to_owned).into(), rows }
+    Table { head: head.map(str::to_owned).into(), rows: folds.iter().map(row).collect() }
 }
 
-fn difference(fold: &Fold) -> String {
+fn comparisons(judgement: &Judgement, names: &Names) -> Table {
+    let Names { prior, champion, challenger } = names;
+    let trial = &judgement.trial;
+    let all = [
+        (format!("{challenger} against {prior}, all parts"), &trial.learning),
+        (format!("{challenger} against {champion}, since that was learned"), &trial.renewal),
+        (format!("{champion} against {prior}, since it was learned"), &trial.standing),
+    ];
+    let row = |(what, found): (String, &Option<Comparison>)| {
+        let found = found.as_ref()?;
+        let auc = found.roc_auc.map_or_else(none, signed);
+        let failed = format!("{} of {}", count(found.failed), count(found.changes));
+        Some(vec![what, failed, difference(&found.difference), auc])
+    };
+    let head = ["", "Failed", "Log loss", "ROC AUC"];
+    Table { head: head.map(str::to_owned).into(), rows: all.into_iter().filter_map(row).collect() }
+}
+
+fn difference(found: &Estimate) -> String {
     let figure = |number: f64| format!("{number:+.4}").replace('-', "−");
-    format!("{} [{}, {}]", figure(fold.difference.value), figure(fold.difference.low), figure(fold.difference.high))
+    format!("{} [{}, {}]", figure(found.value), figure(found.low), figure(found.high))
 }
 
 fn thresholds(all: &[AtThreshold]) -> Table {

@@ -57,8 +57,8 @@ const ABOUT: [&str; 2] = [
 const LEGEND: [&str; 4] = [
     "AUC: area under the ROC curve of the scores, 0.5 is chance. ECE: expected calibration error of the stated rates. \
      Floor: the error that exactly right rates would show by chance.",
-    "Shipped: nothing is learned. Better: challengers that were better beyond noise are in force. Every: all \
-     challengers are; nobody should run it so, it shows what the judgement is for.",
+    "Shipped: nothing is learned. Better: what was proposed is in force, as soon as it was. Every: all challengers \
+     are, judged or not.",
     "In brackets the 95 % interval of the difference to shipped, over paired draws.",
     "If the model was fitted on these very histories, its own figures flatter it.",
 ];

@@ -48,8 +48,13 @@ fn a_judgement_says_what_moved_and_what_it_would_change() {
     let mut world = World::new(203, 0.2, 0.0);
     let year = rows(world.year(1_500, Gate::Open));
     let judgement = judge(&year, Lineage::first(&world.champion), YEAR, "learned-1").unwrap();
-    let said = judgement::render(&judgement, "baseline", PLAIN);
-    for part in ["learned-1 against baseline", "Fitted on 1,500 changes", "What moved", "another level"] {
+    let said = judgement::render(&judgement, Lineage::first(&world.champion), PLAIN);
+    for part in [
+        &*format!("learned-1 against {}", world.champion.version),
+        "Fitted on 1,500 changes",
+        "What moved",
+        "another level",
+    ] {
         assert!(said.contains(part), "{part:?} is not in\n{said}");
     }
 }

@@ -103,14 +103,18 @@ impl Lesson {
         Ok(Self { champion, prior, teaching: found.teaching(), unreadable, drift, now })
     }
 
+    /// The model in force, and the one that it descends from.
+    pub fn lineage(&self) -> Lineage<'_> {
+        Lineage { prior: &self.prior, champion: &self.champion }
+    }
+
     /// Fits a challenger and judges it, which takes seconds to minutes of one processor.
     ///
     /// # Errors
     /// Too few outcomes are known to fit one.
     pub fn judged(&self) -> Result<Judgement, NoChallenger> {
-        let lineage = Lineage { prior: &self.prior, champion: &self.champion };
         let version = format!("learned-{}", self.now.format("%Y%m%d-%H%M%S"));
-        judge(&self.teaching, lineage, self.now.timestamp(), &version)
+        judge(&self.teaching, self.lineage(), self.now.timestamp(), &version)
     }
 
     /// Keeps a judged challenger as a proposal, if it is better beyond noise; gives its version.
@@ -133,7 +137,7 @@ impl Lesson {
             made_at,
             changes: i64::try_from(challenger.changes).unwrap_or(i64::MAX),
             failed: challenger.failed.round() as i64,
-            said: judgement::render(judged, &self.champion.version, KEPT),
+            said: judgement::render(judged, self.lineage(), KEPT),
         };
         if !store.propose_model(&serde_json::to_string(&challenger.model)?, &proposal).await? {
             anyhow::bail!("another model has the version {} already\nhint: try again in a second", proposal.version);

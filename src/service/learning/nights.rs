@@ -1,5 +1,5 @@
 //! Every night: whether stated rates drift; and once a month, as histories were replayed to measure it, a challenger that is
-//! fitted, judged, and proposed where it is better beyond noise.
+//! fitted, judged, and proposed where it is better beyond noise; or the way back is, where what was learned is no better.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use super::{Lesson, activate};
 use crate::{
     config::Learning,
-    outcome::recalibrate::{Judgement, NoChallenger, replay::MONTH_DAYS},
+    outcome::recalibrate::{Judgement, NoChallenger, Verdict, replay::MONTH_DAYS},
     service::App,
     store::JudgementRow,
 };
@@ -64,8 +64,23 @@ async fn look(app: &App, now: DateTime<Utc>) -> anyhow::Result<()> {
             "stated rates and outcomes have parted by more than chance; see `mergecast calibrate report`"
         );
     }
-    let Some(version) = proposed else { return Ok(()) };
-    tracing::info!(model = version, champion = row.champion, "a model is proposed");
+    let back = matches!(&judged, Some(Ok(judged)) if judged.verdict == Verdict::Back);
+    let version = match proposed {
+        Some(version) => {
+            tracing::info!(model = version, champion = row.champion, "a model is proposed");
+            version
+        }
+        None if back => {
+            tracing::warn!(
+                model = row.champion,
+                prior = lesson.prior.version,
+                "on what it has not seen, the model in force is no better than the one that no outcome has moved; \
+                 see `mergecast calibrate`"
+            );
+            lesson.prior.version
+        }
+        None => return Ok(()),
+    };
     if app.learning.setting == Learning::Activate {
         activate(&app.store, &app.clock, &version, BY).await?;
         tracing::info!(model = version, before = row.champion, "the proposed model is in force, as is configured");

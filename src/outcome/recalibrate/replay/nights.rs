@@ -1,18 +1,12 @@
 //! The nights of a replay, and what is in force after each.
 
 use super::{
-    super::{
-        Assessed, LATEST, Lineage, Platt, Verdict, challenge,
-        judge::{contest, verdict},
-        log_odds, sigmoid,
-    },
+    super::{Assessed, LATEST, Lineage, Platt, Verdict, challenge, judge::verdict, log_odds, sigmoid},
     report::{Arm, Rated, Report, Way},
 };
 use crate::risk::{Model, score_of_terms};
 
 const DAY: i64 = 24 * 60 * 60;
-/// The hold-out is the latest fifth of what is known, as when a challenger is judged by hand.
-const HOLDOUT: (usize, usize) = (8, 10);
 
 /// What one way has in force.
 struct InForce {
@@ -136,11 +130,11 @@ impl InForce {
         match self.way {
             Way::Nothing | Way::Rates => None,
             Way::Every => fitted(),
-            Way::Better => {
-                let from = known.get(known.len() * HOLDOUT.0 / HOLDOUT.1)?.at;
-                let contest = contest(known, lineage, now, from..now)?;
-                if verdict(Some(&contest.fold)) == Verdict::Proposed { fitted() } else { None }
-            }
+            Way::Better => match verdict(known, lineage, now) {
+                Verdict::Proposed => fitted(),
+                Verdict::Back => Some(prior.clone()),
+                Verdict::TooFew | Verdict::NotBetter | Verdict::RanksWorse | Verdict::TooSoon => None,
+            },
         }
     }
 }

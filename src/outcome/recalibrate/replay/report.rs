@@ -13,7 +13,7 @@ pub enum Way {
     Nothing,
     /// Rates follow outcomes; scores are the shipped model's.
     Rates,
-    /// Rates, and weights of challengers that were better beyond noise.
+    /// Rates, and weights of what was proposed, as soon as it was.
     Better,
     /// Rates, and weights of every challenger.
     Every,
