@@ -82,6 +82,7 @@ fn facts(files: u64) -> Facts {
         services: Vec::new(),
         runtime: Err(Unknown::not_connected(Source::Datadog)),
         remediation: None,
+        in_production: Vec::new(),
         recent_scores: (0..500).map(|n| (n % 60) as u8 + 10).collect(),
         overridden: None,
         series: Vec::new(),

@@ -148,6 +148,7 @@ fn facts(file: FileChange) -> Facts {
         remediation: None,
         runtime: unknown(Source::Datadog),
         recent_scores: Vec::new(),
+        in_production: Vec::new(),
         overridden: None,
         series: Vec::new(),
         parts: Vec::new(),

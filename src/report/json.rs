@@ -8,7 +8,7 @@ use super::{
     sentences::{Detail, cause, evidence, say, unknown, ways},
 };
 use crate::risk::{
-    assessment::{Because, Contribution, Floor, Mode, ThresholdOrigin, Verdict as Concluded},
+    assessment::{Because, Contribution, Failed, Floor, Mode, ThresholdOrigin, Verdict as Concluded},
     facts::{Reason, Says, ServiceFile, Source, TargetService},
     merge_group::{GroupMember, MergeGroup},
     overrides::Override,
@@ -98,6 +98,9 @@ struct Probability {
     high: f64,
     sample: u64,
     failures: u64,
+    /// `in_production`; left out where what was rolled back within 30 days counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -201,6 +204,7 @@ pub fn render(subject: &Subject<'_>) -> Document {
             high: one.high,
             sample: one.sample,
             failures: one.failures,
+            counts: (one.counts == Failed::InProduction).then_some("in_production"),
         }),
         ways_down: assessment.ways_down.iter().map(way).collect(),
         verdict: verdict(&assessment.verdict),

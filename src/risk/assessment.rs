@@ -160,9 +160,20 @@ pub struct Standing {
     pub of: u64,
 }
 
+/// What a rate counts as failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// What failed in production, of changes that were merged with about this score.
+    InProduction,
+    /// What was rolled back within 30 days, of changes with about this score by history and diff.
+    RolledBack,
+}
+
 /// How often changes like this one failed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Probability {
+    /// What counts as failed.
+    pub counts: Failed,
     /// Estimated share that fails, 0-1.
     pub value: f64,
     /// Lower end of its 95 % interval.

@@ -166,6 +166,10 @@ pub struct Facts {
     /// Final scores (0-100) of this repository's latest assessed changes, newest first, at most 500;
     /// a threshold given as a share of changes is read off them.
     pub recent_scores: Vec<u8>,
+    /// How this repository's changes came out in production, by the score that they were merged with: the latest of which
+    /// that is known. Nothing while nobody tells of deployments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_production: Vec<Outcomes>,
     /// The override that stands for this change, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overridden: Option<Override>,

@@ -54,6 +54,7 @@ pub fn landed(change: Change, history: Known<History>, at: DateTime<Utc>) -> Fac
         runtime: Err(not(Source::Datadog)),
         remediation: None,
         recent_scores: Vec::new(),
+        in_production: Vec::new(),
         overridden: None,
         series: Vec::new(),
         parts: Vec::new(),

@@ -44,7 +44,7 @@ pub fn assess(facts: &Facts, model: &Model, policy: &Policy) -> Assessment {
     let readings = SIGNALS.iter().map(|signal| (signal.measure)(&view)).collect::<Vec<_>>();
     let scored = score::score(model, policy, &readings, floors::exemptions(&view, &readings));
     let ways_down = ways_down::ways_down(&view, model, policy, &readings, scored.score);
-    let (standing, probability) = standing::standing(&view, model);
+    let (standing, probability) = standing::standing(&view, model, scored.score);
     let verdict = policy::decide(policy, facts, &readings, scored.score);
     let Scored { score, range, points, exempt, clamped, floors } = scored;
     Assessment {

@@ -2,9 +2,9 @@
 
 use super::{
     Model,
-    assessment::{Probability, Standing},
+    assessment::{Failed, Probability, Standing},
     diff::View,
-    facts::{Facts, History},
+    facts::{Facts, History, Outcomes},
     forecast,
 };
 
@@ -18,13 +18,15 @@ const ALIKE_WITHIN: u8 = 10;
 pub(crate) const FAILURES_MIN: u64 = 5;
 
 /// Where the facts' change stands by history and diff alone, as all changes that landed are scored; and how changes with
-/// about its score ended. Nothing where the history is not known or too short.
-pub(super) fn standing(view: &View<'_>, model: &Model) -> (Option<Standing>, Option<Probability>) {
+/// about its score ended: in production where enough of that is known, else by what was rolled back. Nothing where
+/// neither is known, or too little of it. `score` is the change's own, floors included.
+pub(super) fn standing(view: &View<'_>, model: &Model, score: u8) -> (Option<Standing>, Option<Probability>) {
     let facts = view.facts;
-    let Ok(history) = &facts.history else { return (None, None) };
+    let in_production = alike(&facts.in_production, score, Failed::InProduction);
+    let Ok(history) = &facts.history else { return (None, in_production) };
     let landed = forecast::landed(as_landed(facts, history.lines), facts.history.clone(), facts.at);
     let score = forecast::forecast_of(&view.without_lines(&landed), model).score;
-    (among(history, score), alike(history, score))
+    (among(history, score), in_production.or_else(|| alike(&history.outcomes, score, Failed::RolledBack)))
 }
 
 /// The change as every landed change is known: what its lines say is left out, and where theirs were not counted, how
@@ -59,13 +61,13 @@ fn among(history: &History, score: u8) -> Option<Standing> {
 }
 
 /// How changes with about the same score ended: as many scores on both sides as are needed for a sample.
-fn alike(history: &History, score: u8) -> Option<Probability> {
-    let all = history.outcomes.iter().fold(0_u64, |sum, each| sum.saturating_add(each.failed));
+fn alike(outcomes: &[Outcomes], score: u8, counts: Failed) -> Option<Probability> {
+    let all = outcomes.iter().fold(0_u64, |sum, each| sum.saturating_add(each.failed));
     if all < FAILURES_MIN {
         return None;
     }
     let within = |distance: u8| {
-        let near = history.outcomes.iter().filter(move |each| each.score.abs_diff(score) <= distance);
+        let near = outcomes.iter().filter(move |each| each.score.abs_diff(score) <= distance);
         near.fold((0_u64, 0_u64), |(changes, failed), each| {
             (changes.saturating_add(each.changes), failed.saturating_add(each.failed))
         })
@@ -73,7 +75,7 @@ fn alike(history: &History, score: u8) -> Option<Probability> {
     let (sample, failures) = (0..=ALIKE_WITHIN).map(within).find(|(changes, _)| *changes >= ALIKE_MIN)?;
     let failures = failures.min(sample);
     let (low, high) = wilson(failures, sample);
-    Some(Probability { value: failures as f64 / sample as f64, low, high, sample, failures })
+    Some(Probability { counts, value: failures as f64 / sample as f64, low, high, sample, failures })
 }
 
 /// 95 % interval of a share (Wilson 1927).
@@ -89,22 +91,18 @@ fn wilson(failures: u64, sample: u64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::risk::facts::Outcomes;
+    use crate::risk::{facts::Source, policy::Policy, stories};
 
-    fn history(outcomes: &[(u8, u64, u64)]) -> History {
-        let outcomes = outcomes.iter().map(|(score, changes, failed)| Outcomes {
-            score: *score,
-            changes: *changes,
-            failed: *failed,
-        });
-        History { outcomes: outcomes.collect(), ..History::default() }
+    /// Changes and failures by score.
+    fn outcomes(known: &[(u8, u64, u64)]) -> Vec<Outcomes> {
+        known.iter().map(|&(score, changes, failed)| Outcomes { score, changes, failed }).collect()
     }
 
     #[test]
     fn a_rate_is_read_off_the_nearest_scores() {
-        let check = |outcomes: &[(u8, u64, u64)], score: u8, expected: Option<(u64, u64)>| {
-            let rate = alike(&history(outcomes), score).map(|rate| (rate.sample, rate.failures));
-            assert_eq!(rate, expected, "{outcomes:?} {score}");
+        let check = |known: &[(u8, u64, u64)], score: u8, expected: Option<(u64, u64)>| {
+            let rate = alike(&outcomes(known), score, Failed::RolledBack).map(|rate| (rate.sample, rate.failures));
+            assert_eq!(rate, expected, "{known:?} {score}");
         };
         let known = [(28, 150, 2), (30, 150, 3), (50, 60, 6), (90, 3, 3)];
         check(&known, 30, Some((300, 5)));
@@ -113,6 +111,31 @@ mod tests {
         check(&[(30, 900, 4)], 30, None);
         check(&[(30, 900, 5)], 30, Some((900, 5)));
         check(&[], 30, None);
+    }
+
+    /// What failed in production is what people ask for; what was rolled back stands in for it as long as too little is known.
+    #[test]
+    fn production_goes_before_history() {
+        let mut facts = stories::pull_request("Round prices", vec![stories::file("src/prices.rs", 40, 2)]);
+        let rolled_back = outcomes(&[(20, 900, 9), (30, 900, 12), (40, 900, 20)]);
+        facts.history = Ok(History { outcomes: rolled_back, ..History::default() });
+        let rate = |facts: &Facts| {
+            let assessment = crate::risk::assess(facts, Model::baseline(), &Policy::default());
+            let rate = assessment.probability.map(|rate| (rate.counts, rate.sample, rate.failures));
+            (assessment.score, rate)
+        };
+        let (score, before) = rate(&facts);
+        assert!(matches!(before, Some((Failed::RolledBack, ..))), "{before:?}");
+        facts.in_production = outcomes(&[(score, 199, 40), (score + 11, 900, 90)]);
+        assert_eq!(rate(&facts), (score, before), "too few, and others are not alike");
+        facts.in_production = outcomes(&[(score, 190, 40), (score - 1, 20, 2), (score + 11, 900, 90)]);
+        let expected = Some((Failed::InProduction, 210, 42));
+        assert_eq!(rate(&facts), (score, expected));
+        // It needs no history.
+        facts.history = stories::nothing(Source::History);
+        let score = rate(&facts).0;
+        facts.in_production = outcomes(&[(score, 210, 42)]);
+        assert_eq!(rate(&facts), (score, expected));
     }
 
     #[test]

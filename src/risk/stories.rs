@@ -60,6 +60,7 @@ pub(crate) fn pull_request(title: &str, files: Vec<FileChange>) -> Facts {
         runtime: nothing(Source::Datadog),
         remediation: None,
         recent_scores: Vec::new(),
+        in_production: Vec::new(),
         series: Vec::new(),
         parts: Vec::new(),
         lacking: None,

@@ -394,6 +394,7 @@ impl Scored {
         }
         before.at = self.facts.at;
         before.recent_scores.clone_from(&self.facts.recent_scores);
+        before.in_production.clone_from(&self.facts.in_production);
         let stood = assess(&before, &self.model, &self.policy);
         if let (Ok(then), Ok(now)) = (&mut before.runtime, &self.facts.runtime)
             && read_alike(then, now)

@@ -16,7 +16,7 @@ use crate::{
     risk::{
         facts::{
             Change, ChangeState, Coverage, Declared, Facts, FileChange, History, Known, Lacking, OpenIncident,
-            OwnerRule, Ownership, Part, Reason, Revert, Runtime, Source, TargetService, Unknown,
+            Outcomes, OwnerRule, Ownership, Part, Reason, Revert, Runtime, Source, TargetService, Unknown,
         },
         overrides::Override,
         parts,
@@ -83,6 +83,7 @@ pub(super) async fn facts(
         remediation: app.store.remediation(id, pull_number).await?,
         change,
         recent_scores: app.store.recent_scores(id, pull_number, RECENT_SCORES_LIMIT).await?,
+        in_production: in_production(app, id, at).await?,
         overridden,
         series: Vec::new(),
         parts,
@@ -90,6 +91,12 @@ pub(super) async fn facts(
     };
     facts.series = series::parts(app, id, &facts).await?;
     Ok(Gathered { facts, policy: policy.policy, owners_check: policy.owners_check })
+}
+
+/// How changes came out in production that were merged with a score.
+pub(super) async fn in_production(app: &App, repository: i64, at: DateTime<Utc>) -> Result<Vec<Outcomes>, StoreError> {
+    let known = app.store.outcomes_by_score(repository, at.timestamp_millis()).await?;
+    Ok(known.into_iter().map(|(score, changes, failed)| Outcomes { score, changes, failed }).collect())
 }
 
 /// A change whose services are asked about.

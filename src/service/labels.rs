@@ -12,7 +12,7 @@ use crate::{
     outcome::recalibrate::{Assessed, Evidence, Fate, terms_of_assessment},
     risk::{
         Model, assess,
-        assessment::{Assessment, Conclusion},
+        assessment::{Assessment, Conclusion, Failed},
         facts::{AuthorKind, ChangeState, Facts, Revert},
         policy::Policy,
     },
@@ -177,6 +177,8 @@ fn assessed(row: &AssessmentRow, facts: &Facts, stood: &Assessment, outcome: &St
     };
     let window =
         known.known_at.zip(known.effective_at).map_or(RIPE_AFTER, |(end, start)| seconds(end) - seconds(start));
+    // A rate is judged by what it spoke of.
+    let counts = if outcome.deployed { Failed::InProduction } else { Failed::RolledBack };
     Assessed {
         id: row.id.clone(),
         at: seconds(row.at),
@@ -185,7 +187,7 @@ fn assessed(row: &AssessmentRow, facts: &Facts, stood: &Assessment, outcome: &St
         score: row.score,
         // Rules lift a score as they did, whatever the weights are.
         floor: stood.lift(),
-        stated: stood.probability.as_ref().map(|rate| rate.value),
+        stated: stood.probability.filter(|rate| rate.counts == counts).map(|rate| rate.value),
         label: fate.label(window, now),
         deployed: outcome.deployed,
         overridden: known.overridden,

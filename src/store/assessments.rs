@@ -257,7 +257,7 @@ fn summary(mut row: Row) -> Result<AssessmentSummary> {
     })
 }
 
-fn score(stored: i64) -> Result<u8> {
+pub(super) fn score(stored: i64) -> Result<u8> {
     u8::try_from(stored).map_err(|_| StoreError::Unreadable("a score"))
 }
 
@@ -360,10 +360,10 @@ WHERE a.repository_id = $1 AND a.pull_request <> $2 AND NOT EXISTS ( \
 ORDER BY a.at DESC, a.id DESC LIMIT $3";
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{super::testing::*, *};
 
-    fn row(id: &str, pull_request: i64, at: i64, score: u8) -> AssessmentRow {
+    pub(crate) fn row(id: &str, pull_request: i64, at: i64, score: u8) -> AssessmentRow {
         AssessmentRow {
             id: id.to_owned(),
             repository_id: 1,

@@ -3,8 +3,12 @@
 
 use super::{
     Result, Store,
+    assessments::score,
     db::{Row, Statement, limit},
 };
+
+/// Changes that a rate is read off: the latest, as many as the correction of rates looks at.
+const COUNTED: usize = 3_000;
 
 /// What is known of a change after its last assessment. Instants are in milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +139,18 @@ impl Store {
         rows.into_iter().map(outcome).collect()
     }
 
+    /// How the latest changes of a repository came out of which deployments tell, and of which that is known at `now`
+    /// (milliseconds since 1970): the score that they were merged with, how many had it, and how many of those more likely
+    /// failed than not. The lowest score first.
+    ///
+    /// # Errors
+    /// Whatever the database fails with.
+    pub async fn outcomes_by_score(&self, repository_id: i64, now: i64) -> Result<Vec<(u8, u64, u64)>> {
+        let rows = self.db.query(BY_SCORE, vec![repository_id.into(), now.into(), limit(COUNTED)]).await?;
+        let counted = |mut row: Row| Ok((score(row.take(0)?)?, count(row.take(1)?), count(row.take(2)?)));
+        rows.into_iter().map(counted).collect()
+    }
+
     /// When and with which conclusion a pull request was assessed, in the order of time.
     ///
     /// # Errors
@@ -143,6 +159,10 @@ impl Store {
         let rows = self.db.query(CONCLUSIONS, vec![repository_id.into(), pull_request.into()]).await?;
         rows.into_iter().map(|mut row| Ok((row.take(0)?, row.take(1)?))).collect()
     }
+}
+
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
 }
 
 fn failed(repository_id: i64, pull_request: i64, failure: &FailureRow) -> Statement {
@@ -178,7 +198,7 @@ fn outcome(mut row: Row) -> Result<StoredOutcome> {
     })
 }
 
-pub(super) const STATEMENTS: &[&str] = &[ENDED, FATE, AWAITS, FAILED, OF_ASSESSMENT, PAGE, CONCLUSIONS];
+pub(super) const STATEMENTS: &[&str] = &[ENDED, FATE, AWAITS, FAILED, OF_ASSESSMENT, PAGE, BY_SCORE, CONCLUSIONS];
 
 /// The columns of an outcome, in the order in which they are read.
 macro_rules! columns {
@@ -219,12 +239,24 @@ const OF_ASSESSMENT: &str = concat!(columns!(), " WHERE o.assessment_id = $1");
 
 const PAGE: &str = concat!(columns!(), " WHERE o.assessment_id > $1 ORDER BY o.assessment_id LIMIT $2");
 
+const BY_SCORE: &str = "\
+SELECT a.score, COUNT(*), SUM(CASE WHEN o.certainty >= 50 THEN 1 ELSE 0 END) \
+FROM (SELECT assessment_id, repository_id, pull_request, certainty FROM change_outcomes \
+  WHERE repository_id = $1 AND known_at <= $2 AND effective_by = 'deployment' ORDER BY known_at DESC LIMIT $3) o \
+JOIN assessments a ON a.id = o.assessment_id \
+WHERE NOT EXISTS (SELECT 1 FROM change_outcomes later WHERE later.repository_id = o.repository_id \
+  AND later.pull_request = o.pull_request AND later.assessment_id > o.assessment_id) \
+GROUP BY a.score ORDER BY a.score";
+
 const CONCLUSIONS: &str = "\
 SELECT at, conclusion FROM assessments WHERE repository_id = $1 AND pull_request = $2 ORDER BY at, id";
 
 #[cfg(test)]
 mod tests {
-    use super::{super::testing::*, *};
+    use super::{
+        super::{assessments::tests::row, testing::*},
+        *,
+    };
 
     fn merged(id: &str, pull_request: i64, at: Option<i64>) -> OutcomeRow {
         OutcomeRow {
@@ -300,5 +332,30 @@ mod tests {
         };
         assert_eq!(seen(&page), [("a1".to_owned(), true), ("a2".to_owned(), false)]);
         assert_eq!(seen(&store.change_outcomes("a2", 2).await.unwrap()), [("a3".to_owned(), false)]);
+    }
+
+    /// Only what deployments tell counts, once it is known, by the assessment that a pull request was merged with last.
+    #[tokio::test]
+    async fn outcomes_are_counted_by_the_score_that_changes_were_merged_with() {
+        let place = Place::new();
+        let store = place.open().await;
+        let incident = |certainty| FailureRow { evidence: "incident".to_owned(), certainty, at: 44 };
+        let told = [(1, 30, None), (2, 30, Some(98)), (3, 30, Some(33)), (4, 55, Some(73)), (5, 30, None)];
+        for (pull_request, score, failure) in told {
+            let id = format!("a{pull_request}");
+            let row = row(&id, pull_request, 1, score);
+            store.save_assessment(&row).await.unwrap();
+            store.change_ended(&merged(&id, pull_request, Some(5)), &[]).await.unwrap();
+            let failure = failure.map(incident);
+            if pull_request < 5 {
+                store.change_fate((1, pull_request), (40 * pull_request, 100), failure.as_ref()).await.unwrap();
+            }
+        }
+        assert_eq!(store.outcomes_by_score(1, 260).await, Ok(vec![(30, 3, 1), (55, 1, 1)]));
+        assert_eq!(store.outcomes_by_score(1, 259).await, Ok(vec![(30, 3, 1)]), "the fourth is not known yet");
+        assert_eq!(store.outcomes_by_score(2, 260).await, Ok(vec![]));
+        // Merged again with another assessment, of which nothing is known.
+        store.change_ended(&merged("a9", 4, None), &[]).await.unwrap();
+        assert_eq!(store.outcomes_by_score(1, 260).await, Ok(vec![(30, 3, 1)]));
     }
 }

@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0025_annotations_by_place",
     "0026_deployments",
     "0027_learning",
+    "0028_known_outcomes",
 ];
 
 const TABLE: &str = "

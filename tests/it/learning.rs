@@ -265,6 +265,43 @@ fn a_challenger_is_proposed_put_in_force_and_reported() {
     });
 }
 
+/// The rate beside a score is that of production once enough of that is known, and is judged as such.
+#[test]
+fn a_rate_is_that_of_production_where_deployments_are_told_of() {
+    run_test(async |ctx| {
+        let pull = open(&ctx.repository(), "Count the cart", "", Edits::new().write("src/cart.rs", "one\ntwo\n"));
+        let seen = see(&ctx, &pull).await;
+        assert_eq!(seen.json["probability"], Value::Null);
+        let like = ctx.store.assessment(seen.json["id"].as_str().unwrap()).await.unwrap().unwrap();
+        let changes = 400;
+        months(&ctx, &like, changes).await;
+        let (mut small, mut failed) = (0, 0);
+        for place in 0..changes {
+            let at = like.at - (changes - place) * DAY_MS / 3;
+            let fails = fails(place);
+            let incident = FailureRow { evidence: "incident".to_owned(), certainty: 98, at: at + 60_000 };
+            let (pull, took_effect) = ((like.repository_id, 1_000 + place), (at, 7 * DAY_MS));
+            assert!(ctx.store.change_fate(pull, took_effect, fails.then_some(&incident)).await.unwrap());
+            if place % 3 != 0 && at + 7 * DAY_MS <= ctx.clock.now_ms() {
+                (small, failed) = (small + 1, failed + i32::from(fails));
+            }
+        }
+        pull.push(Edits::new().write("src/cart.rs", "one\n2\n"));
+        let seen = see(&ctx, &pull).await;
+        let rate = &seen.json["probability"];
+        assert_eq!(
+            (&rate["counts"], &rate["sample"], &rate["failures"]),
+            (&"in_production".into(), &small.into(), &failed.into())
+        );
+        assert!(
+            seen.summary().contains("that were merged with about its score failed in production"),
+            "{}",
+            seen.summary()
+        );
+        ctx
+    });
+}
+
 /// With the work of nights, and what becomes of a better model.
 fn nightly(learning: Learning) -> Setup {
     let mut setup = Setup::default();

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     report::{Subject, is_scored},
     risk::{
-        assessment::{Because, Mode, Probability, Standing, ThresholdInForce, ThresholdOrigin},
+        assessment::{Because, Failed, Mode, Probability, Standing, ThresholdInForce, ThresholdOrigin},
         overrides::Override,
     },
 };
@@ -157,13 +157,21 @@ pub(crate) fn among(standing: Option<Standing>) -> Option<Sentence> {
 
 /// How often such changes failed.
 pub(crate) fn rate(probability: Option<Probability>) -> Sentence {
-    let Some(Probability { value, low, high, sample, failures }) = probability else {
+    let Some(Probability { counts, value, low, high, sample, failures }) = probability else {
         return say!["Not enough outcomes yet to state a rate"];
+    };
+    let (what, which) = match counts {
+        Failed::InProduction => ("that were merged with about its score failed in production", "failed"),
+        Failed::RolledBack => {
+            ("with about its score by history and diff were rolled back within 30 days", "rolled back")
+        }
     };
     say![
         "About ",
         decimal(value * 100.0),
-        " in 100 changes with about its score by history and diff were rolled back within 30 days (95 % interval ",
+        " in 100 changes ",
+        what,
+        " (95 % interval ",
         percent(low),
         " to ",
         percent(high),
@@ -171,13 +179,29 @@ pub(crate) fn rate(probability: Option<Probability>) -> Sentence {
         counted(sample, "change", "changes"),
         ", ",
         count(failures),
-        " rolled back)",
+        " ",
+        which,
+        ")",
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_says_what_counts_as_failed() {
+        let rate = |counts| {
+            let found = Probability { counts, value: 0.125, low: 0.1, high: 0.15, sample: 400, failures: 50 };
+            super::rate(Some(found)).plain(super::super::Detail::FULL)
+        };
+        assert_eq!(
+            rate(Failed::InProduction),
+            "About 12.5 in 100 changes that were merged with about its score failed in production (95 % interval 10 % to 15 %; \
+             400 changes, 50 failed)"
+        );
+        assert!(rate(Failed::RolledBack).ends_with("by history and diff were rolled back within 30 days (95 % interval 10 % to 15 %; 400 changes, 50 rolled back)"));
+    }
 
     #[test]
     fn a_threshold_that_was_raised_says_so() {

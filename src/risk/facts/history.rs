@@ -206,13 +206,13 @@ fn no_files(files: &Arc<[SeriesFile]>) -> bool {
     files.is_empty()
 }
 
-/// How ripe changes of one score came out.
+/// How changes of one score came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {
     /// The score, 0-100.
     pub score: u8,
     /// Changes with it.
     pub changes: u64,
-    /// How many of those were rolled back within 30 days.
+    /// How many of those failed: were rolled back within 30 days, by git history, or failed in production.
     pub failed: u64,
 }

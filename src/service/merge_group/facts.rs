@@ -53,6 +53,7 @@ impl Made<'_> {
         facts.at = self.work.app.clock.now();
         facts.declared = self.policy.declared.clone();
         facts.recent_scores = self.recent_scores(number(*pull)).await?;
+        facts.in_production = gather::in_production(self.work.app, self.group.repository_id, facts.at).await?;
         let opinions = facts.review.as_mut().map(|review| review.opinions.as_mut_slice()).unwrap_or_default();
         for opinion in opinions.iter_mut().filter(|opinion| opinion.commit.as_ref() == Some(head_sha)) {
             opinion.commit = Some(self.group.head_sha.clone());
@@ -113,6 +114,7 @@ impl Made<'_> {
             runtime,
             remediation: None,
             recent_scores: self.recent_scores(NO_PULL_REQUEST).await?,
+            in_production: gather::in_production(self.work.app, self.group.repository_id, at).await?,
             // The overrides of its pull requests stand beside them.
             overridden: None,
             // What the installation lacks is said where people read it: on the pull requests.

@@ -74,6 +74,7 @@ pub(super) fn same(before: &Assessments, after: &Assessments) {
         // Time passes, and other pull requests are scored and merged.
         was.at = is.at;
         was.recent_scores.clone_from(&is.recent_scores);
+        was.in_production.clone_from(&is.in_production);
         was.series.clone_from(&is.series);
         let assess = |facts| assess(facts, Model::baseline(), &Policy::default());
         let same_change = was.change.head_sha == is.change.head_sha && was.change.title == is.change.title;
