@@ -82,7 +82,7 @@ impl CalibrateArgs {
 pub(super) fn without_database(args: &CalibrateArgs, terminal: &mut Terminal) -> Option<anyhow::Result<ExitCode>> {
     match &args.command {
         Some(Calibrate::Replay(args)) => Some(replay::run(args, terminal)),
-        Some(Calibrate::Model(args)) => args.model.as_deref().map(|file| model::of_file(file, terminal)),
+        Some(Calibrate::Model(args)) => model::without_database(args, terminal),
         None if !args.fit.is_empty() => Some(baseline::run(args)),
         Some(Calibrate::Report(_)) | None => None,
     }

@@ -1,4 +1,4 @@
-//! `mergecast calibrate model`: the model in force, or one from a file, as a table to be checked by hand.
+//! `mergecast calibrate model`: the model in force, the shipped one, or one from a file, as a table to be checked by hand.
 
 use std::{io::Write, path::PathBuf};
 
@@ -9,15 +9,23 @@ use crate::{report::recalibration::model::render, risk::Model, service, store::S
 pub(super) struct ModelArgs {
     /// The model of this file [default: the one in force]
     #[arg(long, value_name = "FILE")]
-    pub(super) model: Option<PathBuf>,
+    model: Option<PathBuf>,
+    /// The model that the program ships; no database is needed
+    #[arg(long, conflicts_with_all = ["model", "database"])]
+    shipped: bool,
     /// Database URL, such as sqlite://mergecast.db
     #[arg(long, value_name = "URL", conflicts_with = "model")]
     pub(super) database: Option<String>,
 }
 
-/// Prints the model of a file.
-pub(super) fn of_file(file: &std::path::Path, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
-    print(&model_file::read(file)?, terminal).map(|()| ExitCode::Done)
+/// Prints the model that needs no database; `None` where the one in force is asked for.
+pub(super) fn without_database(args: &ModelArgs, terminal: &mut Terminal) -> Option<anyhow::Result<ExitCode>> {
+    let printed = match &args.model {
+        Some(file) => model_file::read(file).and_then(|model| print(&model, terminal)),
+        None if args.shipped => print(Model::baseline(), terminal),
+        None => return None,
+    };
+    Some(printed.map(|()| ExitCode::Done))
 }
 
 /// Prints the model in force.
