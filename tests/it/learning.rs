@@ -1,6 +1,8 @@
 //! Learning from outcomes through the front door: what is noted when a pull request ends, a challenger from the command
 //! line and from the work of a night, and a model that is put in force and taken back while the service runs.
 
+mod year;
+
 use std::{fs, time::Duration};
 
 use assert_cmd::Command;

@@ -1,7 +1,7 @@
 //! What became of deployments, through the running service: incidents and SLOs at Datadog fail them, and the DORA metrics say
 //! so over HTTP as on the command line.
 
-mod brought;
+pub(crate) mod brought;
 
 use std::process::Command;
 
@@ -42,7 +42,7 @@ async fn tell(ctx: &Ctx, sightings: &[Sighting]) {
     ctx.store.save_sightings(sightings, Teller::default()).await.unwrap();
 }
 
-async fn pass(ctx: &Ctx, minutes: i64) {
+pub(crate) async fn pass(ctx: &Ctx, minutes: i64) {
     ctx.settle().await;
     ctx.clock.set(ctx.clock.now() + TimeDelta::minutes(minutes));
     ctx.service().wake();

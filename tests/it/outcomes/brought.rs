@@ -29,7 +29,7 @@ fn land(ctx: &Ctx, remote: &Remote, author: &str, message: &str, path: &str) -> 
     sha
 }
 
-async fn post(ctx: &Ctx, path: &str, body: &Value) -> Value {
+pub(crate) async fn post(ctx: &Ctx, path: &str, body: &Value) -> Value {
     let request = ctx.http.post(ctx.url(path)).header("authorization", format!("Bearer {TOKEN}"));
     let answer = request.json(body).send().await.unwrap();
     let (status, text) = (answer.status(), answer.text().await.unwrap());
@@ -38,7 +38,7 @@ async fn post(ctx: &Ctx, path: &str, body: &Value) -> Value {
 }
 
 /// A pipeline tells that it deployed a commit just now.
-async fn deploy(ctx: &Ctx, sha: &str) {
+pub(crate) async fn deploy(ctx: &Ctx, sha: &str) {
     let now = ctx.clock.now();
     let told = json!({
         "service": "shop", "env": "prod", "started_at": now - TimeDelta::minutes(3), "finished_at": now,
