@@ -99,8 +99,8 @@ pub enum Verdict {
     RanksWorse,
     /// The champion has learned not long ago.
     TooSoon,
-    /// The champion has learned, and on what it has not seen it is no better than the model that no outcome has moved: that
-    /// one is proposed.
+    /// The champion has learned, and on what it has not seen it is no better than the model that no outcome has moved: the
+    /// way back is advised.
     Back,
 }
 
