@@ -132,11 +132,12 @@ pub(super) fn headline(record: &Record) -> Vec<String> {
     }];
     let Share { found, of, .. } = record.overrides;
     if of + record.overrides_open > 0 {
+        // Of too few no share is stated.
+        let right = record.overrides.share.map_or_else(String::new, |found| format!(" ({})", share(Some(found))));
         said.push(format!(
-            "{} judged so far: {} turned out right ({}), {} failed; {} not known yet.",
+            "{} judged so far: {} turned out right{right}, {} failed; {} not known yet.",
             counted(of, "override", "overrides"),
             count(found),
-            share(record.overrides.share),
             count(of - found),
             count(record.overrides_open),
         ));
