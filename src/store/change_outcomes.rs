@@ -140,14 +140,14 @@ impl Store {
     }
 
     /// How the latest changes of a repository came out of which deployments tell, and of which that is known at `now`
-    /// (milliseconds since 1970): the score that they were merged with, how many had it, and how many of those more likely
-    /// failed than not. The lowest score first.
+    /// (milliseconds since 1970): the score that they were merged with, how many had it, and how many of those failed. One that
+    /// failed with a certainty of half, since another went out with it, counts half; sums are rounded. The lowest score first.
     ///
     /// # Errors
     /// Whatever the database fails with.
     pub async fn outcomes_by_score(&self, repository_id: i64, now: i64) -> Result<Vec<(u8, u64, u64)>> {
         let rows = self.db.query(BY_SCORE, vec![repository_id.into(), now.into(), limit(COUNTED)]).await?;
-        let counted = |mut row: Row| Ok((score(row.take(0)?)?, count(row.take(1)?), count(row.take(2)?)));
+        let counted = |mut row: Row| Ok((score(row.take(0)?)?, count(row.take(1)?), (count(row.take(2)?) + 50) / 100));
         rows.into_iter().map(counted).collect()
     }
 
@@ -240,7 +240,7 @@ const OF_ASSESSMENT: &str = concat!(columns!(), " WHERE o.assessment_id = $1");
 const PAGE: &str = concat!(columns!(), " WHERE o.assessment_id > $1 ORDER BY o.assessment_id LIMIT $2");
 
 const BY_SCORE: &str = "\
-SELECT a.score, COUNT(*), SUM(CASE WHEN o.certainty >= 50 THEN 1 ELSE 0 END) \
+SELECT a.score, COUNT(*), SUM(COALESCE(o.certainty, 0)) \
 FROM (SELECT assessment_id, repository_id, pull_request, certainty FROM change_outcomes \
   WHERE repository_id = $1 AND known_at <= $2 AND effective_by = 'deployment' ORDER BY known_at DESC LIMIT $3) o \
 JOIN assessments a ON a.id = o.assessment_id \
@@ -340,7 +340,8 @@ mod tests {
         let place = Place::new();
         let store = place.open().await;
         let incident = |certainty| FailureRow { evidence: "incident".to_owned(), certainty, at: 44 };
-        let told = [(1, 30, None), (2, 30, Some(98)), (3, 30, Some(33)), (4, 55, Some(73)), (5, 30, None)];
+        // Two went out together: 49 each.
+        let told = [(1, 30, Some(49)), (2, 30, Some(98)), (3, 30, Some(49)), (4, 55, Some(73)), (5, 30, None)];
         for (pull_request, score, failure) in told {
             let id = format!("a{pull_request}");
             let row = row(&id, pull_request, 1, score);
@@ -351,11 +352,11 @@ mod tests {
                 store.change_fate((1, pull_request), (40 * pull_request, 100), failure.as_ref()).await.unwrap();
             }
         }
-        assert_eq!(store.outcomes_by_score(1, 260).await, Ok(vec![(30, 3, 1), (55, 1, 1)]));
-        assert_eq!(store.outcomes_by_score(1, 259).await, Ok(vec![(30, 3, 1)]), "the fourth is not known yet");
+        assert_eq!(store.outcomes_by_score(1, 260).await, Ok(vec![(30, 3, 2), (55, 1, 1)]));
+        assert_eq!(store.outcomes_by_score(1, 259).await, Ok(vec![(30, 3, 2)]), "the fourth is not known yet");
         assert_eq!(store.outcomes_by_score(2, 260).await, Ok(vec![]));
         // Merged again with another assessment, of which nothing is known.
         store.change_ended(&merged("a9", 4, None), &[]).await.unwrap();
-        assert_eq!(store.outcomes_by_score(1, 260).await, Ok(vec![(30, 3, 1)]));
+        assert_eq!(store.outcomes_by_score(1, 260).await, Ok(vec![(30, 3, 2)]));
     }
 }
