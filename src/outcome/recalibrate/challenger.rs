@@ -26,8 +26,9 @@ pub const FAILED_MIN: u64 = 30;
 /// Standard deviations of a weight around the prior's that are held possible, each as likely as the others, in log-odds for
 /// a standard deviation of its term: from next to nothing to as far as a step goes.
 const STRENGTHS: [f64; 5] = [0.02, 0.05, 0.1, 0.15, 0.2];
-/// The same for the intercept.
-const INTERCEPT_SD: f64 = 0.5;
+/// The same for the level, with every term at its mean in the sample: how often changes fail differs between installations by
+/// orders of magnitude and says nothing of the weights. Held closer, they would have to make up for it.
+const LEVEL_SD: f64 = 3.0;
 /// Past the likeliest strength the evidence only falls: a strength whose logarithm lies so far below it counts for nothing,
 /// nor does a looser one.
 const NEGLIGIBLE: f64 = 10.0;
@@ -192,10 +193,11 @@ pub fn challenge(
     let sample = Sample::of(&known, champion, now);
     let found = sample.averaged(lineage);
     let mut model = champion.clone();
-    model.intercept = rounded(found.at[0]);
+    let mut level = found.at[0];
     let mut terms = champion.terms().to_vec();
     for (index, column) in sample.columns.iter().enumerate() {
         let to = rounded(found.at[index + 1] / sample.spreads[index].sd);
+        level -= to * sample.spreads[index].mean;
         if column.weighs(terms.len()) {
             model.base_rate.weight = to;
         }
@@ -203,6 +205,7 @@ pub fn challenge(
             sample.set(weight, to, champion);
         }
     }
+    model.intercept = rounded(level);
     let at = DateTime::from_timestamp(now, 0).unwrap_or_default();
     Ok(Challenger {
         model: model.with(version.to_owned(), at, terms)?,
@@ -230,17 +233,26 @@ impl Sample {
                 examples.push_weighted(deviations, failed, count);
             }
         }
-        // The mean is the champion's, which the deviations are from; only the spread is the sample's.
-        let spreads = examples.spreads().into_iter().map(|spread| Spread { mean: 0.0, ..spread }).collect();
+        let mut spreads = examples.spreads();
+        // What is unknown adds nothing to a score: it deviates by nothing, and not by as much as the sample on average.
+        for value in examples.terms.iter_mut().filter(|value| !value.is_finite()) {
+            *value = 0.0;
+        }
+        for (index, spread) in spreads.iter_mut().enumerate() {
+            let column = examples.terms.iter().skip(index).step_by(examples.width);
+            spread.mean = column.sum::<f64>() / examples.failed.len() as f64;
+        }
         let failed = known.iter().map(|(_, failed)| failed).sum();
         Self { examples, spreads, columns, changes: known.len() as u64, failed }
     }
 
     /// What is held before the outcomes are seen.
     fn beliefs(&self, lineage: Lineage<'_>, strength: f64) -> Vec<Belief> {
+        let means = self.columns.iter().zip(&self.spreads);
         let intercept = Belief {
-            mean: lineage.intercept(),
-            precision: INTERCEPT_SD.powi(-2),
+            mean: means
+                .fold(lineage.intercept(), |sum, (column, spread)| sum + column.weight_in(lineage.prior) * spread.mean),
+            precision: LEVEL_SD.powi(-2),
             low: f64::NEG_INFINITY,
             high: f64::INFINITY,
         };

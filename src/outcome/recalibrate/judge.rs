@@ -11,7 +11,7 @@ pub use flips::{FlipTo, Flipped};
 pub use thresholds::{AtThreshold, Caught, THRESHOLDS};
 
 use super::{Assessed, Challenger, Lineage, NoChallenger, Platt, challenge, log_odds};
-use crate::outcome::evaluate::Estimate;
+use crate::{outcome::evaluate::Estimate, risk::Model};
 use contest::{Contest, contests};
 
 /// Fewer failures decide nothing: draws of less tell little of how far chance reaches.
@@ -129,6 +129,8 @@ pub struct Judgement {
     pub trial: Trial,
     /// Precision and recall of champion and challenger on the latest part, by threshold.
     pub thresholds: Vec<AtThreshold>,
+    /// Mean score of the changes of the latest part by the champion and by the challenger; none of no change.
+    pub mean_score: Option<(f64, f64)>,
     /// Changes of the latest part whose level the proposal would change, the largest difference first.
     pub flipped: Vec<Flipped>,
     /// What came of it.
@@ -153,7 +155,10 @@ pub fn judge(rows: &[Assessed], lineage: Lineage<'_>, now: i64, version: &str) -
     });
     let from = contest::latest_from(&known, now);
     let recent: Vec<&Assessed> = rows.iter().copied().filter(|row| row.at >= from).collect();
+    let mean =
+        |model: &Model| recent.iter().map(|row| f64::from(row.score_by(model))).sum::<f64>() / recent.len() as f64;
     Ok(Judgement {
+        mean_score: (!recent.is_empty()).then(|| (mean(lineage.champion), mean(&challenger.model))),
         platt: platt_at(&known, &challenger.model, now),
         flipped: flips::flipped(&recent, lineage.champion, &challenger.model, now),
         verdict: trial.verdict(now),
@@ -184,21 +189,20 @@ impl Trial {
 
     /// What it speaks for at `now` (unix seconds).
     fn verdict(&self, now: i64) -> Verdict {
-        let found = self.of_challenger(now);
-        let no_better = |standing: &Comparison| standing.decides() && standing.difference.value >= 0.0;
-        if found != Verdict::Proposed && self.standing.as_ref().is_some_and(no_better) {
-            return Verdict::Back;
+        if self.standing.is_some_and(|standing| standing.decides() && standing.difference.value >= 0.0) {
+            // A champion that is no better than the prior has nothing to hold against a challenger that is.
+            let found = self.of_challenger(None, now);
+            return if found == Verdict::Proposed { found } else { Verdict::Back };
         }
-        found
-    }
-
-    fn of_challenger(&self, now: i64) -> Verdict {
         if self.renewed_from.is_some_and(|from| now < from) {
             return Verdict::TooSoon;
         }
-        let Some(learning) = self.learning.filter(Comparison::decides) else { return Verdict::TooFew };
         // Where too little is known since the champion learned, the challenger is the same fit of later outcomes.
-        let renewal = self.renewal.filter(Comparison::decides);
+        self.of_challenger(self.renewal.filter(Comparison::decides), now)
+    }
+
+    fn of_challenger(&self, renewal: Option<Comparison>, now: i64) -> Verdict {
+        let Some(learning) = self.learning.filter(Comparison::decides) else { return Verdict::TooFew };
         let latest = self.folds.last().is_some_and(|fold| fold.until == now && fold.difference.value < 0.0);
         if learning.difference.high >= 0.0 || !latest || renewal.is_some_and(|found| found.difference.value >= 0.0) {
             Verdict::NotBetter
@@ -222,7 +226,7 @@ impl Comparison {
 }
 
 /// The correction of a model's rates by outcomes that are known at an instant.
-pub(super) fn platt_at(known: &[&Assessed], model: &crate::risk::Model, now: i64) -> Platt {
+pub(super) fn platt_at(known: &[&Assessed], model: &Model, now: i64) -> Platt {
     let mut known: Vec<(&Assessed, f64)> = known.iter().filter_map(|row| Some((*row, row.outcome(now)?))).collect();
     known.sort_by_key(|(row, _)| row.known_at);
     Platt::of(&known.into_iter().map(|(row, failed)| (log_odds(model, &row.terms), failed)).collect::<Vec<_>>())

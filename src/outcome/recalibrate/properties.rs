@@ -80,6 +80,24 @@ fn without_a_signal_nothing_moves() {
     assert!(farthest < 0.15, "{farthest}");
 }
 
+/// Changes that fail ten times as often as where the shipped model was fitted, and that are larger: neither is a signal, and
+/// the typical change keeps its score.
+#[test]
+fn a_level_far_off_leaves_scores_where_they_are() {
+    let mut world = World::new(11, 0.0, 0.0);
+    let mut year = rows(world.year(2_000, Gate::Open));
+    let large = world.champion.terms().iter().position(|weight| weight.id == "churn.added").unwrap();
+    year.iter_mut().for_each(|row| row.terms[large] += 2.0);
+    let mut shipped = world.champion.clone();
+    shipped.intercept -= 2.3;
+    let judgement = judge(&year, Lineage::first(&shipped), YEAR, "challenger").unwrap();
+    let (before, after) = judgement.mean_score.unwrap();
+    println!("mean score {before:.1} before, {after:.1} after; {:?}", judgement.verdict);
+    assert!((after - before).abs() < 2.0, "{before} {after}");
+    assert!(judgement.challenger.model.intercept > shipped.intercept + 1.5, "the level is the intercept's");
+    assert_ne!(judgement.verdict, Verdict::Proposed);
+}
+
 /// A strong signal is proposed, and no proposal ever has a worse log loss on the latest part.
 #[test]
 fn what_is_proposed_is_better_on_what_it_has_not_seen() {

@@ -67,8 +67,8 @@ const FOLDS: &str = "At the beginning of each part both stand as they would have
                      then. Difference of the log loss with its 95 % interval; below 0 the challenger is better.";
 
 const DECIDES: &str = "All of these are changes that neither of the two was fitted on. The whole interval of the first row must \
-                       lie below 0, the ROC AUC may be lower by .005 at most, and the latest part must not speak against it. \
-                       What holds fewer than 20 failures decides nothing.";
+                       lie below 0, the ROC AUC may be lower by .005 at most, and neither the latest part nor the second row \
+                       may speak against it. What holds fewer than 20 failures decides nothing.";
 
 const MOVED: &str = "Weights in log-odds for a unit, with the 95 % interval. Told by outcomes: the share of the certainty that comes \
                      from them; the rest is the prior's. No step moves a term by more than 15 points across its usual range.";
@@ -100,7 +100,7 @@ fn verdict(judgement: &Judgement, names: &Names) -> String {
         }
         Verdict::TooFew => {
             format!(
-                "Not proposed: all parts together hold fewer than {DECIDING_FAILED_MIN} failures, which decides nothing."
+                "Not proposed: all parts together hold fewer than {DECIDING_FAILED_MIN} failures, or as few that did not fail, which decides nothing."
             )
         }
         Verdict::NotBetter if trial.learning.is_some_and(|found| found.difference.high >= 0.0) => {
@@ -205,6 +205,10 @@ fn flipped(judgement: &Judgement, screen: &mut Screen) {
         return screen.wrapped("None in the latest part.", 2, Paint::new());
     }
     let way = |way: FlipTo| flips.iter().filter(move |flip| flip.way() == way);
+    if let Some((before, after)) = judgement.mean_score {
+        let said = format!("Mean score of the latest part: {} before, {} after.", decimal(before), decimal(after));
+        screen.wrapped(&said, 2, Paint::new());
+    }
     let failed = |wanted: FlipTo| way(wanted).filter(|flip| flip.failed == Some(true)).count();
     let open = flips.iter().filter(|flip| flip.failed.is_none()).count();
     screen.wrapped(

@@ -58,7 +58,12 @@ pub(super) fn contests(known: &[&Assessed], lineage: Lineage<'_>, now: i64) -> V
 /// None where too little was known at the beginning, or nothing is known of the part.
 fn contest(known: &[&Assessed], lineage: Lineage<'_>, now: i64, span: std::ops::Range<i64>) -> Option<Contest> {
     let taught: Vec<&Assessed> = known.iter().copied().filter(|row| row.outcome(span.start).is_some()).collect();
-    let challenger = challenge(&taught, lineage, span.start, "challenger").ok()?.model;
+    // A champion that has learned since then would pull it towards what only became known later.
+    let then = match lineage.learned_until() {
+        Some(seen) if seen > span.start => Lineage::first(lineage.prior),
+        Some(_) | None => lineage,
+    };
+    let challenger = challenge(&taught, then, span.start, "challenger").ok()?.model;
     let rows: Vec<&Assessed> = known.iter().copied().filter(|row| span.contains(&row.at)).collect();
     if rows.is_empty() {
         return None;
