@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use super::{super::output::Terminal, CalibrateArgs};
+use super::{
+    super::{output::Terminal, printable},
+    CalibrateArgs,
+};
 use crate::{
     clock::Clock,
     outcome::recalibrate::{NoChallenger, Verdict},
@@ -37,7 +40,8 @@ pub(super) async fn run(
         return Ok(());
     }
     if judged.verdict == Verdict::Back {
-        anstream::eprintln!("hint: `mergecast calibrate --activate {}` puts that one in force", lesson.prior.version);
+        let prior = printable(&lesson.prior.version);
+        anstream::eprintln!("hint: `mergecast calibrate --activate {prior}` puts that one in force");
     }
     if let Some(version) = lesson.propose(store, &judged).await? {
         anstream::eprintln!("{version} is proposed; {champion} stays in force");
