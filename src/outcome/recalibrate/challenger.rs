@@ -9,6 +9,7 @@ use chrono::DateTime;
 use super::{
     Assessed,
     columns::{Column, columns},
+    platt::LEVEL_SD,
 };
 use crate::{
     outcome::{
@@ -26,9 +27,6 @@ pub const FAILED_MIN: u64 = 30;
 /// Standard deviations of a weight around the prior's that are held possible, each as likely as the others, in log-odds for
 /// a standard deviation of its term: from next to nothing to as far as a step goes.
 const STRENGTHS: [f64; 5] = [0.02, 0.05, 0.1, 0.15, 0.2];
-/// The same for the level, with every term at its mean in the sample: how often changes fail differs between installations by
-/// orders of magnitude and says nothing of the weights. Held closer, they would have to make up for it.
-const LEVEL_SD: f64 = 3.0;
 /// Past the likeliest strength the evidence only falls: a strength whose logarithm lies so far below it counts for nothing,
 /// nor does a looser one.
 const NEGLIGIBLE: f64 = 10.0;

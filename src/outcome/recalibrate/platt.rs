@@ -1,6 +1,6 @@
 //! Rates that follow the outcomes: Platt's scaling, held near leaving everything as it is.
 //!
-//! log-odds' = log-odds + shift + (slope − 1)·(log-odds − center), with shift ~ N(0, 0.5²) and slope ~ N(1, 0.25²), fitted on
+//! log-odds' = log-odds + shift + (slope − 1)·(log-odds − center), with shift ~ N(0, 3²) and slope ~ N(1, 0.25²), fitted on
 //! the latest ripe changes (Platt 1999; the prior is what keeps few outcomes from making it worse). It keeps every order, so
 //! that no score changes by it.
 
@@ -11,8 +11,10 @@ use crate::outcome::fit::{Belief, Examples, Spread, Standardised};
 
 /// Changes that it is fitted on, the latest ripe ones.
 pub const LATEST: usize = 3_000;
-/// Standard deviation of the shift, log-odds.
-const SHIFT_SD: f64 = 0.5;
+/// Standard deviation of the level, log-odds: how often changes fail differs between installations by orders of magnitude and
+/// says nothing of the weights. Held closer, weights would have to make up for it, and a challenger that is right in nothing
+/// but the level would look better than a prior whose level is held back.
+pub(super) const LEVEL_SD: f64 = 3.0;
 /// Standard deviation of the slope.
 const SLOPE_SD: f64 = 0.25;
 
@@ -33,7 +35,8 @@ impl Platt {
     pub const IDENTITY: Self = Self { shift: 0.0, slope: 1.0, center: 0.0 };
 
     /// Fits it on changes in the order in which their outcomes became known: log-odds, and how much of a failure each
-    /// was, 0-1. The last [`LATEST`] are looked at; of none nothing is corrected.
+    /// was, 0-1. The last [`LATEST`] are looked at; of none nothing is corrected. A handful decides the level: who judges by
+    /// it asks for enough outcomes first.
     pub fn of(known: &[(f64, f64)]) -> Self {
         let latest = &known[known.len().saturating_sub(LATEST)..];
         if latest.is_empty() {
@@ -48,7 +51,7 @@ impl Platt {
             }
         }
         let belief = |mean: f64, sd: f64, low| Belief { mean, precision: sd.powi(-2), low, high: f64::INFINITY };
-        let beliefs = [belief(center, SHIFT_SD, f64::NEG_INFINITY), belief(1.0, SLOPE_SD, 0.0)];
+        let beliefs = [belief(center, LEVEL_SD, f64::NEG_INFINITY), belief(1.0, SLOPE_SD, 0.0)];
         let as_they_are = [Spread { mean: 0.0, sd: 1.0, p10: 0.0, p90: 0.0 }];
         let found = Standardised::of(&examples, &as_they_are).maximum(&beliefs, &[center, 1.0]);
         Self { shift: found.at[0] - center, slope: found.at[1], center }
@@ -81,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn few_outcomes_correct_little_and_many_much() {
+    fn the_level_follows_outcomes_and_the_slope_many_of_them() {
         let (low, middle) = (f64::ln(0.1 / 0.9), 0.0);
         // As stated: nothing to correct.
         check(&[(low, 10), (middle, 50)], 15, (0.0, 1.0));
@@ -89,14 +92,14 @@ mod tests {
         check(&[(low, 18), (middle, 67)], 15, (0.70, 1.0));
         // Half of what was stated between them: stretched by a half.
         check(&[(low / 2.0, 10), (-low / 2.0, 90)], 15, (0.0, 1.95));
-        // One in two fails where one in a hundred was stated: the correction is as large as the prior lets it be, and no larger.
+        // The same in a fifteenth of the changes: it is not believed so soon.
+        check(&[(low / 2.0, 10), (-low / 2.0, 90)], 1, (0.0, 1.59));
+        // One in two fails where one in a hundred was stated: nearly as often is said.
         let rare = f64::ln(0.01 / 0.99);
         let known: Vec<(f64, f64)> = (0..300).map(|place| (rare, f64::from(place % 2))).collect();
         let rate = Platt::of(&known).probability(rare);
-        assert!((0.4..0.5).contains(&rate), "{rate}");
+        assert!((0.49..0.5).contains(&rate), "{rate}");
         assert_eq!(Platt::of(&[]), Platt::IDENTITY);
-        let one = Platt::of(&[(low, 1.0)]);
-        assert!(one.shift > 0.1 && one.shift < 0.25 && (one.slope - 1.0).abs() < 0.01, "{one:?}");
     }
 
     #[test]
