@@ -19,6 +19,7 @@ mod incidents;
 mod installations;
 mod labels;
 mod learning;
+mod linger;
 mod merge_group;
 mod metrics;
 mod mirrors;

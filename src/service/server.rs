@@ -17,6 +17,7 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
+use tower::util::MapRequestLayer;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     limit::RequestBodyLimitLayer,
@@ -24,8 +25,8 @@ use tower_http::{
 };
 
 use super::{
-    App, Timing, coverage, deployments, dora, health, incidents, learning::api as models, metrics, pages, paging,
-    sources, webhook,
+    App, Timing, coverage, deployments, dora, health, incidents, learning::api as models, linger::lingering, metrics,
+    pages, paging, sources, webhook,
 };
 
 /// GitHub caps payloads at 25 MB and never sends a larger one.
@@ -93,6 +94,7 @@ fn bounded(router: Router<Arc<App>>, app: Arc<App>) -> Router {
         .layer(RequestBodyTimeoutLayer::new(body_pause))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, request))
         .layer(CatchPanicLayer::new())
+        .layer(MapRequestLayer::new(lingering))
         .with_state(app)
 }
 

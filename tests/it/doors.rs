@@ -87,8 +87,27 @@ fn what_github_can_send_is_taken_and_more_is_not() {
             }
         }
         let said = until_closed(&mut stream).await;
-        assert!(said.is_empty() || said.starts_with("HTTP/1.1 413 "), "{said}");
+        assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
         assert_eq!(rows(&ctx), 2);
+        ctx
+    });
+}
+
+#[test]
+fn a_refusal_is_read_by_who_sends_all_the_same() {
+    run_test(async |ctx| {
+        let large = 1_048_577;
+        let head = format!("POST /webhooks/pagerduty HTTP/1.1\r\nHost: mergecast\r\nContent-Length: {large}\r\n\r\n");
+        let next = b"GET /healthz HTTP/1.1\r\nHost: mergecast\r\nConnection: close\r\n\r\n";
+        let mut stream = connect(&ctx).await;
+        stream.write_all(&[head.as_bytes(), &vec![b'z'; large], next].concat()).await.unwrap();
+        let said = until_closed(&mut stream).await;
+        assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
+        assert!(said.contains("HTTP/1.1 200 "), "the connection serves on: {said}");
+        // Who waits to be asked for the body is not asked.
+        let mut stream = connect(&ctx).await;
+        stream.write_all(head.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n").as_bytes()).await.unwrap();
+        assert!(until_closed(&mut stream).await.starts_with("HTTP/1.1 413 "));
         ctx
     });
 }
