@@ -73,7 +73,8 @@ impl Bin {
     }
 }
 
-pub(super) fn calibration(examples: &[Example]) -> Option<Calibration> {
+/// How well probabilities hold, alone. None unless at least 5 of the changes that have one failed and 5 did not.
+pub fn calibration(examples: &[Example]) -> Option<Calibration> {
     let stated = |one: &Example| one.probability.map(|p| (p.clamp(SURE, 1.0 - SURE), one.failed));
     let (probabilities, failed): (Vec<f64>, Vec<bool>) = examples.iter().filter_map(stated).unzip();
     if !can_be_judged(&failed) {

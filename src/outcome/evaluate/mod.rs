@@ -8,13 +8,12 @@ mod effort;
 mod ranking;
 mod ties;
 
-pub use calibration::{Bin, Calibration, NoiseFloor, wilson};
+pub use calibration::{Bin, Calibration, NoiseFloor, calibration, wilson};
 pub use effort::Effort;
 pub use ranking::{Ranking, SHARES, Top, gain};
 
 use super::chance;
 use crate::risk::FAILURES_MIN;
-use calibration::calibration;
 use effort::Walk;
 use ties::Ties;
 

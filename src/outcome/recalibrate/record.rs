@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::{Assessed, Censored, Evidence, Label, Platt, THRESHOLDS, judge::Caught};
 use crate::{
-    outcome::evaluate::{Calibration, Estimate, Example, evaluate, wilson},
+    outcome::evaluate::{Calibration, Estimate, Example, calibration, wilson},
     risk::Model,
 };
 
@@ -151,7 +151,7 @@ pub fn record(rows: &[Assessed], model: &Model, platt: Platt, asked: Asked) -> R
         counts: counts(&asked_for, asked.now),
         followed: share(&|one| one.followed(), &|one| high(one) && one.row.deployed),
         followed_below: share(&|one| one.followed(), &|one| !high(one) && one.row.deployed),
-        calibration: calibration(&known),
+        calibration: calibrated(&known),
         thresholds: THRESHOLDS.map(|threshold| (threshold, Caught::at(threshold, scored()))).into(),
         distribution: distribution(&known),
         worth: worth::worth(&known, model, platt),
@@ -183,14 +183,14 @@ fn counts(rows: &[&Assessed], now: i64) -> Counts {
     counts
 }
 
-fn calibration(known: &[Known<'_>]) -> Option<Calibration> {
+fn calibrated(known: &[Known<'_>]) -> Option<Calibration> {
     let example = |one: &Known<'_>| Example {
         score: f64::from(one.row.score),
         probability: one.row.stated,
         lines: 0,
         failed: one.failed(),
     };
-    evaluate(&known.iter().map(example).collect::<Vec<_>>()).calibration
+    calibration(&known.iter().map(example).collect::<Vec<_>>())
 }
 
 fn distribution(known: &[Known<'_>]) -> [(u64, u64); 10] {
