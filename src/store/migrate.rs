@@ -48,6 +48,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0026_deployments",
     "0027_learning",
     "0028_known_outcomes",
+    "0029_verdicts",
 ];
 
 const TABLE: &str = "

@@ -169,9 +169,21 @@ fn a_rollback_restores_scores_to_the_byte() {
     });
 }
 
+/// What became of changes, three a day until now.
+struct Months {
+    changes: i64,
+    /// The first pull request's number.
+    first: i64,
+    fails: fn(i64) -> bool,
+}
+
 /// Stores what became of changes over ten months that differ from a scored one in their lines only: every third is large,
 /// and of the large ones half failed, far more than the shipped model says. Gives the score of a large one.
 async fn months(ctx: &Ctx, like: &AssessmentRow, changes: i64) -> u8 {
+    stored(ctx, like, Months { changes, first: 1_000, fails }).await
+}
+
+async fn stored(ctx: &Ctx, like: &AssessmentRow, Months { changes, first, fails }: Months) -> u8 {
     let facts: Facts = serde_json::from_str(&like.facts).unwrap();
     let policy: Policy = serde_json::from_str(&like.policy).unwrap();
     let of_lines = |added: u64| {
@@ -183,7 +195,8 @@ async fn months(ctx: &Ctx, like: &AssessmentRow, changes: i64) -> u8 {
     let (large, small) = (of_lines(900), of_lines(3));
     let mut stored = tokio::task::JoinSet::new();
     for place in 0..changes {
-        let (id, pull_request) = (format!("{}{place:04}", &like.id[..32]), 1_000 + place);
+        let pull_request = first + place;
+        let id = format!("{}{pull_request:04}", &like.id[..32]);
         let at = like.at - (changes - place) * DAY_MS / 3;
         let kind = if place % 3 == 0 { &large } else { &small };
         let row = AssessmentRow { id: id.clone(), pull_request: Some(pull_request), at, ..kind.clone() };
@@ -437,6 +450,29 @@ fn a_night_puts_a_better_model_in_force_where_that_is_wanted() {
         pull.label("one");
         let learned = see(&ctx, &pull).await;
         assert_eq!(learned.json["model"]["version"].as_str(), activated.after.as_deref());
+        ctx
+    });
+}
+
+/// What was learned is given up where it no longer holds, if that is wanted: large changes fail no more than others now.
+#[test]
+fn a_night_goes_back_to_the_shipped_model_where_that_is_no_worse() {
+    run_test_with(nightly(Learning::Activate), async |ctx| {
+        let pull = open(&ctx.repository(), "Count the cart", "", Edits::new().write("src/cart.rs", "one\ntwo\n"));
+        let seen = see(&ctx, &pull).await;
+        let like = ctx.store.assessment(seen.json["id"].as_str().unwrap()).await.unwrap().unwrap();
+        months(&ctx, &like, 700).await;
+        night(&ctx).await;
+        assert_eq!(learning(&ctx).await["looks"][0]["verdict"], "proposed");
+        ctx.clock.set(ctx.clock.now() + TimeDelta::days(300));
+        let now = AssessmentRow { at: ctx.clock.now_ms(), ..like };
+        stored(&ctx, &now, Months { changes: 1_200, first: 2_000, fails: |place| place % 16 == 7 }).await;
+        night(&ctx).await;
+        let said = learning(&ctx).await;
+        assert_eq!(said["looks"][0]["verdict"], "back", "{said}");
+        assert_eq!(said["in_force"], Model::baseline().version.as_str());
+        let last = &said["moves"][0];
+        assert_eq!((&last["by"], &last["what"]), (&"MERGECAST_LEARNING=activate".into(), &"activated".into()));
         ctx
     });
 }

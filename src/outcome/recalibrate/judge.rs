@@ -105,6 +105,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Proposed, Self::TooFew, Self::NotBetter, Self::RanksWorse, Self::TooSoon, Self::Back];
+
     /// In a word, for programs.
     pub fn word(self) -> &'static str {
         match self {
