@@ -91,7 +91,8 @@ impl Store {
         self.db.query_one(CHALLENGED, Vec::new()).await?.map_or(Ok(None), |mut row| row.take(0))
     }
 
-    /// Version of the newest proposal against a model that was never in force itself.
+    /// Version of the newest proposal against a model that was made since the ledger last moved: one from before was judged
+    /// against what stood then, or was in force and taken back.
     ///
     /// # Errors
     /// Whatever the database fails with.
@@ -162,6 +163,7 @@ SELECT MAX(made_at) FROM model_judgements WHERE verdict NOT IN ('', 'too_few')";
 const OPEN: &str = "\
 SELECT version FROM model_proposals \
 WHERE champion = $1 AND version NOT IN (SELECT version_after FROM model_moves) \
+  AND made_at >= (SELECT COALESCE(MAX(at), 0) FROM model_moves) \
 ORDER BY made_at DESC, version DESC LIMIT 1";
 
 const SAVE_SHADOW: &str = "\
@@ -179,7 +181,10 @@ WHERE s.version = $1 GROUP BY 1, 2";
 #[cfg(test)]
 mod tests {
     use super::{super::testing::*, *};
-    use crate::store::{ModelMove, ModelProposal, Moving};
+    use crate::{
+        outcome::recalibrate::Verdict,
+        store::{ModelMove, ModelProposal, Moving},
+    };
 
     #[tokio::test]
     async fn looks_are_kept_and_the_newest_comes_first() {
@@ -204,13 +209,18 @@ mod tests {
         }
         assert_eq!(store.judgements(2).await, Ok(vec![looks[2].clone(), looks[1].clone()]));
         assert_eq!(store.challenged_at().await, Ok(Some(2)), "one with too little was no challenge");
+        for (made_at, verdict) in (10..).zip(Verdict::ALL) {
+            let row = look(made_at, verdict.word(), None);
+            store.save_judgement(&row).await.unwrap();
+            assert_eq!(store.judgements(1).await, Ok(vec![row]));
+        }
     }
 
     #[tokio::test]
-    async fn a_proposal_is_open_until_it_was_in_force() {
+    async fn a_proposal_is_open_until_another_model_is_put_in_force() {
         let place = Place::new();
         let store = place.open().await;
-        for (version, champion, made_at) in [("v1", "v0", 1), ("v2", "v0", 2), ("v3", "other", 3)] {
+        let propose = async |version: &str, champion: &str, made_at| {
             let proposal = ModelProposal {
                 version: version.to_owned(),
                 prior: "v0".to_owned(),
@@ -221,22 +231,28 @@ mod tests {
                 said: String::new(),
             };
             store.propose_model("{}", &proposal).await.unwrap();
-        }
-        assert_eq!(store.open_proposal("v0").await, Ok(Some("v2".to_owned())));
-        let moved = ModelMove {
-            move_id: "m1".to_owned(),
-            what: Moving::Activated,
-            at: 4,
-            made_by: "somebody".to_owned(),
-            before: None,
-            after: Some("v2".to_owned()),
         };
-        store.move_model(&moved).await.unwrap();
-        assert_eq!(
-            store.open_proposal("v0").await,
-            Ok(Some("v1".to_owned())),
-            "not what was in force, and rolled back"
-        );
-        assert_eq!(store.open_proposal("v2").await, Ok(None));
+        let put = async |version: Option<&str>, at: i64| {
+            let moved = ModelMove {
+                move_id: format!("m{at}"),
+                what: if version.is_some() { Moving::Activated } else { Moving::RolledBack },
+                at,
+                made_by: "somebody".to_owned(),
+                before: None,
+                after: version.map(str::to_owned),
+            };
+            store.move_model(&moved).await.unwrap();
+        };
+        let open = async |champion: &str| store.open_proposal(champion).await.unwrap();
+        for (version, champion, made_at) in [("v1", "v0", 1), ("v2", "v0", 2), ("v3", "other", 3)] {
+            propose(version, champion, made_at).await;
+        }
+        assert_eq!(open("v0").await.as_deref(), Some("v2"), "the newest");
+        put(Some("v2"), 4).await;
+        assert_eq!((open("v0").await, open("v2").await), (None, None));
+        put(None, 5).await;
+        assert_eq!(open("v0").await, None, "neither what was in force nor what was passed over");
+        propose("v4", "v0", 6).await;
+        assert_eq!(open("v0").await.as_deref(), Some("v4"));
     }
 }
