@@ -59,7 +59,8 @@ lint-deploy: tools ## Dockerfile, workflows, compose file, manifests, unit file
 .PHONY: browser-test
 browser-test: tools ## The demo's pages in a real browser
 	@echo "== browser"
-	cargo build --locked --bin mergecast
+	# With the tests, whose dependencies have more features: alone, half of them would be built twice.
+	cargo build --locked --bin mergecast --tests
 	tests/browser/run.sh
 
 .PHONY: picture
