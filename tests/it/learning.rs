@@ -454,25 +454,39 @@ fn a_night_puts_a_better_model_in_force_where_that_is_wanted() {
     });
 }
 
-/// What was learned is given up where it no longer holds, if that is wanted: large changes fail no more than others now.
+/// Large changes fail no more than others now: what was learned is given up where that is wanted, and else it is advised.
 #[test]
-fn a_night_goes_back_to_the_shipped_model_where_that_is_no_worse() {
-    run_test_with(nightly(Learning::Activate), async |ctx| {
-        let pull = open(&ctx.repository(), "Count the cart", "", Edits::new().write("src/cart.rs", "one\ntwo\n"));
-        let seen = see(&ctx, &pull).await;
-        let like = ctx.store.assessment(seen.json["id"].as_str().unwrap()).await.unwrap().unwrap();
-        months(&ctx, &like, 700).await;
-        night(&ctx).await;
-        assert_eq!(learning(&ctx).await["looks"][0]["verdict"], "proposed");
-        ctx.clock.set(ctx.clock.now() + TimeDelta::days(300));
-        let now = AssessmentRow { at: ctx.clock.now_ms(), ..like };
-        stored(&ctx, &now, Months { changes: 1_200, first: 2_000, fails: |place| place % 16 == 7 }).await;
-        night(&ctx).await;
-        let said = learning(&ctx).await;
-        assert_eq!(said["looks"][0]["verdict"], "back", "{said}");
-        assert_eq!(said["in_force"], Model::baseline().version.as_str());
-        let last = &said["moves"][0];
-        assert_eq!((&last["by"], &last["what"]), (&"MERGECAST_LEARNING=activate".into(), &"activated".into()));
-        ctx
-    });
+fn a_night_says_that_what_was_learned_no_longer_holds() {
+    for setting in [Learning::Propose, Learning::Activate] {
+        run_test_with(nightly(setting), async |ctx| {
+            let pull = open(&ctx.repository(), "Count the cart", "", Edits::new().write("src/cart.rs", "one\ntwo\n"));
+            let seen = see(&ctx, &pull).await;
+            let like = ctx.store.assessment(seen.json["id"].as_str().unwrap()).await.unwrap().unwrap();
+            months(&ctx, &like, 700).await;
+            night(&ctx).await;
+            let look = learning(&ctx).await["looks"][0].clone();
+            assert_eq!(look["verdict"], "proposed");
+            let version = look["proposed"].as_str().unwrap();
+            if setting == Learning::Propose {
+                assert!(calibrate(&ctx, &["--proposals"]).1.contains("failed; open\n"));
+                assert_eq!(calibrate(&ctx, &["--activate", version]).0, 0);
+            }
+            ctx.clock.set(ctx.clock.now() + TimeDelta::days(300));
+            let now = AssessmentRow { at: ctx.clock.now_ms(), ..like };
+            stored(&ctx, &now, Months { changes: 1_200, first: 2_000, fails: |place| place % 16 == 7 }).await;
+            night(&ctx).await;
+            let said = learning(&ctx).await;
+            assert_eq!(said["looks"][0]["verdict"], "back", "{said}");
+            let (_, listed, _) = calibrate(&ctx, &["--proposals"]);
+            let advised = listed.contains(&format!("back advised: {version} is no better"));
+            if setting == Learning::Propose {
+                assert_eq!((&said["in_force"], advised), (&version.into(), true), "{listed}");
+            } else {
+                let shipped = Model::baseline().version.as_str();
+                assert_eq!((&said["in_force"], advised), (&shipped.into(), false), "{listed}");
+                assert_eq!(said["moves"][0]["by"], "MERGECAST_LEARNING=activate");
+            }
+            ctx
+        });
+    }
 }

@@ -7,6 +7,7 @@ use chrono::DateTime;
 use super::super::{output::Terminal, printable};
 use crate::{
     clock::Clock,
+    outcome::recalibrate::Verdict,
     risk::Model,
     service,
     store::{Moving, ShadowSeen, Store},
@@ -27,13 +28,19 @@ pub(super) async fn roll_back(store: &Store, clock: &Clock, by: &str) -> anyhow:
     Ok(())
 }
 
-/// Prints the ledger and the proposals that are not in force.
+/// Looks by night that are read to find the last challenge: there is one a month.
+const LOOKS: usize = 40;
+
+/// Prints the ledger, the proposals that are not in force, and whether the way back is advised.
 pub(super) async fn list(store: &Store, terminal: &mut Terminal) -> anyhow::Result<()> {
     let (moves, proposals) = (store.model_moves().await?, store.model_proposals().await?);
     let in_force = store.model_in_force().await?;
     let shipped = &Model::baseline().version;
     let day = |ms: i64| DateTime::from_timestamp_millis(ms).unwrap_or_default().format("%Y-%m-%d %H:%M");
     let name = |version: &Option<String>| printable(version.as_deref().unwrap_or(shipped));
+    let champion = in_force.as_ref().unwrap_or(shipped);
+    let open = store.open_proposal(champion).await?;
+    let looks = store.judgements(LOOKS).await?;
     let out = terminal.out();
     writeln!(out, "In force: {}", name(&in_force))?;
     for entry in &moves {
@@ -49,8 +56,9 @@ pub(super) async fn list(store: &Store, terminal: &mut Terminal) -> anyhow::Resu
         let (changes, failed) = (one.changes, one.failed);
         writeln!(
             out,
-            "{}  proposed {version} against {champion}: {changes} outcomes, {failed} failed",
-            day(one.made_at)
+            "{}  proposed {version} against {champion}: {changes} outcomes, {failed} failed{}",
+            day(one.made_at),
+            if open.as_ref() == Some(&one.version) { "; open" } else { "" }
         )?;
         let ShadowSeen { assessments, higher, lower, .. } = store.shadow(&one.version).await?;
         if assessments > 0 {
@@ -60,6 +68,11 @@ pub(super) async fn list(store: &Store, terminal: &mut Terminal) -> anyhow::Resu
                 ""
             )?;
         }
+    }
+    let challenged = looks.iter().find(|look| !look.verdict.is_empty() && look.champion == *champion);
+    if let Some(look) = challenged.filter(|look| look.verdict == Verdict::Back.word()) {
+        let why = "is no better on what it has not seen than the model that no outcome has moved";
+        writeln!(out, "{}  back advised: {} {why}; see `mergecast calibrate`", day(look.made_at), printable(champion))?;
     }
     Ok(())
 }
