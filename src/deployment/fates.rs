@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::attribution::{Evidence as Why, Sure};
+use super::attribution::{Attribution, Evidence as Why, Sure};
 use super::change::{Change, ChangeId};
 use super::failures::{BURN_WINDOW, Evidence, Outcome, ROLLED_FORWARD_WITHIN, RemedyKind};
 use super::ledger::Deployment;
@@ -91,13 +91,7 @@ fn failures(
                 && matches!(remedy.kind, RemedyKind::Revert { taken_back, .. } if taken_back == number)
         })
     };
-    let numbers: Vec<u64> = changes
-        .iter()
-        .filter_map(|change| match change.id {
-            ChangeId::PullRequest(number) => Some(number),
-            ChangeId::Commit(_) => None,
-        })
-        .collect();
+    let numbers: Vec<u64> = changes.iter().filter_map(pull_request).collect();
     // Where one of them was taken back, it was that one.
     let share = match (numbers.iter().any(|one| taken_back(*one)), taken_back(number)) {
         (true, true) => 1,
@@ -117,7 +111,8 @@ fn failures(
                         own.evidence.iter().any(|why| matches!(why, Why::File(path) if files(changes, number, path)))
                     });
                     let sure = sure(attribution.sure?);
-                    (if named { sure } else { sure / share }, By::Incident, began.max(at))
+                    let share = if named { 1 } else { by_people(attribution, deployment, changes, number, share)? };
+                    (sure / share, By::Incident, began.max(at))
                 }
                 Evidence::RolledBack(by) | Evidence::RolledForward(by) => {
                     let at = reckoning.ledger.find(by)?.at?;
@@ -130,6 +125,31 @@ fn failures(
         .collect();
     failures.sort_by(|a, b| (b.certainty, a.by, a.at).cmp(&(a.certainty, b.by, b.at)));
     failures
+}
+
+/// Among how many changes an incident is shared by what people said of pull requests: one that they named did it alone, and one
+/// that they ruled out did not.
+fn by_people(
+    attribution: &Attribution,
+    deployment: &Deployment,
+    changes: &[Change],
+    number: u64,
+    share: u8,
+) -> Option<u8> {
+    if let Some(named) = attribution.named.filter(|_| attribution.cause.as_ref() == Some(&deployment.id)) {
+        return (named == number).then_some(1);
+    }
+    let repository = deployment.repository.as_deref().unwrap_or_default().to_lowercase();
+    let ruled_out = |number: u64| attribution.ruled_out.contains(&(repository.clone(), number));
+    let others = changes.iter().filter_map(pull_request).filter(|one| ruled_out(*one)).count();
+    (!ruled_out(number)).then(|| share.saturating_sub(u8::try_from(others).unwrap_or(u8::MAX)).max(1))
+}
+
+fn pull_request(change: &Change) -> Option<u64> {
+    match change.id {
+        ChangeId::PullRequest(number) => Some(number),
+        ChangeId::Commit(_) => None,
+    }
 }
 
 /// Whether a pull request changed a file.
@@ -148,11 +168,18 @@ fn sure(sure: Sure) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deployment::attribution::{Correction, Target, Verdict};
     use crate::deployment::change::Shipped;
     use crate::deployment::reckoning::{Rules, Told, reckon};
     use crate::deployment::stories::{api, change, deployed, minute, taken_back, telling};
 
-    fn told(of_third: Change) -> BTreeMap<u64, (i64, Vec<(u8, By)>)> {
+    type Short = BTreeMap<u64, (i64, Vec<(u8, By)>)>;
+
+    fn told(of_third: Change) -> Short {
+        corrected(of_third, None)
+    }
+
+    fn corrected(of_third: Change, verdict: Option<Verdict>) -> Short {
         let plain = |number| change(number, &[0], |_| ());
         let shipped = Shipped::from([
             (api("2"), vec![plain(1), plain(2)]),
@@ -167,7 +194,10 @@ mod tests {
             deployed("4", 2 * day, "ddddddd"),
         ];
         let tellings = vec![telling("i", 90, Some(100))];
-        let told = Told { sightings, tellings, shipped, ..Told::default() };
+        let incident = tellings[0].incident.clone();
+        let said = |verdict| Correction { at: minute(100), id: "1".to_owned(), incident, verdict };
+        let corrections = verdict.map(said).into_iter().collect();
+        let told = Told { sightings, tellings, shipped, corrections, ..Told::default() };
         let reckoning = reckon(told, &Rules::default(), minute(3 * day));
         let short = |(key, fate): ((String, u64), Fate)| {
             assert_eq!(key.0, "github.com/acme/pay");
@@ -183,6 +213,15 @@ mod tests {
         let found = told(change(3, &[0], |_| ()));
         assert_eq!(found[&1], (60, vec![(36, By::Incident)]));
         assert_eq!((&found[&2].1, &found[&3]), (&vec![(36, By::Incident)], &(24 * 60, Vec::new())));
+    }
+
+    #[test]
+    fn a_person_says_which_of_them_did_it() {
+        let first = || Target::PullRequest { repository: "github.com/acme/pay".to_owned(), number: 1 };
+        let found = corrected(change(3, &[0], |_| ()), Some(Verdict::Attribute(first())));
+        assert_eq!((&found[&1].1, &found[&2].1), (&vec![(100, By::Incident)], &Vec::new()));
+        let found = corrected(change(3, &[0], |_| ()), Some(Verdict::Unattribute(first())));
+        assert_eq!((&found[&1].1, &found[&2].1), (&Vec::new(), &vec![(73, By::Incident)]));
     }
 
     #[test]
