@@ -41,7 +41,10 @@ pub enum MoveError {
 /// See [`MoveError`].
 pub async fn activate(store: &Store, clock: &Clock, version: &str, by: &str) -> Result<String, MoveError> {
     // One that cannot be read would be no model to score with.
-    let model = champion::stored(store, version).await.map_err(MoveError::NoModel)?;
+    let model = champion::stored(store, version).await.map_err(|error| match error.downcast() {
+        Ok(failed) => MoveError::Store(failed),
+        Err(error) => MoveError::NoModel(error),
+    })?;
     let before = store.model_in_force().await?;
     let version_before = named(before.as_deref()).to_owned();
     if version_before == model.version {
