@@ -83,7 +83,7 @@ impl Store {
     /// Notes what deployments tell of the change of a pull request, in place of what was noted before: when it first took effect
     /// in production, from when on its window of `window_ms` counts, and the surest failure that is put down to it. To be told
     /// again whenever that changes; from then on a merge and a proven revert say nothing of it any more. `false` if how the
-    /// pull request ended was not noted.
+    /// pull request ended was not noted, or it was deployed before `settled_before`: that stays as it is.
     ///
     /// # Errors
     /// Whatever the database fails with.
@@ -92,6 +92,7 @@ impl Store {
         (repository_id, pull_request): (i64, i64),
         (deployed_at, window_ms): (i64, i64),
         failure: Option<&FailureRow>,
+        settled_before: i64,
     ) -> Result<bool> {
         let args = vec![
             repository_id.into(),
@@ -101,6 +102,7 @@ impl Store {
             failure.map(|failure| &failure.evidence).into(),
             failure.map(|failure| failure.certainty).into(),
             failure.map(|failure| failure.at).into(),
+            settled_before.into(),
         ];
         self.db.exec(FATE, args).await.map(|done| done.changed > 0)
     }
@@ -224,7 +226,8 @@ WHERE change_outcomes.effective_at IS NULL AND change_outcomes.effective_by = 'm
 const FATE: &str = "\
 UPDATE change_outcomes SET effective_at = $3, known_at = $4, observed_until = $4, effective_by = 'deployment', \
   evidence = $5, certainty = $6, failed_at = $7 \
-WHERE repository_id = $1 AND pull_request = $2";
+WHERE repository_id = $1 AND pull_request = $2 \
+  AND (effective_by <> 'deployment' OR effective_at IS NULL OR effective_at >= $8)";
 
 const AWAITS: &str = "\
 UPDATE change_outcomes SET effective_at = NULL, known_at = NULL, observed_until = NULL, effective_by = 'deployment' \
@@ -305,7 +308,7 @@ mod tests {
         store.change_ended(&merged("a1", 7, Some(5)), &[]).await.unwrap();
         assert_eq!(found().await, merged("a1", 7, None));
         let incident = FailureRow { evidence: "incident".to_owned(), certainty: 73, at: 44 };
-        assert_eq!(store.change_fate((1, 7), (40, 100), Some(&incident)).await, Ok(true));
+        assert_eq!(store.change_fate((1, 7), (40, 100), Some(&incident), 0).await, Ok(true));
         let failed = OutcomeRow { failure: Some(incident), ..merged("a1", 7, Some(40)) };
         assert_eq!(found().await, failed);
         // A revert that is merged is for the deployments to tell.
@@ -313,10 +316,13 @@ mod tests {
         store.change_failed(1, 7, &revert).await.unwrap();
         assert_eq!(found().await, failed);
         // Somebody said that it was not this one.
-        assert_eq!(store.change_fate((1, 7), (40, 100), None).await, Ok(true));
+        assert_eq!(store.change_fate((1, 7), (40, 100), None, 0).await, Ok(true));
         store.change_awaits_deployment(1, 7).await.unwrap();
         assert_eq!(found().await, merged("a1", 7, Some(40)));
-        assert_eq!(store.change_fate((1, 8), (50, 100), None).await, Ok(false), "how it ended is not known");
+        assert_eq!(store.change_fate((1, 8), (50, 100), None, 0).await, Ok(false), "how it ended is not known");
+        // Another service deploys it when this is long settled.
+        assert_eq!(store.change_fate((1, 7), (900, 100), None, 41).await, Ok(false));
+        assert_eq!(found().await, merged("a1", 7, Some(40)));
     }
 
     #[tokio::test]
@@ -349,7 +355,7 @@ mod tests {
             store.change_ended(&merged(&id, pull_request, Some(5)), &[]).await.unwrap();
             let failure = failure.map(incident);
             if pull_request < 5 {
-                store.change_fate((1, pull_request), (40 * pull_request, 100), failure.as_ref()).await.unwrap();
+                store.change_fate((1, pull_request), (40 * pull_request, 100), failure.as_ref(), 0).await.unwrap();
             }
         }
         assert_eq!(store.outcomes_by_score(1, 260).await, Ok(vec![(30, 3, 2), (55, 1, 1)]));

@@ -2,7 +2,7 @@
 //! chance alone would show.
 
 use super::{
-    Estimate, Example, can_be_judged,
+    Estimate, can_be_judged,
     ties::{Tie, Ties, total},
 };
 use crate::outcome::chance::{DRAWS, Generator, SEED, bootstrap, estimate, quantile};
@@ -73,10 +73,11 @@ impl Bin {
     }
 }
 
-/// How well probabilities hold, alone. None unless at least 5 of the changes that have one failed and 5 did not.
-pub fn calibration(examples: &[Example]) -> Option<Calibration> {
-    let stated = |one: &Example| one.probability.map(|p| (p.clamp(SURE, 1.0 - SURE), one.failed));
-    let (probabilities, failed): (Vec<f64>, Vec<bool>) = examples.iter().filter_map(stated).unzip();
+/// How well probabilities hold, of changes with the one that was stated and how much of a failure each was, 0-1. None unless
+/// at least 5 of those with a probability failed and 5 did not.
+pub fn calibration(changes: impl Iterator<Item = (Option<f64>, f64)>) -> Option<Calibration> {
+    let stated = changes.filter_map(|(stated, failed)| Some((stated?.clamp(SURE, 1.0 - SURE), failed)));
+    let (probabilities, failed): (Vec<f64>, Vec<f64>) = stated.unzip();
     if !can_be_judged(&failed) {
         return None;
     }

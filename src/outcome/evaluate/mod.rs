@@ -86,15 +86,15 @@ pub fn evaluate(examples: &[Example]) -> Evaluation {
             let draws = chance::bootstrap(examples.len(), |drawn| walk.measure(Some(drawn)));
             Effort::estimated(walk.measure(None), &draws)
         }),
-        calibration: calibration(examples),
+        calibration: calibration(examples.iter().map(|one| (one.probability, f64::from(one.failed)))),
     }
 }
 
 /// Whether there are so many of both outcomes that a figure over them says something: one more failure would turn any
 /// that stands on fewer.
-fn can_be_judged(failed: &[bool]) -> bool {
-    let failures = failed.iter().filter(|failed| **failed).count();
-    failures.min(failed.len() - failures) as u64 >= FAILURES_MIN
+fn can_be_judged<F: Copy + Into<f64>>(failed: &[F]) -> bool {
+    let failures: f64 = failed.iter().map(|failed| (*failed).into()).sum();
+    failures.min(failed.len() as f64 - failures) >= FAILURES_MIN as f64
 }
 
 /// How well scores rank changes. None unless at least 5 failed and 5 did not.
@@ -111,20 +111,21 @@ pub fn rank(scores: &[f64], failed: &[bool]) -> Option<Ranking<Estimate>> {
     Some(Ranking::estimated(Ranking::of(&ties.all()), &draws))
 }
 
-/// Area under the ROC curve alone, as in [`Ranking`]. None unless some failed and some did not.
+/// Area under the ROC curve alone, as in [`Ranking`]; a change may be a failure in part, 0-1. None unless some failed and some
+/// did not.
 ///
 /// # Panics
 /// If there is not one score for each outcome.
-pub fn roc_auc(scores: &[f64], failed: &[bool]) -> Option<f64> {
+pub fn roc_auc<F: Copy + Into<f64>>(scores: &[f64], failed: &[F]) -> Option<f64> {
     assert_eq!(scores.len(), failed.len(), "one score for each outcome");
     Some(ranking::roc_auc(&Ties::descending(scores, failed).all())).filter(|area| area.is_finite())
 }
 
-/// Expected calibration error alone, as in [`Calibration`], 0-1. None of no changes.
+/// Expected calibration error alone, as in [`Calibration`], 0-1; a change may be a failure in part. None of no changes.
 ///
 /// # Panics
 /// If there is not one probability for each outcome.
-pub fn calibration_error(probabilities: &[f64], failed: &[bool]) -> Option<f64> {
+pub fn calibration_error<F: Copy + Into<f64>>(probabilities: &[f64], failed: &[F]) -> Option<f64> {
     assert_eq!(probabilities.len(), failed.len(), "one probability for each outcome");
     (!failed.is_empty()).then(|| calibration::error(&Ties::descending(probabilities, failed)))
 }

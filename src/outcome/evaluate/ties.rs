@@ -20,15 +20,15 @@ pub(super) struct Tie {
 pub(super) struct Ties {
     /// The number, and where its changes end in `places`.
     values: Vec<(f64, usize)>,
-    /// For each change in this order: its place in the input, and whether it failed.
-    places: Vec<(u32, bool)>,
+    /// For each change in this order: its place in the input, and how much of a failure it was, 0-1.
+    places: Vec<(u32, f64)>,
 }
 
 impl Ties {
     /// Sorts changes by `values`, of which none is NaN.
-    pub(super) fn descending(values: &[f64], failed: &[bool]) -> Self {
+    pub(super) fn descending<F: Copy + Into<f64>>(values: &[f64], failed: &[F]) -> Self {
         let value = |place: u32| values[place as usize];
-        let mut places: Vec<(u32, bool)> = (0..).zip(failed.iter().copied()).collect();
+        let mut places: Vec<(u32, f64)> = (0..).zip(failed.iter().map(|failed| (*failed).into())).collect();
         places.sort_by(|a, b| value(b.0).partial_cmp(&value(a.0)).unwrap_or(Ordering::Equal));
         let mut ends: Vec<(f64, usize)> = Vec::new();
         for (index, (place, _)) in places.iter().enumerate() {
@@ -56,18 +56,18 @@ impl Ties {
     }
 
     /// The places in the input, tie by tie.
-    pub(super) fn groups(&self) -> impl Iterator<Item = &[(u32, bool)]> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = &[(u32, f64)]> {
         let mut from = 0;
         self.values.iter().map(move |(_, end)| &self.places[std::mem::replace(&mut from, *end)..*end])
     }
 
     fn counted(&self, weight: impl Fn(u32) -> f64) -> impl Iterator<Item = Tie> {
-        let tie = move |((value, _), places): (&(f64, usize), &[(u32, bool)])| {
+        let tie = move |((value, _), places): (&(f64, usize), &[(u32, f64)])| {
             let (mut changes, mut failed) = (0.0, 0.0);
-            for (place, has_failed) in places {
+            for (place, share) in places {
                 let weight = weight(*place);
                 changes += weight;
-                failed += if *has_failed { weight } else { 0.0 };
+                failed += share * weight;
             }
             Tie { value: *value, changes, failed }
         };

@@ -182,7 +182,7 @@ pub fn challenge(
     version: &str,
 ) -> Result<Challenger, NoChallenger> {
     let known: Vec<(&Assessed, f64)> = rows.iter().filter_map(|row| Some((*row, row.outcome(now)?))).collect();
-    let failed = known.iter().filter(|(_, failed)| *failed >= 0.5).count() as u64;
+    let failed = known.iter().map(|(_, failed)| failed).sum::<f64>().floor() as u64;
     let changes = known.len() as u64;
     if changes < CHANGES_MIN || failed.min(changes - failed) < FAILED_MIN {
         return Err(TooFew { changes, failed }.into());

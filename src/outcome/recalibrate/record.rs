@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::{Assessed, Censored, Evidence, Label, Platt, THRESHOLDS, judge::Caught};
 use crate::{
-    outcome::evaluate::{Calibration, Estimate, Example, calibration, wilson},
+    outcome::evaluate::{Calibration, Estimate, calibration, wilson},
     risk::Model,
 };
 
@@ -36,34 +36,41 @@ pub struct Asked {
 /// A share of changes, or that there are too few to state one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
-    /// Those that count.
-    pub found: u64,
+    /// Those that count; a doubtful failure in part.
+    pub found: f64,
     /// Of so many.
-    pub of: u64,
+    pub of: f64,
     /// The share, 0-1, with Wilson's 95 % interval; none of fewer than [`SHARE_MIN`].
     pub share: Option<Estimate>,
 }
 
 impl Share {
     /// `found` of `of`, with its share if that is enough.
-    pub fn new(found: u64, of: u64) -> Self {
-        let (low, high) = wilson(found as f64, of as f64);
-        let share = (of >= SHARE_MIN).then(|| Estimate { value: found as f64 / of as f64, low, high });
+    pub fn new(found: f64, of: f64) -> Self {
+        let (low, high) = wilson(found, of);
+        let share = (of >= SHARE_MIN as f64).then(|| Estimate { value: found / of, low, high });
         Self { found, of, share }
     }
 }
 
 /// Assessed changes by what became of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts {
     /// All: the sum of those below.
     pub assessed: u64,
-    /// Failed; a doubtful failure counts if it is as likely as not.
-    pub failed: u64,
+    /// Failed; a doubtful failure counts as far as it is sure, and as clean for the rest.
+    pub failed: f64,
     /// Clean.
-    pub clean: u64,
+    pub clean: f64,
     /// Without an outcome, by the reason.
     pub censored: BTreeMap<Censored, u64>,
+}
+
+impl Counts {
+    /// Changes whose outcome is known.
+    pub fn known(&self) -> u64 {
+        (self.failed + self.clean).round() as u64
+    }
 }
 
 /// What a gate at a threshold would have done.
@@ -97,7 +104,7 @@ pub struct Record {
     /// Precision and recall by threshold.
     pub thresholds: Vec<(u8, Caught)>,
     /// Clean and failed changes in each ten points of the scale; the last one holds 100 too.
-    pub distribution: [(u64, u64); 10],
+    pub distribution: [(f64, f64); 10],
     /// Signals, the one worth most first.
     pub worth: Vec<Worth>,
     /// Overrides that turned out right, of those whose outcome is known.
@@ -118,18 +125,14 @@ struct Known<'r> {
 }
 
 impl Known<'_> {
-    fn failed(&self) -> bool {
-        self.outcome >= 0.5
-    }
-
+    /// Whether an incident or SLO burn followed its deployment; which of the changes in it is to blame is another question.
     fn followed(&self) -> bool {
-        let within = |label| match label {
+        match self.row.label {
             Label::Failed(failure) => {
                 matches!(failure.by, Evidence::Incident | Evidence::SloBurn) && failure.after_s <= FOLLOWS_WITHIN_S
             }
             Label::Clean | Label::Censored(_) => false,
-        };
-        self.failed() && within(self.row.label)
+        }
     }
 }
 
@@ -138,24 +141,25 @@ pub fn record(rows: &[Assessed], model: &Model, platt: Platt, asked: Asked) -> R
     let asked_for: Vec<&Assessed> = rows.iter().filter(|row| (asked.since..asked.now).contains(&row.at)).collect();
     let known = asked_for.iter().filter_map(|row| Some(Known { row, outcome: row.outcome(asked.now)? }));
     let known: Vec<Known<'_>> = known.collect();
-    let share = |counts: &dyn Fn(&Known<'_>) -> bool, of: &dyn Fn(&Known<'_>) -> bool| {
+    let share = |counts: &dyn Fn(&Known<'_>) -> f64, of: &dyn Fn(&Known<'_>) -> bool| {
         let of = || known.iter().filter(|one| of(one));
-        Share::new(of().filter(|one| counts(one)).count() as u64, of().count() as u64)
+        Share::new(of().map(counts).sum(), of().count() as f64)
     };
+    let followed = |one: &Known<'_>| f64::from(one.followed());
     let high = |one: &Known<'_>| one.row.score >= asked.threshold;
-    let scored = || known.iter().map(|one| (one.row.score, one.failed()));
+    let scored = || known.iter().map(|one| (one.row.score, one.outcome));
     let overridden = asked_for.iter().filter(|row| row.overridden);
     let open = overridden.filter(|row| row.outcome(asked.now).is_none()).count() as u64;
     Record {
         asked,
         counts: counts(&asked_for, asked.now),
-        followed: share(&|one| one.followed(), &|one| high(one) && one.row.deployed),
-        followed_below: share(&|one| one.followed(), &|one| !high(one) && one.row.deployed),
+        followed: share(&followed, &|one| high(one) && one.row.deployed),
+        followed_below: share(&followed, &|one| !high(one) && one.row.deployed),
         calibration: calibrated(&known),
         thresholds: THRESHOLDS.map(|threshold| (threshold, Caught::at(threshold, scored()))).into(),
         distribution: distribution(&known),
         worth: worth::worth(&known, model, platt),
-        overrides: share(&|one| !one.failed(), &|one| one.row.overridden),
+        overrides: share(&|one| 1.0 - one.outcome, &|one| one.row.overridden),
         overrides_open: open,
         enforcing: THRESHOLDS.map(|threshold| enforcing(threshold, &asked_for, &known)).into(),
         drift: drift::drift(&known),
@@ -173,8 +177,10 @@ fn counts(rows: &[&Assessed], now: i64) -> Counts {
     let mut counts = Counts { assessed: rows.len() as u64, ..Counts::default() };
     for row in rows {
         match (row.outcome(now), row.label) {
-            (Some(failed), _) if failed >= 0.5 => counts.failed += 1,
-            (Some(_), _) => counts.clean += 1,
+            (Some(failed), _) => {
+                counts.failed += failed;
+                counts.clean += 1.0 - failed;
+            }
             (None, Label::Censored(why)) => *counts.censored.entry(why).or_default() += 1,
             // Known, but not yet at that instant.
             (None, Label::Failed(_) | Label::Clean) => *counts.censored.entry(Censored::Unripe).or_default() += 1,
@@ -184,34 +190,29 @@ fn counts(rows: &[&Assessed], now: i64) -> Counts {
 }
 
 fn calibrated(known: &[Known<'_>]) -> Option<Calibration> {
-    let example = |one: &Known<'_>| Example {
-        score: f64::from(one.row.score),
-        probability: one.row.stated,
-        lines: 0,
-        failed: one.failed(),
-    };
-    calibration(&known.iter().map(example).collect::<Vec<_>>())
+    calibration(known.iter().map(|one| (one.row.stated, one.outcome)))
 }
 
-fn distribution(known: &[Known<'_>]) -> [(u64, u64); 10] {
-    let mut bins = [(0, 0); 10];
+fn distribution(known: &[Known<'_>]) -> [(f64, f64); 10] {
+    let mut bins = [(0.0, 0.0); 10];
     for one in known {
         let bin = &mut bins[usize::from(one.row.score.min(99) / 10)];
-        *if one.failed() { &mut bin.1 } else { &mut bin.0 } += 1;
+        bin.0 += 1.0 - one.outcome;
+        bin.1 += one.outcome;
     }
     bins
 }
 
 fn enforcing(threshold: u8, rows: &[&Assessed], known: &[Known<'_>]) -> Enforcing {
     let held = rows.iter().filter(|row| row.score >= threshold).count() as u64;
-    let caught = Caught::at(threshold, known.iter().map(|one| (one.row.score, one.failed())));
+    let caught = Caught::at(threshold, known.iter().map(|one| (one.row.score, one.outcome)));
     let really: Vec<u64> = rows.iter().filter_map(|row| row.held_s).collect();
     let mean_h = |really: &[u64]| really.iter().sum::<u64>() as f64 / really.len() as f64 / 3_600.0;
     Enforcing {
         threshold,
         held,
         caught: Share::new(caught.failed_above, caught.failed),
-        in_vain: Share::new(caught.above - caught.failed_above, caught.above),
+        in_vain: Share::new(caught.above as f64 - caught.failed_above, caught.above as f64),
         added_h: (!really.is_empty()).then(|| mean_h(&really) * held as f64),
     }
 }

@@ -9,9 +9,12 @@ use crate::{
             record::{Record, Window},
         },
     },
-    report::backtest::{
-        chart::{Chart, Key, Line, Scale, Shape, round_steps},
-        words::{date, percent},
+    report::{
+        backtest::{
+            chart::{Chart, Key, Line, Scale, Shape, round_steps},
+            words::{date, percent},
+        },
+        sentences::figures,
     },
 };
 
@@ -19,7 +22,7 @@ const FIFTHS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
 
 /// Precision and recall at each threshold; nothing while nothing failed.
 pub(super) fn thresholds(record: &Record) -> Option<Chart> {
-    let caught = record.thresholds.first().filter(|(_, caught)| caught.failed > 0)?.1;
+    let caught = record.thresholds.first().filter(|(_, caught)| caught.failed > 0.0)?.1;
     let scale = Scale { x_end: 100.0, y_end: 1.0 };
     let points = |of: fn(&Caught) -> Option<Estimate>| -> Vec<(f64, Estimate)> {
         record.thresholds.iter().filter_map(|(from, caught)| Some((f64::from(*from), of(caught)?))).collect()
@@ -42,7 +45,7 @@ pub(super) fn thresholds(record: &Record) -> Option<Chart> {
         description: format!(
             "For each threshold the share of the changes at or above it that failed, and the share of the {} failures \
              that lie there, with 95 % intervals.",
-            caught.failed
+            figures::decimal(caught.failed)
         ),
         x: scale.x_axis("Threshold", &[0.0, 20.0, 40.0, 60.0, 80.0, 100.0], |score| format!("{score:.0}")),
         y: scale.y_axis("Share", &FIFTHS, percent),

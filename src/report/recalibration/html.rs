@@ -52,7 +52,7 @@ pub fn style() -> String {
 
 /// The page. `model` is the version in force; it may be untrusted.
 pub fn render(record: &Record, model: &str, versions: &[Version]) -> String {
-    let enough = record.counts.failed + record.counts.clean >= SHARE_MIN;
+    let enough = record.counts.known() >= SHARE_MIN;
     let mut counts = said::counts(&record.counts);
     counts.push(("Model", words::shown(model)));
     let page = Page {
@@ -72,8 +72,8 @@ pub fn render(record: &Record, model: &str, versions: &[Version]) -> String {
 }
 
 fn drawn(record: &Record) -> Vec<Chart> {
-    let bins: Vec<ScoreBin> =
-        record.distribution.iter().map(|(clean, failed)| ScoreBin { clean: *clean, failed: *failed }).collect();
+    let bin = |(clean, failed): &(f64, f64)| ScoreBin { clean: clean.round() as u64, failed: failed.round() as u64 };
+    let bins: Vec<ScoreBin> = record.distribution.iter().map(bin).collect();
     let reliability = record.calibration.as_ref().map(charts::reliability);
     let own = [super::charts::thresholds(record), super::charts::drift(&record.drift.windows)];
     reliability.into_iter().chain(charts::spread(&bins, 10, "Scores")).chain(own.into_iter().flatten()).collect()
@@ -103,7 +103,7 @@ fn sections(record: &Record, versions: &[Version]) -> Vec<Section> {
         let heading = "Which signals earned their points";
         sections.push(Section { id: "worth", heading, table: said::worth(&record.worth), note: said::WORTH });
     }
-    if record.overrides.of + record.overrides_open > 0 {
+    if record.overrides.of > 0.0 || record.overrides_open > 0 {
         let table = said::overrides(record);
         sections.push(Section { id: "overrides", heading: "Overrides, judged", table, note: said::OVERRIDES });
     }

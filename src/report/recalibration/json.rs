@@ -58,15 +58,15 @@ struct Version {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Counts {
     assessed: u64,
-    failed: u64,
-    clean: u64,
+    failed: f64,
+    clean: f64,
     censored: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Share {
-    found: u64,
-    of: u64,
+    found: f64,
+    of: f64,
     share: Option<Estimate>,
 }
 
@@ -128,8 +128,8 @@ struct Threshold {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Bar {
     from: u8,
-    clean: u64,
-    failed: u64,
+    clean: f64,
+    failed: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -145,18 +145,22 @@ struct Worth {
 pub fn render(record: &Record, model: &str, versions: &[super::Version]) -> Document {
     let counts = &record.counts;
     let censored = counts.censored.iter().map(|(why, changes)| (because(*why).0, *changes));
-    let bar = |(bin, (clean, failed)): (u8, &(u64, u64))| Bar { from: bin * 10, clean: *clean, failed: *failed };
+    let bar = |(bin, (clean, failed)): (u8, &(f64, f64))| Bar {
+        from: bin * 10,
+        clean: summed(*clean),
+        failed: summed(*failed),
+    };
     Document {
         schema: SCHEMA,
         model: model.to_owned(),
         since: instant(record.asked.since),
         until: instant(record.asked.now),
         threshold: record.asked.threshold,
-        enough: counts.failed + counts.clean >= SHARE_MIN,
+        enough: counts.known() >= SHARE_MIN,
         counts: Counts {
             assessed: counts.assessed,
-            failed: counts.failed,
-            clean: counts.clean,
+            failed: summed(counts.failed),
+            clean: summed(counts.clean),
             censored: censored.collect(),
         },
         followed: share(record.followed),
@@ -183,7 +187,12 @@ fn version(one: &super::Version) -> Version {
 }
 
 fn share(part: record::Share) -> Share {
-    Share { found: part.found, of: part.of, share: part.share.map(estimate) }
+    Share { found: summed(part.found), of: summed(part.of), share: part.share.map(estimate) }
+}
+
+/// A sum of certainties, which are whole percents, without the noise of adding them.
+fn summed(sum: f64) -> f64 {
+    (sum * 1_000.0).round() / 1_000.0
 }
 
 fn estimate(evaluate::Estimate { value, low, high }: evaluate::Estimate) -> Estimate {
@@ -225,7 +234,7 @@ fn window(window: &record::Window) -> Window {
 fn threshold(((from, caught), gate): (&(u8, Caught), &record::Enforcing)) -> Threshold {
     Threshold {
         from: *from,
-        precision: share(record::Share::new(caught.failed_above, caught.above)),
+        precision: share(record::Share::new(caught.failed_above, caught.above as f64)),
         recall: share(record::Share::new(caught.failed_above, caught.failed)),
         held: gate.held,
         in_vain: share(gate.in_vain),

@@ -19,7 +19,7 @@ use crate::{
             text::table,
             words::{self, Table, percent},
         },
-        sentences::figures::{self, count, counted},
+        sentences::figures::{count, counted, decimal},
         terminal::{Screen, Style},
     },
     risk::signal::SIGNALS,
@@ -40,7 +40,7 @@ pub fn render(record: &Record, model: &str, versions: &[Version], style: Style) 
         screen.hanging(&format!("{name:<12}"), &text, Paint::new());
     }
     screen.hanging(&format!("{:<12}", "Model"), &words::shown(model), Paint::new());
-    if record.counts.failed + record.counts.clean < SHARE_MIN {
+    if record.counts.known() < SHARE_MIN {
         return screen.finish();
     }
     screen.heading("How well the stated rates hold");
@@ -68,7 +68,7 @@ pub fn render(record: &Record, model: &str, versions: &[Version], style: Style) 
         table(&worth(&record.worth), &mut screen);
         screen.wrapped(WORTH, 2, Paint::new().dimmed());
     }
-    if record.overrides.of + record.overrides_open > 0 {
+    if record.overrides.of > 0.0 || record.overrides_open > 0 {
         screen.heading("Overrides, judged");
         table(&overrides(record), &mut screen);
         screen.wrapped(OVERRIDES, 2, Paint::new().dimmed());
@@ -110,7 +110,7 @@ pub(super) const LIMITS: [&str; 3] = [
 ];
 
 pub(super) fn headline(record: &Record) -> Vec<String> {
-    let known = record.counts.failed + record.counts.clean;
+    let known = record.counts.known();
     if known < SHARE_MIN {
         return vec![format!(
             "Not enough outcomes yet: {} known, and it takes {SHARE_MIN} to state any share. Until then scores and rates \
@@ -121,7 +121,7 @@ pub(super) fn headline(record: &Record) -> Vec<String> {
     let threshold = record.asked.threshold;
     let mut said = vec![match record.followed.of + record.followed_below.of {
         // A merge says nothing of production.
-        0 => "Whether SLO breaches or incidents followed is not known: no deployment of these changes was told of."
+        0.0 => "Whether SLO breaches or incidents followed is not known: no deployment of these changes was told of."
             .to_owned(),
         _ => format!(
             "{} {} followed by an SLO breach or an incident within 4 h of deployment; of those below, {}.",
@@ -131,14 +131,14 @@ pub(super) fn headline(record: &Record) -> Vec<String> {
         ),
     }];
     let Share { found, of, .. } = record.overrides;
-    if of + record.overrides_open > 0 {
+    if of > 0.0 || record.overrides_open > 0 {
         // Of too few no share is stated.
         let right = record.overrides.share.map_or_else(String::new, |found| format!(" ({})", share(Some(found))));
         said.push(format!(
             "{} judged so far: {} turned out right{right}, {} failed; {} not known yet.",
-            counted(of, "override", "overrides"),
-            count(found),
-            count(of - found),
+            counted(of as u64, "override", "overrides"),
+            decimal(found),
+            decimal(of - found),
             count(record.overrides_open),
         ));
     }
@@ -147,33 +147,35 @@ pub(super) fn headline(record: &Record) -> Vec<String> {
 
 fn followed(whom: &str, part: Share) -> String {
     match part.share {
-        Some(_) => format!("{whom}, {} ({} of {})", share(part.share), count(part.found), count(part.of)),
+        Some(_) => format!("{whom}, {} ({} of {})", share(part.share), decimal(part.found), decimal(part.of)),
         None => {
-            format!("{whom} only {} known, too few to state what share", counted(part.of, "outcome is", "outcomes are"))
+            format!(
+                "{whom} only {} known, too few to state what share",
+                counted(part.of as u64, "outcome is", "outcomes are")
+            )
         }
     }
 }
 
 fn below(part: Share) -> String {
     match part.share {
-        Some(_) => format!("{} ({} of {})", share(part.share), count(part.found), count(part.of)),
+        Some(_) => format!("{} ({} of {})", share(part.share), decimal(part.found), decimal(part.of)),
         None => "too few are known".to_owned(),
     }
 }
 
 pub(super) fn counts(counts: &Counts) -> Vec<(&'static str, String)> {
-    let known = counts.failed + counts.clean;
+    let known = counts.known();
     let censored: Vec<String> =
         counts.censored.iter().map(|(why, changes)| format!("{} {}", count(*changes), because(*why).1)).collect();
-    let (low, high) = wilson(counts.failed as f64, known as f64);
-    let rate = |known: u64| counts.failed as f64 / known as f64;
+    let (low, high) = wilson(counts.failed, known as f64);
     let failed = if known < SHARE_MIN {
-        count(counts.failed).to_string()
+        decimal(counts.failed).to_string()
     } else {
         format!(
             "{}, {} [{}, {}] of those known",
-            count(counts.failed),
-            percent(rate(known)),
+            decimal(counts.failed),
+            percent(counts.failed / known as f64),
             percent(low),
             percent(high)
         )
@@ -181,7 +183,7 @@ pub(super) fn counts(counts: &Counts) -> Vec<(&'static str, String)> {
     vec![
         ("Assessed", counted(counts.assessed, "change", "changes").to_string()),
         ("Failed", failed),
-        ("Clean", count(counts.clean).to_string()),
+        ("Clean", decimal(counts.clean).to_string()),
         ("No outcome", if censored.is_empty() { "none".to_owned() } else { censored.join(", ") }),
     ]
 }
@@ -194,8 +196,8 @@ pub(super) fn drift(drift: &Drift) -> Vec<String> {
         "in the latest {} ({}), {} were expected to fail and {} did (z {:.1}; Spiegelhalter's z {:.1}; alarm from {ALARM_Z})",
         counted(last.changes, "change", "changes"),
         days(last.from, last.until),
-        figures::decimal(last.expected),
-        figures::decimal(last.failed),
+        decimal(last.expected),
+        decimal(last.failed),
         last.level_z,
         last.spread_z,
     );
@@ -204,33 +206,32 @@ pub(super) fn drift(drift: &Drift) -> Vec<String> {
 }
 
 pub(super) fn scores(record: &Record) -> Table {
-    let row = |(bin, (clean, failed)): (usize, &(u64, u64))| {
-        let known = clean + failed;
-        let (low, high) = wilson(*failed as f64, known as f64);
-        let rate =
-            |known: u64| format!("{} [{}, {}]", percent(*failed as f64 / known as f64), percent(low), percent(high));
+    let row = |(bin, (clean, failed)): (usize, &(f64, f64))| {
+        let known = (clean + failed).round() as u64;
+        let (low, high) = wilson(*failed, known as f64);
+        let rate = |known: u64| format!("{} [{}, {}]", percent(failed / known as f64), percent(low), percent(high));
         let end = if bin == 9 { 100 } else { bin * 10 + 9 };
         vec![
             format!("{}-{end}", bin * 10),
             count(known).to_string(),
-            count(*failed).to_string(),
+            decimal(*failed).to_string(),
             if known < SHARE_MIN { none() } else { rate(known) },
         ]
     };
-    let rows = record.distribution.iter().enumerate().filter(|(_, (clean, failed))| clean + failed > 0).map(row);
+    let rows = record.distribution.iter().enumerate().filter(|(_, (clean, failed))| clean + failed > 0.0).map(row);
     let head = ["Score", "Known", "Failed", "Share that failed"].map(str::to_owned).into();
     Table { head, rows: rows.collect() }
 }
 
 pub(super) fn thresholds(all: &[(u8, Caught)]) -> Table {
-    let of = |found: u64, of: u64| {
+    let of = |found: f64, of: f64| {
         let part = Share::new(found, of);
-        let bare = format!("{} of {}", count(found), count(of));
+        let bare = format!("{} of {}", decimal(found), decimal(of));
         if part.share.is_some() { format!("{bare}: {}", share(part.share)) } else { bare }
     };
     let row = |(from, caught): &(u8, Caught)| {
         let Caught { above, failed_above, failed } = *caught;
-        vec![from.to_string(), count(above).to_string(), of(failed_above, above), of(failed_above, failed)]
+        vec![from.to_string(), count(above).to_string(), of(failed_above, above as f64), of(failed_above, failed)]
     };
     let head = ["From", "At or above", "Failed of these", "Of all that failed"].map(str::to_owned).into();
     Table { head, rows: all.iter().map(row).collect() }
@@ -242,8 +243,8 @@ pub(super) fn windows(all: &[Window]) -> Table {
         vec![
             days(window.from, window.until),
             count(window.changes).to_string(),
-            figures::decimal(window.expected).to_string(),
-            figures::decimal(window.failed).to_string(),
+            decimal(window.expected).to_string(),
+            decimal(window.failed).to_string(),
             z(window.level_z),
             z(window.spread_z),
             if window.alarms() { "drift".to_owned() } else { "none".to_owned() },
@@ -255,7 +256,7 @@ pub(super) fn windows(all: &[Window]) -> Table {
 
 pub(super) fn enforcing(gates: &[Enforcing]) -> Table {
     let row = |gate: &Enforcing| {
-        let of = |part: Share| format!("{} of {}", count(part.found), count(part.of));
+        let of = |part: Share| format!("{} of {}", decimal(part.found), decimal(part.of));
         let share_of =
             |part: Share| if part.share.is_some() { format!("{}: {}", of(part), share(part.share)) } else { of(part) };
         vec![
@@ -272,11 +273,11 @@ pub(super) fn enforcing(gates: &[Enforcing]) -> Table {
 
 pub(super) fn overrides(record: &Record) -> Table {
     let Share { found, of, share: right } = record.overrides;
-    let row = |what: &str, number: u64, of: String| vec![what.to_owned(), count(number).to_string(), of];
+    let row = |what: &str, number: f64, of: String| vec![what.to_owned(), decimal(number).to_string(), of];
     let rows = vec![
         row("turned out right", found, share(right)),
         row("failed", of - found, none()),
-        row("not known yet", record.overrides_open, none()),
+        row("not known yet", record.overrides_open as f64, none()),
     ];
     let head = ["Overrides that", "Changes", "Share of those known"].map(str::to_owned).into();
     Table { head, rows }
@@ -294,7 +295,7 @@ pub(super) fn worth(worth: &[Worth]) -> Table {
         vec![
             label.to_owned(),
             count(one.known).to_string(),
-            figures::decimal(one.points).to_string(),
+            decimal(one.points).to_string(),
             format!("{} [{}, {}]", figure(one.gain.value), figure(one.gain.low), figure(one.gain.high)),
             said.to_owned(),
         ]

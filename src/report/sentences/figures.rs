@@ -68,10 +68,12 @@ pub(crate) fn percent(share: f64) -> Figure {
     Figure(if percent > 0.0 && rounded < 1.0 { format!("{percent:.1} %") } else { format!("{rounded} %") })
 }
 
-/// One decimal, without it where it is zero.
+/// One decimal, without it where it is zero: `1,234.5`.
 pub(crate) fn decimal(number: f64) -> Figure {
     let shown = format!("{number:.1}");
-    Figure(shown.strip_suffix(".0").unwrap_or(&shown).to_owned())
+    let (whole, tenth) = shown.split_once('.').unwrap_or((&shown, "0"));
+    let whole = whole.parse::<u64>().map_or_else(|_| whole.to_owned(), |whole| count(whole).0);
+    Figure(if tenth == "0" { whole } else { format!("{whole}.{tenth}") })
 }
 
 /// `4.2x`.

@@ -9,8 +9,9 @@ use super::{Lesson, activate};
 use crate::{
     config::Learning,
     outcome::recalibrate::{Judgement, NoChallenger, Verdict, replay::MONTH_DAYS},
+    risk::Model,
     service::App,
-    store::JudgementRow,
+    store::{JudgementRow, Moving},
 };
 
 /// When the night's work is due, UTC: most people sleep where most people write software.
@@ -81,11 +82,23 @@ async fn look(app: &App, now: DateTime<Utc>) -> anyhow::Result<()> {
         }
         None => return Ok(()),
     };
-    if app.learning.setting == Learning::Activate {
+    if app.learning.setting == Learning::Activate && still_wanted(app, &row.champion).await? {
         activate(&app.store, &app.clock, &version, BY).await?;
         tracing::info!(model = version, before = row.champion, "the proposed model is in force, as is configured");
     }
     Ok(())
+}
+
+/// Whether nobody decided otherwise: while the challenger was fitted, or by taking the last model back.
+async fn still_wanted(app: &App, champion: &str) -> anyhow::Result<bool> {
+    let in_force = app.store.model_in_force().await?;
+    let moved = in_force.as_ref().unwrap_or(&Model::baseline().version) != champion;
+    let newest = app.store.model_moves().await?.pop();
+    let taken_back = newest.is_some_and(|newest| newest.what == Moving::RolledBack);
+    if moved || taken_back {
+        tracing::info!(champion, "a person moved the model in force, so that it is proposed and not put in force");
+    }
+    Ok(!moved && !taken_back)
 }
 
 /// What a look came to, as it is kept.
@@ -98,7 +111,7 @@ fn said(lesson: &Lesson, judged: Option<&Result<Judgement, NoChallenger>>, propo
         made_at: lesson.now.timestamp_millis(),
         champion: lesson.champion.version.clone(),
         changes: known.len() as i64,
-        failed: known.iter().filter(|failed| **failed >= 0.5).count() as i64,
+        failed: known.iter().sum::<f64>().round() as i64,
         verdict: match judged {
             None => "",
             Some(Err(_)) => "too_few",

@@ -13,7 +13,7 @@ use crate::{
 
 /// Between two looks.
 pub(super) const EVERY: TimeDelta = TimeDelta::hours(1);
-/// Deployments that are looked at: incidents may be named, and corrected, for so long.
+/// Deployments that are looked at: incidents may be named, and corrected, for so long; what went out before is settled.
 const LOOKED_BACK: TimeDelta = TimeDelta::days(90);
 
 /// Notes what became of the pull requests that went out lately.
@@ -36,28 +36,27 @@ pub(super) async fn round(app: &App, now: DateTime<Utc>) -> Result<(), StoreErro
             }
         };
         let (Some(repository_id), Ok(number)) = (repository_id, i64::try_from(number)) else { continue };
-        note(app, (repository_id, number), &fate).await?;
+        note(app, (repository_id, number), &fate, now - LOOKED_BACK).await?;
     }
     Ok(())
 }
 
-async fn note(app: &App, pull: (i64, i64), fate: &Fate) -> Result<(), StoreError> {
+async fn note(app: &App, pull: (i64, i64), fate: &Fate, settled_before: DateTime<Utc>) -> Result<(), StoreError> {
     let watched = WATCHED.num_milliseconds();
     let effective = (fate.deployed_at.timestamp_millis(), watched);
     let failure = told(fate);
-    app.store.change_fate(pull, effective, failure.as_ref()).await.map(drop)
+    app.store.change_fate(pull, effective, failure.as_ref(), settled_before.timestamp_millis()).await.map(drop)
 }
 
-/// What is told of a change that failed: an incident or SLO burn before a rollback, since people ask for these; as sure as the
-/// surest of all.
+/// What is told of a change that failed: the first incident or SLO burn before a rollback, since people ask for these; as sure
+/// as the surest of all.
 fn told(fate: &Fate) -> Option<FailureRow> {
     let end = fate.deployed_at + WATCHED;
     let within = || fate.failures.iter().filter(|one| one.at <= end);
     let certainty = within().map(|one| one.certainty).max()?;
     let order = |one: &&Failure| match one.by {
-        By::Incident => 0,
-        By::SloBurn => 1,
-        By::RolledBack => 2,
+        By::Incident | By::SloBurn => (0, one.at),
+        By::RolledBack => (1, one.at),
     };
     within().min_by_key(order).map(|shown| row(&Failure { certainty, ..*shown }))
 }

@@ -6,7 +6,7 @@ use crate::{
         chance::{bootstrap, estimate},
         evaluate::{Estimate, calibration_error, roc_auc},
         fit::surprise,
-        recalibrate::{Assessed, Lineage, Platt, challenge, log_odds, sigmoid},
+        recalibrate::{Assessed, CHANGES_MIN, Lineage, Platt, challenge, log_odds, sigmoid},
     },
     risk::Model,
 };
@@ -113,6 +113,10 @@ fn over<'c>(
 pub(super) fn standing(known: &[&Assessed], lineage: Lineage<'_>, seen: i64, now: i64) -> Option<Comparison> {
     let rows: Vec<&Assessed> = known.iter().copied().filter(|row| lineage.unseen(row)).collect();
     let taught: Vec<&Assessed> = known.iter().copied().filter(|row| row.outcome(seen).is_some()).collect();
+    if (taught.len() as u64) < CHANGES_MIN {
+        // Of one repository, or of facts that were forgotten: too few to correct rates by.
+        return None;
+    }
     let outcomes: Vec<f64> = rows.iter().filter_map(|row| row.outcome(now)).collect();
     let of = |model| Contestant { model, platt: platt_at(&taught, model, seen) }.standing(&rows, &outcomes);
     compared(&outcomes, &of(lineage.champion), &of(lineage.prior))
@@ -122,8 +126,7 @@ fn compared(outcomes: &[f64], one: &Standing, other: &Standing) -> Option<Compar
     if outcomes.is_empty() {
         return None;
     }
-    let failed: Vec<bool> = outcomes.iter().map(|failed| *failed >= 0.5).collect();
-    let auc = |standing: &Standing| roc_auc(&standing.scores, &failed);
+    let auc = |standing: &Standing| roc_auc(&standing.scores, outcomes);
     Some(Comparison {
         changes: outcomes.len() as u64,
         failed: failures(outcomes),
@@ -162,19 +165,19 @@ impl Contestant<'_> {
 
     fn losses(&self, rows: &[&Assessed], outcomes: &[f64], standing: &Standing) -> Losses {
         let rates: Vec<f64> = rows.iter().map(|row| sigmoid(self.log_odds(row))).collect();
-        let failed: Vec<bool> = outcomes.iter().map(|failed| *failed >= 0.5).collect();
         let squares = rates.iter().zip(outcomes).map(|(rate, y)| y * (1.0 - rate).powi(2) + (1.0 - y) * rate.powi(2));
         Losses {
             log_loss: mean(&standing.surprises),
             brier: squares.sum::<f64>() / rows.len() as f64,
-            ece: calibration_error(&rates, &failed).unwrap_or_default(),
-            roc_auc: roc_auc(&standing.scores, &failed),
+            ece: calibration_error(&rates, outcomes).unwrap_or_default(),
+            roc_auc: roc_auc(&standing.scores, outcomes),
         }
     }
 }
 
+/// Whole failures, doubtful ones added up as far as each is sure.
 fn failures(outcomes: &[f64]) -> u64 {
-    outcomes.iter().filter(|failed| **failed >= 0.5).count() as u64
+    outcomes.iter().sum::<f64>().floor() as u64
 }
 
 fn mean(numbers: &[f64]) -> f64 {

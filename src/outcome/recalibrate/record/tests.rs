@@ -47,21 +47,40 @@ fn shares_count_what_is_known_and_nothing_else() {
     rows[5].known_at = Some(NOW + 1);
     rows[6].score = 69;
     rows[7].at = -1;
-    rows[8].label = Label::Failed(Failure { by: Evidence::Incident, certainty: 0.4, after_s: 60 });
+    // One of two that went out together: an incident followed both, and each is half of a failure.
+    rows[8].label = Label::Failed(Failure { by: Evidence::Incident, certainty: 0.5, after_s: 60 });
     (rows[9].overridden, rows[3].overridden, rows[5].overridden) = (true, true, true);
     let found = read(&rows);
     let censored = BTreeMap::from([(Censored::Held, 1), (Censored::Unripe, 1)]);
-    assert_eq!(found.counts, Counts { assessed: 29, failed: 4, clean: 23, censored });
-    assert_eq!((found.followed.found, found.followed.of), (2, 26));
-    assert_eq!(found.followed.share.map(|share| share.value), Some(2.0 / 26.0));
+    assert_eq!(found.counts, Counts { assessed: 29, failed: 4.5, clean: 22.5, censored });
+    assert_eq!((found.followed.found, found.followed.of), (3.0, 26.0));
+    assert_eq!(found.followed.share.map(|share| share.value), Some(3.0 / 26.0));
     // One below the threshold is too few to state a share of.
-    assert_eq!(found.followed_below, Share { found: 0, of: 1, share: None });
-    assert_eq!((found.overrides.found, found.overrides.of, found.overrides_open), (1, 2, 1));
+    assert_eq!(found.followed_below, Share { found: 0.0, of: 1.0, share: None });
+    assert_eq!((found.overrides.found, found.overrides.of, found.overrides_open), (1.0, 2.0, 1));
     let gate = found.enforcing[3];
     assert_eq!((gate.threshold, gate.held, gate.added_h), (70, 28, Some(56.0)));
-    assert_eq!((gate.caught.found, gate.caught.of, gate.in_vain.found, gate.in_vain.of), (4, 4, 22, 26));
-    assert_eq!(found.distribution[7], (22, 4));
+    assert_eq!((gate.caught.found, gate.caught.of), (4.5, 4.5));
+    assert_eq!((gate.in_vain.found, gate.in_vain.of), (21.5, 26.0));
+    assert_eq!(found.distribution[7], (21.5, 4.5));
     assert!(found.worth.is_empty() && found.drift.alarm().is_none(), "{found:?}");
+}
+
+/// 400 deployments of two changes each, of which 40 failed: rates that say so are found right.
+#[test]
+fn failures_that_are_shared_count_as_stated() {
+    let shared = |place: i64| match place / 2 % 10 {
+        0 => Label::Failed(Failure { by: Evidence::Incident, certainty: 0.49, after_s: 60 }),
+        _ => Label::Clean,
+    };
+    let mut rows: Vec<Assessed> = (0..800).map(|at| change(at, 75, shared(at))).collect();
+    rows.iter_mut().for_each(|row| row.stated = Some(0.049));
+    let found = read(&rows);
+    assert_eq!((found.counts.known(), found.followed.found), (800, 80.0));
+    assert!((found.counts.failed - 39.2).abs() < 1e-9, "{:?}", found.counts);
+    let calibration = found.calibration.unwrap();
+    assert!((calibration.observed - 0.049).abs() < 1e-9 && calibration.ece < 1e-9, "{calibration:?}");
+    assert_eq!(found.drift.alarm(), Some(false));
 }
 
 #[test]
