@@ -234,9 +234,11 @@ mod tests {
         let found = at(&place).await.unwrap().unwrap();
         assert!(found.writable.is_err(), "{found:?}");
         file.write_all_at(&[2], 18).unwrap();
-        // Rubbish in the last page.
-        let length = file.metadata().unwrap().len();
-        file.write_all_at(&[0xa5; 4096], length - 32_768).unwrap();
+        // Rubbish in a page that nobody reads but who checks all of them.
+        let schema = rusqlite::Connection::open(place.file()).unwrap();
+        let root = "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = 'shadow_scores'";
+        let (page, size): (u32, u32) = schema.query_row(root, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        file.write_all_at(&[0xa5; 512], u64::from(page - 1) * u64::from(size)).unwrap();
         let found = at(&place).await;
         let broken = found.as_ref().is_ok_and(|f| matches!(f.as_ref().unwrap().integrity, Integrity::Broken(_)));
         assert!(broken, "{found:?}");

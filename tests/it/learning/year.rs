@@ -16,7 +16,7 @@ use mergecast::{
 };
 use serde_json::json;
 
-use super::nightly;
+use super::nights::nightly;
 use crate::{
     coverage::token,
     mirrors::{mirrored, remote::Remote},
