@@ -102,7 +102,8 @@ pub(super) const WORTH: &str = "Gain: how much higher the log loss would be, in 
 
 pub(super) const OVERRIDES: &str = "An override turned out right if the change did not fail within its window.";
 
-pub(super) const LIMITS: [&str; 3] = [
+pub(super) const LIMITS: [&str; 4] = [
+    "A failure that is doubtful, or shared by changes that were deployed together, counts in part.",
     "Changes that were held and never deployed have no outcome; they are counted and take no part in any rate.",
     "Acting on a score changes what becomes of a change: where high scores are looked at longer, fewer of them fail, and \
      the score looks worse than it is.",
